@@ -1,0 +1,51 @@
+// A JSON document as plain data, built from nlohmann's SAX events. Objects keep insertion order
+// (duplicate keys: last value, first position); numbers keep their spelling, so that integers of any
+// size survive.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace finback {
+
+struct Json {
+  enum class Kind : uint8_t { kNull, kBool, kInteger, kFloat, kString, kArray, kObject };
+
+  Kind kind = Kind::kNull;
+  bool boolean = false;
+  double number = 0;                                  // kInteger and kFloat, nearest double
+  std::string text;                                   // kString: UTF-8; numbers: as spelled
+  std::vector<Json> items;                            // kArray
+  std::vector<std::pair<std::string, Json>> members;  // kObject
+
+  bool IsNull() const { return kind == Kind::kNull; }
+  bool IsBool() const { return kind == Kind::kBool; }
+  bool IsNumber() const { return kind == Kind::kInteger || kind == Kind::kFloat; }
+  bool IsInteger() const { return kind == Kind::kInteger; }
+  bool IsString() const { return kind == Kind::kString; }
+  bool IsArray() const { return kind == Kind::kArray; }
+  bool IsObject() const { return kind == Kind::kObject; }
+  // The member of that name, or nullptr (also when this is not an object).
+  const Json* Find(std::string_view name) const;
+  // The integer value if this is kInteger and fits, else `fallback`.
+  int64_t Integer(int64_t fallback) const;
+};
+
+// Nesting that ParseJson accepts; deeper documents are refused.
+inline constexpr int kJsonMaxDepth = 128;
+
+enum class JsonNumbers { kStrict, kPython };  // kPython also takes NaN, Infinity and -Infinity
+
+// Throws Error(code) with "<what>: <reason> at byte N" on anything but one valid UTF-8 JSON document.
+Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers = JsonNumbers::kStrict);
+
+// Appends `text` as a JSON string literal: Python's json.dumps(ensure_ascii=False) escaping.
+void AppendJsonString(std::string_view text, std::string* out);
+
+// Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ", floats in Python spelling.
+void AppendPythonJson(const Json& value, std::string* out);
+
+}  // namespace finback

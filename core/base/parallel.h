@@ -1,0 +1,42 @@
+// Fork-join over a fixed set of threads. The only file that sees the thread pool library.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+struct pthreadpool;
+
+namespace finback {
+
+class Parallel {
+ public:
+  // threads = 0: one per online core. 1 runs everything on the caller's thread.
+  explicit Parallel(int threads);
+  ~Parallel();
+  Parallel(const Parallel&) = delete;
+  Parallel& operator=(const Parallel&) = delete;
+
+  int threads() const { return threads_; }
+
+  // Calls body(begin, end) so that [0, count) is covered once, in pieces of at most `grain`, from all
+  // threads; returns when all are done. One caller at a time per object (calls serialize on a lock).
+  // `body` must not throw. How the range is cut must not change results: split rows and outputs only.
+  template <typename Body>
+  void For(size_t count, size_t grain, const Body& body) const {
+    Run(count, grain, [](void* b, size_t begin, size_t end) {
+      (*static_cast<const Body*>(b))(begin, end);
+    }, const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+ private:
+  using Task = void (*)(void* context, size_t begin, size_t end);
+  void Run(size_t count, size_t grain, Task task, void* context) const;
+
+  struct State;
+  int threads_ = 1;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace finback

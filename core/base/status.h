@@ -1,0 +1,44 @@
+// The one error type of the library. Rooms below the ABI throw Error; capi's Guard is the only place
+// that catches it and turns it into a code and a one-line message.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+
+namespace finback {
+
+// Values are those of FINBACK_* in finback.h.
+enum class Code : int32_t {
+  kOk = 0,
+  kDone = 1,
+  kInvalidArgument = -1,  // a parameter or option is wrong
+  kInvalidRequest = -2,   // the request JSON is wrong; the message names the JSON path
+  kNotFound = -3,         // a file, tensor or name does not exist
+  kCheckpoint = -4,       // weights, config or tokenizer are malformed; names file, found, expected
+  kUnsupported = -5,      // well-formed but not something this library can do
+  kOutOfMemory = -6,      // an allocation failed
+  kBudget = -7,           // more memory than the budget allows; the message has the number needed
+  kContextFull = -8,      // more tokens than the sequence was planned for
+  kCancelled = -9,
+  kIo = -10,              // the operating system refused a read or write
+  kInternal = -11,        // a defect of the library
+};
+
+class Error : public std::exception {
+ public:
+  Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  Code code() const { return code_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  Code code_;
+  std::string message_;
+};
+
+// printf-style formatting into a std::string.
+[[gnu::format(printf, 1, 2)]] std::string Format(const char* format, ...);
+
+[[noreturn]] [[gnu::format(printf, 2, 3)]] void Throw(Code code, const char* format, ...);
+
+}  // namespace finback

@@ -1,0 +1,38 @@
+// Messages -> prompt, as spans that are trusted (markup, assistant turns: special tokens are
+// recognized) or not (user, tool, system and developer text: encoded as plain text).
+// The rules are DeepSeek-V4's published prompt encoding.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/chat/messages.h"
+
+namespace finback {
+
+enum class ThinkingMode : uint8_t { kChat, kThinking };
+enum class EffortPrefix : uint8_t { kNone, kMax, kBeyondMax };  // which effort text opens the prompt
+
+struct EncodeOptions {
+  ThinkingMode thinking = ThinkingMode::kThinking;
+  EffortPrefix effort = EffortPrefix::kNone;
+  bool drop_thinking = true;
+  bool add_bos = true;
+  bool trust_all = false;  // one trusted span: the reference path
+};
+
+struct PromptSpan {
+  std::string text;
+  bool trusted = true;
+};
+
+struct EncodedPrompt {
+  std::vector<PromptSpan> spans;  // adjacent spans differ in trust
+  std::string Text() const;
+};
+
+// Throws Error(kInvalidRequest) naming the message, e.g. `messages[2].role: unknown role "robot"`.
+EncodedPrompt EncodeChat(const std::vector<Message>& messages, const std::vector<Message>& context,
+                         const EncodeOptions& options);
+
+}  // namespace finback

@@ -1,0 +1,42 @@
+// A conversation as the prompt encoder reads it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/json.h"
+
+namespace finback {
+
+struct ToolCall {
+  std::string id, name;
+  std::string arguments;  // JSON text as received, never re-serialized
+};
+
+struct ContentBlock {
+  enum class Kind : uint8_t { kText, kToolResult, kUnsupported };
+  Kind kind = Kind::kText;
+  std::string text;          // kUnsupported: the type's name
+  std::string tool_call_id;  // kToolResult
+};
+
+struct Message {
+  std::string role;  // system, developer, user, assistant, tool, latest_reminder
+  std::string content;
+  std::vector<ContentBlock> blocks;  // user turns after merging
+  std::string reasoning_content;
+  std::vector<ToolCall> tool_calls;
+  std::string tool_call_id;
+  std::vector<Json> tools;       // the `function` objects
+  bool has_response_format = false;
+  Json response_format;
+  std::string task;              // "", action, query, authority, domain, title, read_url
+  bool without_eos = false;      // wo_eos: the answer goes on
+};
+
+// One message of the reference encoder's input (role, content, tools, response_format, tool_calls,
+// reasoning_content, task, wo_eos, tool_call_id). Throws Error(kInvalidRequest) with "<path>: ...".
+Message ParseMessage(const Json& json, const std::string& path);
+std::vector<Message> ParseMessages(const Json& array, const std::string& path);
+
+}  // namespace finback

@@ -1,0 +1,48 @@
+// What a stream yields, one at a time, whichever backend produced it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace finback {
+
+enum class EventKind : int32_t {  // values are those of FINBACK_EVENT_* in finback.h
+  kNone = 0,
+  kReasoning = 1,      // text: a piece of reasoning
+  kContent = 2,        // text: a piece of the answer
+  kToolCall = 3,       // a call begins: tool_index, tool_id, tool_name
+  kToolArguments = 4,  // text: a piece of the call's arguments (JSON text)
+  kToolCallEnd = 5,    // the call is complete: text holds the whole arguments
+  kFinish = 6,         // finish_reason, usage
+  kProgress = 7,       // prefill: progress_done of progress_total tokens (only when asked for)
+};
+
+struct TokenLogprob {
+  int32_t id = 0;
+  float logprob = 0;
+  std::string text;  // the token's bytes (may be part of a character)
+  struct Alternative {
+    int32_t id;
+    float logprob;
+    std::string text;
+  };
+  std::vector<Alternative> top;
+};
+
+struct Usage {
+  int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
+};
+
+struct Event {
+  EventKind kind = EventKind::kNone;
+  std::string text;
+  int32_t tool_index = 0;
+  std::string tool_id, tool_name;
+  std::string finish_reason;  // "stop", "length", "tool_calls"
+  Usage usage;
+  int64_t progress_done = 0, progress_total = 0;
+  std::vector<TokenLogprob> logprobs;  // of the tokens that ended in this event's text, if asked for
+};
+
+}  // namespace finback

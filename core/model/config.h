@@ -1,0 +1,65 @@
+// A checkpoint's configuration, parsed and validated once. Everything later may rely on its bounds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/json.h"
+
+namespace finback {
+
+enum class LayerKind : uint8_t { kWindow, kCsa, kHca };  // compression ratio 0, 4, other
+
+enum class Scoring : uint8_t { kSqrtSoftplus, kSigmoid, kSoftmax };
+
+enum class EffortLadder : uint8_t { kPreview, k0731 };  // how reasoning effort is spelled in the prompt
+
+struct LayerSpec {
+  LayerKind kind = LayerKind::kWindow;
+  int32_t ratio = 0;       // tokens per compressed entry; 0 for kWindow
+  bool hash_routed = false;  // experts are looked up by token id
+};
+
+struct Config {
+  int32_t hidden = 0, layers_count = 0, vocab = 0;
+  int32_t heads = 0, head_dim = 0, rope_dim = 0, q_lora_rank = 0, o_groups = 0, o_lora_rank = 0;
+  int32_t window = 0;
+  int32_t index_heads = 0, index_head_dim = 0, index_topk = 0;
+  int32_t experts = 0, experts_per_token = 0, expert_width = 0, hash_layers = 0;
+  int32_t hc_streams = 0, hc_sinkhorn_iterations = 0;
+  int32_t drafts = 0;  // MTP blocks that this library runs (0 when the checkpoint's are of another design)
+  int64_t max_position = 0;
+  float rms_norm_eps = 1e-6f, hc_eps = 1e-6f, routed_scale = 1.0f, swiglu_limit = 0.0f;
+  float rope_theta = 10000.0f, compress_rope_theta = 160000.0f;
+  float yarn_factor = 1.0f, yarn_beta_fast = 32.0f, yarn_beta_slow = 1.0f;
+  int64_t yarn_original_positions = 0;  // 0: no YaRN
+  Scoring scoring = Scoring::kSqrtSoftplus;
+  EffortLadder effort_ladder = EffortLadder::kPreview;
+  bool foreign_drafts = false;  // mtp.* tensors belong to a draft module that is ignored
+  int32_t bos_id = 0, eos_id = 1;
+  std::vector<LayerSpec> layers;  // [layers_count], then one per MTP block
+
+  // False when head shapes do not allow the published roundings (head_dim - rope_dim not a multiple of
+  // 64): such checkpoints run without the cache simulations (architecture 1.4).
+  bool quantized_cache = true;
+};
+
+// `path` is used in messages only. Throws Error(kCheckpoint) naming the field, found and expected, and
+// Error(kUnsupported) naming the architecture when it is not DeepSeek-V4.
+Config ParseConfig(const std::string& text, const std::string& path);
+
+// Reads and parses <folder>/config.json.
+Config LoadConfig(const std::string& folder);
+
+// Sampling defaults of <folder>/generation_config.json; the published defaults where absent.
+struct GenerationConfig {
+  bool do_sample = true;
+  double temperature = 1.0, top_p = 1.0;
+  int32_t top_k = 0;                 // 0: off
+  bool has_thinking = false;         // optional "thinking": true|false in the file overrides the default
+  bool thinking = true;
+};
+GenerationConfig LoadGenerationConfig(const std::string& folder);
+
+}  // namespace finback
