@@ -1,0 +1,43 @@
+// Matrix products with weights as stored: y[row, o] = sum_k x[row, k] * W[o, k].
+//
+// Contract for every kernel: weights are decoded to float32 (exact: code times power of two) and
+// products accumulate in float32 in one fixed order per output: 16 partial sums, sum l taking
+// k = l, l+16, l+32, ... ascending with fused multiply-add, then reduced pairwise: l + (l+8), then +4,
+// +2, +1. So a row's result does not depend on how many rows, outputs or threads there are, and where
+// products are exact in float32 (all but float32 activations) scalar and SIMD agree bit for bit.
+// (The BLAS tier has its own fixed order.)
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace finback {
+
+enum GemmFormat : uint8_t {
+  kGemmF32,   // float32, row-major, any alignment
+  kGemmBf16,  // bfloat16 codes
+  kGemmFp8,   // E4M3 codes, E8M0 scale per 128x128 tile: scale[(o/128) * ceil(in/128) + k/128]
+  kGemmFp4,   // E2M1, two per byte, low nibble first; E8M0 scale per row and 32: scale[o * in/32 + k/32]
+};
+
+struct GemmArgs {
+  const uint8_t* weight;  // row 0 of the matrix
+  const uint8_t* scale;   // kGemmFp8, kGemmFp4
+  size_t in;              // any for F32/BF16/FP8, a multiple of 32 for FP4
+  size_t out_begin, out_end;  // outputs to compute
+  const float* x;         // [rows, x_stride]
+  size_t x_stride, rows;
+  float* y;               // y[row * y_stride + (o - y_origin)]
+  size_t y_stride, y_origin;
+};
+
+using GemmFunction = void (*)(const GemmArgs& args);
+
+// The best kernel for a format on the active ISA. The scratch a kernel needs lives on its stack.
+GemmFunction PickGemm(GemmFormat format);
+
+// sum_k a[k] * b[k] in the order above.
+using DotFunction = float (*)(const float* a, const float* b, size_t n);
+DotFunction PickDot();
+
+}  // namespace finback
