@@ -1,9 +1,55 @@
-/* Finback: DeepSeek-V4 behind one stable C ABI. (Declarations first; the manual text grows around them.) */
+/*
+ * Finback: DeepSeek-V4 in your process, behind one stable C ABI.
+ *
+ * This file is the manual. In one breath: set options, open an engine on a checkpoint folder, hand
+ * it a Chat Completions request as JSON, and step through the events of the answer:
+ *
+ *     finback_options *options = finback_options_new();
+ *     finback_options_set(options, "model", "/models/DeepSeek-V4-Flash");
+ *     finback_engine *engine = finback_engine_open(options);
+ *     finback_stream *stream = finback_engine_chat(engine,
+ *         "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}");
+ *     while (finback_stream_step(stream) == FINBACK_OK)
+ *       if (finback_stream_kind(stream) == FINBACK_EVENT_CONTENT)
+ *         fputs(finback_stream_text(stream), stdout);
+ *     finback_stream_free(stream);
+ *     finback_engine_free(engine);
+ *     finback_options_free(options);
+ *
+ * Rules that hold everywhere
+ *
+ * Ownership  A function that returns a pointer to a handle (an opaque type below) gives it to the
+ *            caller, who frees it with that type's _free; _free(NULL) does nothing. Text that is
+ *            returned is borrowed, never NULL unless its comment says so, and its comment says
+ *            until when it is valid. Engines, sessions, streams and sequences keep what they need
+ *            alive: they may be freed in any order.
+ * Text       Text in is UTF-8, NUL-terminated unless a size is passed. Text out is UTF-8,
+ *            NUL-terminated, never cut inside a character.
+ * Errors     Functions return FINBACK_OK (0), a positive control code, or a negative error; those
+ *            that return a handle return NULL on failure. finback_last_error_code() and
+ *            finback_last_error() tell more, for this thread, about the last call. A comment lists
+ *            the codes to expect; besides those, any function may fail with
+ *            FINBACK_ERROR_INVALID_ARGUMENT when a handle or a required pointer is NULL, and with
+ *            FINBACK_ERROR_OUT_OF_MEMORY or FINBACK_ERROR_INTERNAL. A call that fails leaves its
+ *            arguments as they were, unless its comment says otherwise.
+ * Threads    An engine may be used from any number of threads at once. Options, sessions, streams,
+ *            sequences, tokens, text and bytes belong to one thread at a time; the two _cancel
+ *            functions may be called from any thread. Callbacks run on a thread that is inside a
+ *            call of yours.
+ * Manners    The library never prints, exits, aborts, installs signal handlers, changes the locale
+ *            or reads the environment, except for FINBACK_ISA (scalar, blas or avx2), which can
+ *            only lower the choice of instruction set.
+ */
 #ifndef FINBACK_FINBACK_H
 #define FINBACK_FINBACK_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The version of this header; finback_version() tells the library's. */
+#define FINBACK_VERSION_MAJOR 0
+#define FINBACK_VERSION_MINOR 1
+#define FINBACK_VERSION_PATCH 0
 
 #if defined(__GNUC__)
 #define FINBACK_API __attribute__((visibility("default")))
@@ -15,119 +61,570 @@
 extern "C" {
 #endif
 
-typedef int32_t finback_status;
-#define FINBACK_OK 0
-#define FINBACK_DONE 1
-#define FINBACK_ERROR_INVALID_ARGUMENT (-1)
-#define FINBACK_ERROR_INVALID_REQUEST (-2)
-#define FINBACK_ERROR_NOT_FOUND (-3)
-#define FINBACK_ERROR_CHECKPOINT (-4)
-#define FINBACK_ERROR_UNSUPPORTED (-5)
-#define FINBACK_ERROR_OUT_OF_MEMORY (-6)
-#define FINBACK_ERROR_BUDGET (-7)
-#define FINBACK_ERROR_CONTEXT_FULL (-8)
-#define FINBACK_ERROR_CANCELLED (-9)
-#define FINBACK_ERROR_IO (-10)
-#define FINBACK_ERROR_INTERNAL (-11)
+/* ---- Status ---------------------------------------------------------------------------------- */
 
-/* Errors of this thread's last call. */
+/* Zero is success, positive is control flow, negative is an error. Since 0.1. */
+typedef int32_t finback_status;
+
+#define FINBACK_OK 0                        /* done; for finback_stream_step: an event is ready */
+#define FINBACK_DONE 1                      /* the stream is over; no event */
+#define FINBACK_ERROR_INVALID_ARGUMENT (-1) /* a parameter or an option is wrong */
+#define FINBACK_ERROR_INVALID_REQUEST (-2)  /* the request is wrong; names the JSON path */
+#define FINBACK_ERROR_NOT_FOUND (-3)        /* a file, model or name does not exist */
+#define FINBACK_ERROR_CHECKPOINT (-4)       /* config, weights or tokenizer are malformed */
+#define FINBACK_ERROR_UNSUPPORTED (-5)      /* well-formed, but nothing this library can do */
+#define FINBACK_ERROR_OUT_OF_MEMORY (-6)    /* an allocation failed */
+#define FINBACK_ERROR_BUDGET (-7)           /* needs more than memory_budget_bytes */
+#define FINBACK_ERROR_CONTEXT_FULL (-8)     /* more tokens than were planned for */
+#define FINBACK_ERROR_CANCELLED (-9)        /* stopped by _cancel or a progress callback */
+#define FINBACK_ERROR_IO (-10)              /* the operating system refused a read or write */
+#define FINBACK_ERROR_INTERNAL (-11)        /* a defect of the library; please report it */
+
+/*
+ * The code of this thread's last call: FINBACK_OK when it succeeded. Every other function of this
+ * header sets it, except the _free functions and these three.
+ * Threads: any; each thread has its own. Since 0.1.
+ */
 FINBACK_API finback_status finback_last_error_code(void);
+
+/*
+ * One line about this thread's last failure, such as `messages[2].role: unknown role "robot"`; ""
+ * when the last call succeeded. At most 1,023 bytes.
+ * Borrowed: valid until this thread's next call that sets the code. Since 0.1.
+ */
 FINBACK_API const char *finback_last_error(void);
 
-/* Library. build_info: JSON {"version","isas_compiled":[...],"isa","..."} */
+/*
+ * The name of a code: "ok", "done", "invalid_argument", "invalid_request", ...; "unknown" for
+ * others.
+ * Borrowed: valid forever. Since 0.1.
+ */
+FINBACK_API const char *finback_status_name(finback_status status);
+
+/* ---- Library --------------------------------------------------------------------------------- */
+
+/*
+ * The library's version, "0.1.0".
+ * Borrowed: valid forever. Since 0.1.
+ */
 FINBACK_API const char *finback_version(void);
+
+/*
+ * How the library was built and what it chose on this machine, as a JSON object:
+ *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx2", "blas", "scalar"], "isa":
+ *   "avx2"}
+ * Borrowed: valid forever; "{}" and an error if it could not be made. Since 0.1.
+ */
 FINBACK_API const char *finback_build_info(void);
 
-/* Options: model, precision (published|bf16|float32), threads, context_tokens, chunk_tokens,
- * memory_budget_bytes, effort_ladder (auto|preview|0731), trust_all (0|1). */
+/* ---- Options --------------------------------------------------------------------------------- */
+
+/*
+ * What an engine is opened with: named values, set as text. Unknown names fail, so a program can
+ * try an option of a newer library on an older one.
+ *
+ *   name                 default    meaning
+ *   model                (none)     a checkpoint folder, "local:FOLDER", or "krill", the small
+ *                                   model that is installed with the library
+ *   precision            published  published: every rounding of the published model; bf16: 16-bit
+ *                                   activations; float32: no rounding at all
+ *   threads              0          threads of a computation; 0: one for each online core
+ *   context_tokens       0          tokens that a session or sequence can hold; 0: the model's
+ *                                   limit, but at most 32,768
+ *   chunk_tokens         256        tokens computed together during prefill; does not change
+ *                                   results
+ *   memory_budget_bytes  0          bytes that all sessions, sequences and restore points of the
+ *                                   engine may reserve together (mapped weights not counted); 0: no
+ *                                   limit
+ *   effort_ladder        auto       how reasoning effort is spelled in prompts: auto (by
+ *                                   checkpoint), preview or 0731
+ *   trust_all            0          1: special tokens are recognized in user text too, as the
+ *                                   reference code does; 0: user text stays text
+ *   restore_points       4          generation prompts that a session can return to; more points
+ *                                   make more conversations resumable and cost memory
+ */
 typedef struct finback_options finback_options;
+
+/*
+ * Makes options with every value at its default.
+ * Free with finback_options_free(). Since 0.1.
+ */
 FINBACK_API finback_options *finback_options_new(void);
-FINBACK_API finback_status finback_options_set(finback_options *self, const char *name, const char *value);
+
+/*
+ * Sets one option from text: numbers in decimal, switches as 0 or 1.
+ * Errors: NOT_FOUND (no option of that name), INVALID_ARGUMENT (not a value of it; the message has
+ * the bounds). Since 0.1.
+ */
+FINBACK_API finback_status finback_options_set(finback_options *self, const char *name,
+                                               const char *value);
+
+/*
+ * The present value of an option, as text; NULL when there is no option of that name (NOT_FOUND).
+ * Borrowed: valid until the option is set again or the options are freed. Since 0.1.
+ */
 FINBACK_API const char *finback_options_get(const finback_options *self, const char *name);
+
+/* How many options there are. Since 0.1. */
 FINBACK_API size_t finback_options_count(void);
-FINBACK_API const char *finback_options_describe(size_t index); /* JSON {"name","type","default","min","max","doc"} */
-typedef int32_t (*finback_progress_fn)(const char *phase, uint64_t done, uint64_t total, void *user_data);
-FINBACK_API finback_status finback_options_set_progress(finback_options *self, finback_progress_fn progress, void *user_data);
+
+/*
+ * One option as JSON: {"name": ..., "type": "string"|"integer"|"choice"|"switch", "default": ...,
+ * "min": ..., "max": ..., "choices": [...], "doc": ...}; min and max for integers, choices for
+ * choices. NULL when `index` is not below finback_options_count() (INVALID_ARGUMENT).
+ * Borrowed: valid forever. Since 0.1.
+ */
+FINBACK_API const char *finback_options_describe(size_t index);
+
+/*
+ * Called during long work: `phase` is "load", "prefill" or "verify"; `done` of `total` are bytes
+ * for load and verify, tokens for prefill. Return 0 to go on; anything else stops the work with
+ * CANCELLED. It runs on the thread whose call does the work, and must not call back into the same
+ * stream or sequence.
+ */
+typedef int32_t (*finback_progress_fn)(const char *phase, uint64_t done, uint64_t total,
+                                       void *user_data);
+
+/*
+ * Sets the progress callback of engines opened later; NULL for none. `user_data` is passed through
+ * and must outlive those engines. With several streams at once the callback may run on several
+ * threads. Since 0.1.
+ */
+FINBACK_API finback_status finback_options_set_progress(finback_options *self,
+                                                        finback_progress_fn progress,
+                                                        void *user_data);
+
+/* Receives one line for the log: level 0 error, 1 warning, 2 information, 3 detail. */
 typedef void (*finback_log_fn)(int32_t level, const char *message, void *user_data);
-FINBACK_API finback_status finback_options_set_log(finback_options *self, finback_log_fn log, void *user_data);
+
+/*
+ * Sets where engines opened later write their log; NULL for nowhere, the default. The same rules
+ * for `user_data` and threads as for progress. Since 0.1.
+ */
+FINBACK_API finback_status finback_options_set_log(finback_options *self, finback_log_fn log,
+                                                   void *user_data);
+
+/* Frees options. Engines opened with them are not affected. Since 0.1. */
 FINBACK_API void finback_options_free(finback_options *self);
 
-/* Engine. */
+/* ---- Engine ---------------------------------------------------------------------------------- */
+
+/* One open checkpoint. Immutable; any thread. */
 typedef struct finback_engine finback_engine;
+
+/* One answer being produced; see finback_stream_step(). */
 typedef struct finback_stream finback_stream;
+
+/* What one conversation has computed so far; see finback_session_new(). */
 typedef struct finback_session finback_session;
+
+/* The network without text: token ids in, logits out; see finback_sequence_new(). */
 typedef struct finback_sequence finback_sequence;
+
+/* An owned array of token ids. */
+typedef struct finback_tokens finback_tokens;
+
+/* An owned piece of UTF-8 text. */
+typedef struct finback_text finback_text;
+
+/* An owned array of bytes. */
+typedef struct finback_bytes finback_bytes;
+
+/*
+ * Opens the checkpoint that the option "model" names: config.json, the safetensors shards (mapped,
+ * every header checked) and generation_config.json. tokenizer.json is read when text is first
+ * handled. The options may be freed afterwards. No session memory is taken yet.
+ * Free with finback_engine_free().
+ * Errors: NOT_FOUND (no such folder or file), CHECKPOINT (malformed; names file, tensor, found and
+ * expected), UNSUPPORTED (another architecture, by its name, or a remote model). Since 0.1.
+ */
 FINBACK_API finback_engine *finback_engine_open(const finback_options *options);
+
+/*
+ * Gives up the caller's hold on an engine; memory goes when its last session, stream and sequence
+ * go. Since 0.1.
+ */
 FINBACK_API void finback_engine_free(finback_engine *self);
-FINBACK_API const char *finback_engine_info(finback_engine *self); /* JSON: config, precision, isa, threads, tensors by kind, memory plan, bytes read per token */
-FINBACK_API finback_status finback_engine_verify(finback_engine *self, const char *sha256_list); /* NULL: contents and totals only; else the text of a sha256sum list for the shards */
-/* Text. All return handles or borrowed pointers valid until the next call on the same object from the same thread... */
-typedef struct finback_tokens finback_tokens; /* an owned array of ids */
-FINBACK_API finback_tokens *finback_engine_tokenize(finback_engine *self, const char *text, size_t size, int32_t recognize_special);
-FINBACK_API finback_tokens *finback_engine_encode_tokens(finback_engine *self, const char *request_json);
+
+/*
+ * What is open, as one JSON object:
+ *   model         the folder; precision, isa, threads: what computes
+ *   config        the model's sizes: hidden, layers, heads, head_dim, vocab, window, experts,
+ *                 experts_per_token, max_position, drafts, compress_ratios, effort_ladder, ...
+ *   generation    temperature, top_p, top_k and thinking when a request does not say
+ *   parameters    logical parameters (FP4 and FP8 weights counted once, scales not)
+ *   tensors       count, bytes, and by dtype and by kind: {"count": .., "bytes": ..}
+ *   files         [{"name": .., "bytes": ..}, ..]
+ *   memory        for context_tokens: sequence_bytes (what a session reserves), cache_bytes (of
+ *                 them, the model's memory at full length, by window, csa, hca, index),
+ *                 budget_bytes, used_bytes
+ *   read_per_token  bytes that one decoded token touches: weights, by kind, and cache at full
+ *                 length; memory bandwidth divided by the total bounds tokens per second
+ * Borrowed: valid until the engine's last hold goes. Since 0.1.
+ */
+FINBACK_API const char *finback_engine_info(finback_engine *self);
+
+/*
+ * Reads every tensor of the checkpoint and checks contents (NaN codes and scales, expert ids out of
+ * range) and totals against the config. `sha256_list`, unless NULL, is the text of a sha256sum list
+ * (lines of hash and name): every file that it names must be in the folder with that hash, and
+ * every shard must be named. Reports progress in phase "verify".
+ * Errors: CHECKPOINT (names file, tensor and element, or file and hash), NOT_FOUND (a listed file
+ * is missing), INVALID_ARGUMENT (not such a list). Since 0.1.
+ */
+FINBACK_API finback_status finback_engine_verify(finback_engine *self, const char *sha256_list);
+
+/* ---- Text and tokens ------------------------------------------------------------------------- */
+
+/*
+ * Token ids of `size` bytes of text. `recognize_special` non-zero: added tokens such as <think>
+ * become their ids; zero: they stay plain text, as untrusted text must. Nothing is added, no BOS
+ * either.
+ * Free with finback_tokens_free().
+ * Errors: INVALID_ARGUMENT (invalid UTF-8, with the byte offset), NOT_FOUND (the checkpoint has no
+ * tokenizer.json), CHECKPOINT (tokenizer.json is malformed). Since 0.1.
+ */
+FINBACK_API finback_tokens *finback_engine_tokenize(finback_engine *self, const char *text,
+                                                    size_t size, int32_t recognize_special);
+
+/*
+ * The ids that finback_engine_chat() would evaluate for this request.
+ * Free with finback_tokens_free(). Errors: INVALID_REQUEST, NOT_FOUND, CHECKPOINT. Since 0.1.
+ */
+FINBACK_API finback_tokens *finback_engine_encode_tokens(finback_engine *self,
+                                                         const char *request_json);
+
+/* How many ids; 0 for NULL. Since 0.1. */
 FINBACK_API size_t finback_tokens_count(const finback_tokens *self);
+
+/*
+ * The ids, [count]. Borrowed: valid until the tokens are freed; NULL for NULL. Since 0.1.
+ */
 FINBACK_API const int32_t *finback_tokens_data(const finback_tokens *self);
+
+/* Frees tokens. Since 0.1. */
 FINBACK_API void finback_tokens_free(finback_tokens *self);
-typedef struct finback_text finback_text; /* an owned piece of text */
-FINBACK_API finback_text *finback_engine_detokenize(finback_engine *self, const int32_t *ids, size_t count);
-FINBACK_API finback_text *finback_engine_encode(finback_engine *self, const char *request_json);          /* chat request -> prompt text */
-FINBACK_API finback_text *finback_encode_messages(const char *json);  /* without a model: {"messages":[...],"thinking_mode":"thinking|chat","drop_thinking":..,"add_bos":..,"effort_prefix":..,"context":[..],"tools":[..]} -> prompt */
-FINBACK_API finback_text *finback_parse_completion(const char *text, size_t size, int32_t thinking, int32_t strict); /* -> message JSON */
+
+/*
+ * The text of `count` ids, special tokens spelled out. Bytes that are no valid UTF-8 become U+FFFD.
+ * Free with finback_text_free().
+ * Errors: INVALID_ARGUMENT (an id that the tokenizer does not have), NOT_FOUND, CHECKPOINT. Since
+ * 0.1.
+ */
+FINBACK_API finback_text *finback_engine_detokenize(finback_engine *self, const int32_t *ids,
+                                                    size_t count);
+
+/*
+ * The prompt text that finback_engine_chat() would use for this request.
+ * Free with finback_text_free(). Errors: INVALID_REQUEST. Since 0.1.
+ */
+FINBACK_API finback_text *finback_engine_encode(finback_engine *self, const char *request_json);
+
+/*
+ * DeepSeek-V4's prompt encoding alone, without a model. `json` is a list of messages or an object:
+ *   messages       required; role, content, reasoning_content, tool_calls, tool_call_id, tools,
+ *                  response_format, task, wo_eos
+ *   tools          tool definitions, placed on the leading system message
+ *   context        messages that were encoded before: they shape the rest but are not written
+ *   thinking_mode  "thinking" (default) or "chat"
+ *   effort_prefix  "none" (default), "max" or "beyond_max": the effort text that opens the prompt
+ *   drop_thinking  default true: earlier reasoning is left out when no tools are defined
+ *   add_bos        default true: begin-of-sentence first, when there is no context
+ * Free with finback_text_free(). Errors: INVALID_REQUEST (names the JSON path). Since 0.1.
+ */
+FINBACK_API finback_text *finback_encode_messages(const char *json);
+
+/*
+ * Parses what a model wrote after the generation prompt into one assistant message, as JSON:
+ *   {"role": "assistant", "content": ..., "reasoning_content": ...,
+ *    "tool_calls": [{"type": "function", "function": {"name": ..., "arguments": "..."}}, ...]}
+ * `thinking` non-zero: the text begins inside reasoning. `strict` non-zero: the published grammar,
+ * any deviation is an error; zero: as streams do, which take what they can.
+ * Free with finback_text_free().
+ * Errors: INVALID_ARGUMENT (what deviates at which byte, or invalid UTF-8). Since 0.1.
+ */
+FINBACK_API finback_text *finback_parse_completion(const char *text, size_t size, int32_t thinking,
+                                                   int32_t strict);
+
+/*
+ * The text, NUL-terminated. Borrowed: valid until it is freed; "" for NULL. Since 0.1.
+ */
 FINBACK_API const char *finback_text_data(const finback_text *self);
+
+/* Its size in bytes, the NUL not counted; 0 for NULL. Since 0.1. */
 FINBACK_API size_t finback_text_size(const finback_text *self);
+
+/* Frees text. Since 0.1. */
 FINBACK_API void finback_text_free(finback_text *self);
 
-/* Chat. finback_engine_chat uses the engine's default session; sessions keep separate conversations' state. */
-FINBACK_API finback_session *finback_session_new(finback_engine *engine);
-FINBACK_API finback_stream *finback_session_chat(finback_session *self, const char *request_json);
-FINBACK_API void finback_session_free(finback_session *self);
-FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char *request_json);
-FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const char *request_json); /* {"prompt":...} */
+/* ---- Chat ------------------------------------------------------------------------------------ */
 
-#define FINBACK_EVENT_NONE 0
-#define FINBACK_EVENT_REASONING 1
-#define FINBACK_EVENT_CONTENT 2
-#define FINBACK_EVENT_TOOL_CALL 3
-#define FINBACK_EVENT_TOOL_ARGUMENTS 4
-#define FINBACK_EVENT_TOOL_CALL_END 5
-#define FINBACK_EVENT_FINISH 6
-#define FINBACK_EVENT_PROGRESS 7
+/*
+ * Requests are one JSON object in the shape of OpenAI's Chat Completions with DeepSeek's fields.
+ * null means absent. Absent sampling fields take the model's generation_config.json.
+ *
+ *   messages          required, at least one: roles system, developer, user, assistant, tool and
+ *                     latest_reminder; content is a string or a list of text parts. The last one is
+ *                     a user, developer or tool message, or an assistant message with "prefix":
+ *                     true, which the answer continues
+ *   thinking          {"type": "enabled"|"disabled"}; absent: enabled, unless the model says
+ *                     otherwise
+ *   reasoning_effort  none (thinking off), low (minimal), high (medium, xhigh) or max (ultra);
+ *                     absent: high. Spelled as the nearest step that the checkpoint knows; no
+ *                     effect while thinking is disabled
+ *   max_tokens        also max_completion_tokens; reasoning counts; absent: until the context is
+ *                     full
+ *   temperature       0..2; 0 takes the likeliest token, the smaller id of equals
+ *   top_k, top_p, min_p  >= 0 (0: off), (0,1], 0..1: what is left to sample from, in this order,
+ *                        after
+ *                     temperature; min_p is relative to the likeliest token
+ *   seed              an integer: the same seed gives the same text, at any number of threads
+ *   stop              a string or up to 16: the answer ends before the first of them. Looked for in
+ *                     the answer (content), not in reasoning and not in tool arguments
+ *   logit_bias        {"ID": -100..100}, added before sampling
+ *   logprobs          true: natural logarithms of the model's own probabilities, before bias,
+ *                     temperature and truncation; top_logprobs 0..20: so many likeliest tokens too
+ *   tools             function definitions; names are unique, [A-Za-z0-9_-], at most 128 bytes
+ *   tool_choice       "auto" or "none" (the tools are then not offered)
+ *   response_format   {"type": "text"} or {"type": "json_object"}: an instruction, not a guarantee
+ *   drop_thinking     default true: reasoning of earlier turns is left out unless tools are defined
+ *   trust_all         true: special tokens are recognized in user text; default: the engine's
+ *                     option
+ *   progress          true: the stream yields PROGRESS events during prefill
+ *   accepted, without effect: model, stream, stream_options, user, user_id, metadata, store,
+ *                     service_tier, safety_identifier, safety_check, prompt_cache_key,
+ *                     prompt_cache_retention, frequency_penalty, presence_penalty,
+ *                     parallel_tool_calls true, n 1
+ *
+ * What cannot be honoured is an error that names its path, never ignored: n > 1, images and files,
+ * forced tool_choice, json_schema, strict tools, unknown fields.
+ */
+
+/*
+ * Starts an answer in the engine's default session. If that session is busy with another stream,
+ * the new stream gets a session of its own for its lifetime, as far as the memory budget allows.
+ * Nothing is computed before the first finback_stream_step().
+ * Free with finback_stream_free().
+ * Errors: INVALID_REQUEST (names the JSON path), CONTEXT_FULL (the prompt does not fit; has the
+ * numbers), BUDGET (has the bytes needed). Since 0.1.
+ */
+FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char *request_json);
+
+/*
+ * Continues raw text: {"prompt": "...", ...} with max_tokens, temperature, top_p, top_k, min_p,
+ * seed, stop, logit_bias, logprobs (0..20), progress and the ignored fields as above; the text
+ * comes as CONTENT events, not parsed. Special tokens in the prompt are recognized unless
+ * "recognize_special" is false. The prompt starts with begin-of-sentence; it is put there unless it
+ * is there or "add_bos" is false.
+ * Sessions, memory and errors as for finback_engine_chat(). Since 0.1.
+ */
+FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const char *request_json);
+
+/*
+ * A conversation's memory of its own, reserved at once. Give it the whole conversation in every
+ * request: the longest part that it has computed before is reused, also when the new rendering
+ * drops the reasoning of earlier turns, and usage reports it as cached.
+ * Free with finback_session_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
+ */
+FINBACK_API finback_session *finback_session_new(finback_engine *engine);
+
+/*
+ * Starts an answer in this session: one at a time, until its stream is done, failed or freed.
+ * Free with finback_stream_free().
+ * Errors: INVALID_REQUEST, CONTEXT_FULL as above, INVALID_ARGUMENT (the session is busy).
+ * Since 0.1.
+ */
+FINBACK_API finback_stream *finback_session_chat(finback_session *self, const char *request_json);
+
+/* Frees a session; a running stream keeps what it needs. Since 0.1. */
+FINBACK_API void finback_session_free(finback_session *self);
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+/* What finback_stream_kind() returns. Unknown numbers are kinds of a later version: skip them. */
+#define FINBACK_EVENT_NONE 0           /* no event yet, or the stream is over */
+#define FINBACK_EVENT_REASONING 1      /* text: the next piece of reasoning */
+#define FINBACK_EVENT_CONTENT 2        /* text: the next piece of the answer */
+#define FINBACK_EVENT_TOOL_CALL 3      /* a call begins: tool_index, tool_id, tool_name */
+#define FINBACK_EVENT_TOOL_ARGUMENTS 4 /* text: the next piece of the arguments, JSON text */
+#define FINBACK_EVENT_TOOL_CALL_END 5  /* the call is complete; text: all its arguments */
+#define FINBACK_EVENT_FINISH 6         /* the last event: finish_reason, usage, response */
+#define FINBACK_EVENT_PROGRESS 7       /* prefill: progress_done of progress_total tokens */
+
+/*
+ * Computes until the next event: the first call evaluates the prompt, later ones decode.
+ * FINBACK_OK: an event is ready, see finback_stream_kind(). FINBACK_DONE: the event before was
+ * FINISH. After an error the stream is over, and every further step returns the same error.
+ * Errors: CANCELLED, CHECKPOINT (a tensor's contents are malformed: they are checked on first use).
+ * Since 0.1.
+ */
 FINBACK_API finback_status finback_stream_step(finback_stream *self);
+
+/* The present event's kind, FINBACK_EVENT_*. Since 0.1. */
 FINBACK_API int32_t finback_stream_kind(const finback_stream *self);
+
+/*
+ * The present event's text; "" for kinds without one.
+ * Borrowed: valid until the next step or free. Since 0.1.
+ */
 FINBACK_API const char *finback_stream_text(const finback_stream *self);
+
+/* The size of that text in bytes: it may hold NUL characters. Since 0.1. */
 FINBACK_API size_t finback_stream_text_size(const finback_stream *self);
+
+/* Tool events: which call of the answer, from 0. Since 0.1. */
 FINBACK_API int32_t finback_stream_tool_index(const finback_stream *self);
+
+/*
+ * Tool events: the call's id, unique, to be sent back as tool_call_id.
+ * Borrowed: valid until the next step or free. Since 0.1.
+ */
 FINBACK_API const char *finback_stream_tool_id(const finback_stream *self);
+
+/*
+ * Tool events: the function's name.
+ * Borrowed: valid until the next step or free. Since 0.1.
+ */
 FINBACK_API const char *finback_stream_tool_name(const finback_stream *self);
+
+/*
+ * FINISH: "stop" (the model ended, or a stop string), "length" (max_tokens or the context is full)
+ * or "tool_calls". "" before.
+ * Borrowed: valid until the stream is freed. Since 0.1.
+ */
 FINBACK_API const char *finback_stream_finish_reason(const finback_stream *self);
-FINBACK_API const char *finback_stream_logprobs(const finback_stream *self); /* JSON array, "[]" if none */
-FINBACK_API const char *finback_stream_response(const finback_stream *self); /* after FINISH: the whole chat.completion object */
+
+/*
+ * The present event's tokens, when the request asked for logprobs: a JSON array of
+ *   {"token": text, "id": .., "logprob": .., "bytes": [..], "top_logprobs": [{the same four}, ..]}
+ * "[]" without. A token is reported with the event that its text begins in; the markup tokens
+ * between reasoning, answer and calls belong to no event.
+ * Borrowed: valid until the next step or free. Since 0.1.
+ */
+FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
+
+/*
+ * The answer so far as one chat.completion object; complete after FINISH, before that finish_reason
+ * is null. {"id", "object": "chat.completion", "created", "model", "choices": [{"index": 0,
+ * "finish_reason", "logprobs", "message": {"role", "content", "reasoning_content", "tool_calls"}}],
+ * "usage": {"prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
+ * "prompt_tokens_details": {"cached_tokens"}, "completion_tokens", "completion_tokens_details":
+ * {"reasoning_tokens"}, "total_tokens"}}. Streams of finback_engine_complete() give a
+ * text_completion.
+ * Borrowed: valid until the next call of this function, step or free. Since 0.1.
+ */
+FINBACK_API const char *finback_stream_response(const finback_stream *self);
+
+/*
+ * Token counts. Set struct_size to sizeof(finback_usage) before the call; a later version may
+ * append fields, and fills only as many bytes as struct_size says. Since 0.1.
+ */
 typedef struct finback_usage {
-  uint32_t struct_size;
-  uint32_t reserved;
-  int64_t prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens;
+  uint32_t struct_size;      /* in: sizeof(finback_usage) */
+  uint32_t reserved;         /* 0 */
+  int64_t prompt_tokens;     /* tokens of the prompt */
+  int64_t cached_tokens;     /* of them, taken from the session and not computed again */
+  int64_t completion_tokens; /* tokens sampled, the end marker included */
+  int64_t reasoning_tokens;  /* of them, spent on reasoning, `</think>` included */
 } finback_usage;
+
+/*
+ * Fills `usage` as of now; final after FINISH.
+ * Errors: INVALID_ARGUMENT (struct_size is too small to be any version's). Since 0.1.
+ */
 FINBACK_API finback_status finback_stream_usage(const finback_stream *self, finback_usage *usage);
+
+/* PROGRESS: prompt tokens evaluated, cached ones included. Since 0.1. */
 FINBACK_API int64_t finback_stream_progress_done(const finback_stream *self);
+
+/* PROGRESS: tokens of the prompt. Since 0.1. */
 FINBACK_API int64_t finback_stream_progress_total(const finback_stream *self);
+
+/*
+ * Stops the stream: the running step, or else the next one, returns CANCELLED, within the time of
+ * one token. What was computed stays in the session.
+ * Threads: any, at any time before the free. NULL is fine. Since 0.1.
+ */
 FINBACK_API void finback_stream_cancel(finback_stream *self);
+
+/* Frees a stream; its session is then free for the next one. Since 0.1. */
 FINBACK_API void finback_stream_free(finback_stream *self);
 
-/* Low-level sequences: tokens -> logits. */
+/* ---- Sequences ------------------------------------------------------------------------------- */
+
+/*
+ * An empty sequence of the engine's context_tokens, reserved at once. Needs no tokenizer.json.
+ * Free with finback_sequence_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
+ */
 FINBACK_API finback_sequence *finback_sequence_new(finback_engine *engine);
-FINBACK_API finback_status finback_sequence_evaluate(finback_sequence *self, const int32_t *ids, size_t count, float *logits, size_t logits_rows); /* rows: 0, 1 (last) or count */
+
+/*
+ * Evaluates `count` ids after those already there. `logits_rows` says what is written to `logits`,
+ * float32, row by row of finback_sequence_vocab() numbers: 0 nothing (logits may be NULL), 1 the
+ * last id's row, `count` every id's row. Results do not depend on how ids are split over calls, on
+ * chunk_tokens or on threads. If it fails, the sequence holds what finback_sequence_position()
+ * says.
+ * Errors: INVALID_ARGUMENT (an id out of range, or such a logits_rows), CONTEXT_FULL, CANCELLED.
+ * Since 0.1.
+ */
+FINBACK_API finback_status finback_sequence_evaluate(finback_sequence *self, const int32_t *ids,
+                                                     size_t count, float *logits,
+                                                     size_t logits_rows);
+
+/* Ids evaluated so far; -1 for NULL. Since 0.1. */
 FINBACK_API int64_t finback_sequence_position(const finback_sequence *self);
+
+/* Ids that the sequence can hold; -1 for NULL. Since 0.1. */
+FINBACK_API int64_t finback_sequence_context_tokens(const finback_sequence *self);
+
+/* Numbers in a row of logits; 0 for NULL. Since 0.1. */
 FINBACK_API size_t finback_sequence_vocab(const finback_sequence *self);
+
+/*
+ * Forgets the last `tokens` ids, as if they had never been evaluated. May compute some again.
+ * Errors: INVALID_ARGUMENT (negative, or more than the position). Since 0.1.
+ */
 FINBACK_API finback_status finback_sequence_roll_back(finback_sequence *self, int64_t tokens);
+
+/*
+ * An independent copy.
+ * Free with finback_sequence_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
+ */
 FINBACK_API finback_sequence *finback_sequence_fork(const finback_sequence *self);
-typedef struct finback_bytes finback_bytes;
+
+/*
+ * The whole state as bytes: a versioned format, the same on every machine, tied to the model's
+ * sizes and the precision. A process that restores it goes on with the same bits.
+ * Free with finback_bytes_free(). Since 0.1.
+ */
 FINBACK_API finback_bytes *finback_sequence_snapshot(const finback_sequence *self);
-FINBACK_API finback_status finback_sequence_restore(finback_sequence *self, const void *data, size_t size);
-FINBACK_API const void *finback_bytes_data(const finback_bytes *self);
-FINBACK_API size_t finback_bytes_size(const finback_bytes *self);
-FINBACK_API void finback_bytes_free(finback_bytes *self);
+
+/*
+ * Replaces the state by a snapshot's. On failure the sequence is unchanged.
+ * Errors: INVALID_ARGUMENT (not a snapshot, damaged, or of another model), CONTEXT_FULL. Since 0.1.
+ */
+FINBACK_API finback_status finback_sequence_restore(finback_sequence *self, const void *data,
+                                                    size_t size);
+
+/*
+ * Stops a running finback_sequence_evaluate(), or else the next one, with CANCELLED.
+ * Threads: any, at any time before the free. NULL is fine. Since 0.1.
+ */
 FINBACK_API void finback_sequence_cancel(finback_sequence *self);
+
+/* Frees a sequence. Since 0.1. */
 FINBACK_API void finback_sequence_free(finback_sequence *self);
+
+/*
+ * The bytes. Borrowed: valid until they are freed; NULL for NULL. Since 0.1.
+ */
+FINBACK_API const void *finback_bytes_data(const finback_bytes *self);
+
+/* How many; 0 for NULL. Since 0.1. */
+FINBACK_API size_t finback_bytes_size(const finback_bytes *self);
+
+/* Frees bytes. Since 0.1. */
+FINBACK_API void finback_bytes_free(finback_bytes *self);
 
 #ifdef __cplusplus
 }
