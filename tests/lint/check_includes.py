@@ -1,0 +1,84 @@
+"""Rooms include only the rooms below them, by paths from the root of the sources."""
+
+import re
+import sys
+
+import source_tree
+
+PUBLIC = ("capi/include/finback/",)
+# room -> rooms it may include besides itself. A file is in the longest room that its path starts with.
+MAY_INCLUDE = {
+    "core/base/": (),
+    "core/kernels/": ("core/base/",),
+    "core/chat/": ("core/base/",),
+    "core/model/": ("core/base/", "core/kernels/"),
+    "core/engine/": ("core/base/", "core/chat/"),
+    "core/local/": ("core/base/", "core/kernels/", "core/model/", "core/chat/", "core/engine/"),
+    "core/remote/": ("core/base/", "core/chat/", "core/engine/"),
+    "capi/": ("core/engine/", "core/chat/", "core/base/"),
+    "capi/include/finback/": (),
+    "tools/": PUBLIC,
+    "examples/": PUBLIC,
+    "bindings/": PUBLIC,
+    "python/": PUBLIC,
+    "tests/capi/": PUBLIC,
+}
+# file -> rooms it may include beyond its room's, and why.
+MORE = {
+    "capi/backends.cc": ("core/local/", "core/remote/"),  # the one file that names the backends
+    "tools/oracle_main.cc": ("core/base/", "core/kernels/", "core/model/"),  # a test program: looks inside the model
+}
+INCLUDE = re.compile(rb'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
+# Files compiled for one instruction set: anything with inline functions would be compiled for it too.
+ISA_FILE = re.compile(r"^core/kernels/.*_(avx2|avx512\w*|neon\w*|amx)\.cc$")
+ISA_SYSTEM = re.compile(r"^(stdint\.h|stddef\.h|string\.h|\w*intrin\.h|arm_neon\.h|arm_bf16\.h)$")
+
+
+def room_of(path):
+    rooms = [room for room in MAY_INCLUDE if path.startswith(room)]
+    return max(rooms, key=len) if rooms else None
+
+
+def resolve(root_files, path, name):
+    if name in root_files:
+        return name
+    if name.startswith("finback/"):
+        return "capi/include/" + name
+    sibling = path.rsplit("/", 1)[0] + "/" + name
+    return sibling if sibling in root_files else None
+
+
+def check_file(root_files, path, content):
+    room = room_of(path)
+    allowed = MAY_INCLUDE[room] + (room,) + MORE.get(path, ())
+    if room == "capi/":
+        allowed += PUBLIC
+    for quote, raw in INCLUDE.findall(content):
+        name = raw.decode()
+        target = resolve(root_files, path, name)
+        if quote == b"<" and not name.startswith("finback/"):
+            if ISA_FILE.match(path) and not ISA_SYSTEM.match(name):
+                yield f"{path}: a file with its own instruction set may not include <{name}>"
+            continue
+        if target is None:
+            yield f'{path}: "{name}" is not a path from the root of the sources'
+            continue
+        if name not in root_files and not name.startswith("finback/") and room.startswith("core/"):
+            yield f'{path}: "{name}" must be included as "{target}"'
+        if room_of(target) not in allowed:
+            yield f'{path}: {room} may not include "{target}"'
+
+
+def main():
+    options = source_tree.parser(__doc__).parse_args()
+    root_files = set(source_tree.files(options.root))
+    findings, checked = [], 0
+    for path in sorted(root_files):
+        if path.endswith(source_tree.CXX_SUFFIXES + (".inc",)) and room_of(path):
+            checked += 1
+            findings += check_file(root_files, path, source_tree.read(options.root, path))
+    return source_tree.report(findings, checked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""Every gate can fail: for each rule a small tree with one violation, which the gate must name, and the same
+tree without it, which must pass."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+HEADER = """#ifndef FINBACK_FINBACK_H
+#define FINBACK_FINBACK_H
+#define FINBACK_API __attribute__((visibility("default")))
+/* FINBACK_API int finback_in_a_comment(void); */
+FINBACK_API const char *finback_version(void);
+#endif
+"""
+CLEAN = {
+    "capi/include/finback/finback.h": HEADER,
+    "capi/include/finback/finback.hpp": '#pragma once\n#include "finback.h"\n',
+    "capi/README.md": "# C ABI\n",
+    "core/base/status.h": "#pragma once\n\nint Zero();\n",
+    "core/base/status.cc": '#include "core/base/status.h"\n\nint Zero() { return 0; }\n',
+    "core/base/README.md": "# Base\n",
+    "tests/README.md": "# Tests\n",
+    "tests/lint/limits_allowed.txt": "# none\n",
+    "tests/lint/README.md": "# Lint\n",
+    "dev": "#!/usr/bin/env bash\necho fine\n",
+}
+
+
+class Tree:
+    """A temporary source tree: the clean one with some files replaced or added."""
+
+    def __init__(self, changes):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = self.folder.name
+        for path, content in {**CLEAN, **changes}.items():
+            full = os.path.join(self.root, path)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def run(self, script, *arguments):
+        run = subprocess.run(
+            [sys.executable, os.path.join(HERE, script), "--root", self.root, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return run.returncode, run.stdout
+
+
+def lines(count, text="  f();\n"):
+    return text * count
+
+
+class Lints(unittest.TestCase):
+    def passes(self, script, changes=None):
+        code, output = Tree(changes or {}).run(script)
+        self.assertEqual(code, 0, output)
+
+    def catches(self, script, changes, *named):
+        code, output = Tree(changes).run(script)
+        self.assertNotEqual(code, 0, f"{script} did not notice: {output}")
+        for name in named:
+            self.assertIn(name, output)
+
+    # include directions
+
+    def test_includes_clean(self):
+        self.passes("check_includes.py")
+
+    def test_includes_upwards(self):
+        changes = {"core/chat/a.h": "#pragma once\n", "core/base/bad.cc": '#include "core/chat/a.h"\n'}
+        self.catches("check_includes.py", changes, "core/base/bad.cc", "core/chat/a.h")
+
+    def test_includes_core_from_tools(self):
+        self.catches("check_includes.py", {"tools/main.cc": '#include "core/base/status.h"\n'}, "tools/main.cc")
+
+    def test_includes_relative_path(self):
+        self.catches("check_includes.py", {"core/base/other.cc": '#include "status.h"\n'}, "core/base/other.cc")
+
+    def test_includes_inline_code_in_an_isa_file(self):
+        changes = {"core/kernels/x_avx2.cc": "#include <immintrin.h>\n#include <vector>\n"}
+        self.catches("check_includes.py", changes, "x_avx2.cc", "<vector>")
+
+    # limits
+
+    def test_limits_clean(self):
+        self.passes("check_limits.py")
+
+    def test_limits_long_file(self):
+        self.catches("check_limits.py", {"core/base/long.cc": "\n" * 801}, "core/base/long.cc: 801 lines")
+
+    def test_limits_long_function(self):
+        code = "void f();\nvoid LongOne() {\n" + lines(120) + "}\n"
+        self.catches("check_limits.py", {"core/base/a.cc": code}, "LongOne has 122 lines")
+
+    def test_limits_kernels_may_be_longer(self):
+        code = "void f();\nvoid LongOne() {\n" + lines(120) + "}\n"
+        self.passes("check_limits.py", {"core/kernels/a_avx2.cc": code})
+
+    def test_limits_complex_function(self):
+        code = "void f();\nvoid Tangled(int a) {\n" + lines(25, "  if (a) f();\n") + "}\n"
+        self.catches("check_limits.py", {"core/base/a.cc": code}, "Tangled has complexity 26")
+
+    def test_limits_many_parameters(self):
+        code = "void Wide(int a, int b, int c, int d,\n          int e, int f, int g);\n"
+        self.catches("check_limits.py", {"core/base/a.h": "#pragma once\n" + code}, "Wide takes 7 parameters")
+
+    def test_limits_six_parameters_pass(self):
+        code = "void Wide(int a, int b, int c, int d,\n          int e, Map<int, int> f);\n"
+        self.passes("check_limits.py", {"core/base/a.h": "#pragma once\n" + code})
+
+    def test_limits_allowed_with_a_reason(self):
+        changes = {
+            "core/base/long.cc": "\n" * 801,
+            "tests/lint/limits_allowed.txt": "core/base/long.cc - lines a table of data\n",
+        }
+        self.passes("check_limits.py", changes)
+
+    def test_limits_allowed_without_a_reason(self):
+        changes = {"core/base/long.cc": "\n" * 801, "tests/lint/limits_allowed.txt": "core/base/long.cc - lines\n"}
+        self.catches("check_limits.py", changes, "no reason given")
+
+    def test_limits_allowed_needlessly(self):
+        changes = {"tests/lint/limits_allowed.txt": "core/base/status.cc - lines once it was long\n"}
+        self.catches("check_limits.py", changes, "no longer needed")
+
+    # text
+
+    def test_text_clean(self):
+        self.passes("check_text.py")
+
+    def test_text_not_ascii(self):
+        self.catches("check_text.py", {"core/base/a.cc": "// na\u00efve\n"}, "core/base/a.cc:1: not ASCII")
+
+    def test_text_no_pragma_once(self):
+        self.catches("check_text.py", {"core/base/a.h": "int a();\n"}, "core/base/a.h: no #pragma once")
+
+    def test_text_no_readme(self):
+        self.catches("check_text.py", {"bench/a.cc": "\n"}, "bench: no README.md")
+
+    def test_text_long_readme(self):
+        self.catches("check_text.py", {"core/base/README.md": "x\n" * 61}, "core/base/README.md: 61 lines")
+
+    def test_text_foreign_path(self):
+        self.catches("check_text.py", {"core/base/a.cc": "// see /work" "/main\n"}, "core/base/a.cc:1")
+
+    def test_text_issue_number(self):
+        self.catches("check_text.py", {"core/base/a.cc": "\n// for issue" " 12\n"}, "core/base/a.cc:2")
+
+    # external checkers
+
+    def test_format(self):
+        self.passes("check_format.py")
+        self.catches("check_format.py", {"core/base/a.cc": "int   a( ) ;\n"}, "core/base/a.cc")
+
+    def test_spelling(self):
+        self.passes("check_spelling.py")
+        self.catches("check_spelling.py", {"core/base/a.cc": "// Rec" "ieve\n"}, "core/base/a.cc")
+
+    def test_shell(self):
+        self.passes("check_shell.py")
+        self.catches("check_shell.py", {"dev": "#!/usr/bin/env bash\nrm $1\n"}, "dev", "SC2086")
+
+    # the header
+
+    def test_header_clean(self):
+        self.passes("check_header.py")
+
+    def test_header_not_c99(self):
+        changed = HEADER.replace("#endif", "static inline int f(void) { for (auto x = 0;;) return x; }\n#endif")
+        self.catches("check_header.py", {"capi/include/finback/finback.h": changed}, "finback.h as c99")
+
+    def test_header_needs_another_header(self):
+        changed = HEADER.replace("const char", "size_t f(void); const char")
+        self.catches("check_header.py", {"capi/include/finback/finback.h": changed}, "finback.h as c99")
+
+    def test_header_warning_in_the_wrapper(self):
+        changes = {"capi/include/finback/finback.hpp": "#pragma once\ninline int f(int unused) { return 0; }\n"}
+        self.catches("check_header.py", changes, "finback.hpp as c++20", "unused")
+
+
+class Objects(unittest.TestCase):
+    """Gates that look at what the compiler made."""
+
+    def compile(self, tree, source, target, *flags):
+        full = tree.path(target)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        subprocess.run(["c++", "-std=c++20", "-O1", "-x", "c++", "-", "-o", full, *flags], input=source, text=True, check=True)
+        return full
+
+    def library(self, source):
+        tree = Tree({})
+        header = tree.path("capi/include")
+        path = self.compile(
+            tree, source, "lib/libfinback.so", "-shared", "-fPIC", "-fvisibility=hidden", "-I", header
+        )
+        return tree.run("check_exported_symbols.py", path)
+
+    SHOWN = '__attribute__((visibility("default"))) '
+
+    def test_exported_exactly(self):
+        code, output = self.library(f'extern "C" {self.SHOWN}const char *finback_version(void) {{ return ""; }}\n')
+        self.assertEqual(code, 0, output)
+
+    def test_exported_too_much(self):
+        code, output = self.library(
+            f'extern "C" {self.SHOWN}const char *finback_version(void) {{ return ""; }}\n'
+            f"{self.SHOWN}int leaked() {{ return 1; }}\n"
+        )
+        self.assertNotEqual(code, 0)
+        self.assertIn("leaked", output)
+
+    def test_exported_too_little(self):
+        code, output = self.library('extern "C" const char *finback_version(void) { return ""; }\n')
+        self.assertNotEqual(code, 0)
+        self.assertIn("declares finback_version", output)
+
+    def undefined(self, source, name="core/base/status.cc"):
+        tree = Tree({name: "\n"})
+        self.compile(tree, source, f"out/CMakeFiles/finback_base.dir/{name}.o", "-c")
+        return tree.run("check_undefined.py", tree.path("out"))
+
+    def test_undefined_clean(self):
+        code, output = self.undefined("#include <string>\nstd::string f(int a) { return std::to_string(a); }\n")
+        self.assertEqual(code, 0, output)
+
+    def test_undefined_each_kind(self):
+        for body, symbol in [
+            ('#include <cstdio>\nvoid f(int a) { printf("%d", a); }\n', "printf"),
+            ('#include <cstdio>\nvoid f(int a) { fprintf(stderr, "%d", a); }\n', "stderr"),
+            ("#include <iostream>\nvoid f(int a) { std::cout << a; }\n", "_ZSt4cout"),
+            ("#include <cstdlib>\nvoid f() { abort(); }\n", "abort"),
+            ("#include <cstdlib>\nvoid f() { exit(1); }\n", "exit"),
+            ("#include <cassert>\nvoid f(int a) { assert(a == 1); }\n", "__assert_fail"),
+            ('#include <cstdlib>\nconst char *f() { return getenv("HOME"); }\n', "getenv"),
+            ('#include <clocale>\nvoid f() { setlocale(LC_ALL, ""); }\n', "setlocale"),
+        ]:
+            with self.subTest(symbol):
+                code, output = self.undefined(body)
+                self.assertNotEqual(code, 0)
+                self.assertIn(symbol, output)
+
+    def test_undefined_getenv_where_documented(self):
+        source = '#include <cstdlib>\nconst char *f() { return getenv("FINBACK_ISA"); }\n'
+        code, output = self.undefined(source, "core/kernels/isa.cc")
+        self.assertEqual(code, 0, output)
+
+    def test_undefined_nothing_there(self):
+        tree = Tree({})
+        code, output = tree.run("check_undefined.py", tree.path("nowhere"))
+        self.assertNotEqual(code, 0, output)
+
+
+if __name__ == "__main__":
+    # Temporary trees are removed when they are no longer referred to.
+    unittest.main(warnings="ignore")
