@@ -1,6 +1,6 @@
 // A JSON document as plain data, built from nlohmann's SAX events. Objects keep insertion order
-// (duplicate keys: last value, first position); numbers keep their spelling, so that integers of any
-// size survive.
+// (duplicate keys: last value, first position); numbers keep their spelling, so that integers of
+// any size survive.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/status.h"
+
 namespace finback {
 
 struct Json {
@@ -16,10 +18,18 @@ struct Json {
 
   Kind kind = Kind::kNull;
   bool boolean = false;
-  double number = 0;                                  // kInteger and kFloat, nearest double
+  double number = 0;                                  // kInteger (clamped to finite) and kFloat
   std::string text;                                   // kString: UTF-8; numbers: as spelled
   std::vector<Json> items;                            // kArray
   std::vector<std::pair<std::string, Json>> members;  // kObject
+
+  // Out of line, because `members` holds an incomplete type until here.
+  Json();
+  ~Json();
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
 
   bool IsNull() const { return kind == Kind::kNull; }
   bool IsBool() const { return kind == Kind::kBool; }
@@ -37,15 +47,20 @@ struct Json {
 // Nesting that ParseJson accepts; deeper documents are refused.
 inline constexpr int kJsonMaxDepth = 128;
 
-enum class JsonNumbers { kStrict, kPython };  // kPython also takes NaN, Infinity and -Infinity
+// kStrict: floats beyond the double range are refused, so `number` is always finite. kPython: what
+// json.loads takes: they become infinite, and NaN, Infinity and -Infinity are numbers (kFloat).
+enum class JsonNumbers { kStrict, kPython };
 
-// Throws Error(code) with "<what>: <reason> at byte N" on anything but one valid UTF-8 JSON document.
-Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers = JsonNumbers::kStrict);
+// Throws Error(code) with "<what>: <reason> at byte N" on anything but one valid UTF-8 JSON
+// document (N counts from 0; a byte-order mark is skipped, but not under kPython).
+Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers = JsonNumbers::kStrict,
+               Code code = Code::kInvalidArgument);
 
 // Appends `text` as a JSON string literal: Python's json.dumps(ensure_ascii=False) escaping.
 void AppendJsonString(std::string_view text, std::string* out);
 
-// Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ", floats in Python spelling.
+// Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ", floats in Python
+// spelling.
 void AppendPythonJson(const Json& value, std::string* out);
 
 }  // namespace finback

@@ -1,0 +1,101 @@
+#include "core/base/file_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+[[noreturn]] void ThrowErrno(const std::string& path, const char* action, int error) {
+  const Code code = error == ENOENT || error == ENOTDIR ? Code::kNotFound : Code::kIo;
+  const std::string reason = std::generic_category().message(error);
+  Throw(code, "%s: cannot %s: %s", path.c_str(), action, reason.c_str());
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(const std::string& path) {
+    do {
+      fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    } while (fd_ < 0 && errno == EINTR);
+    if (fd_ < 0) ThrowErrno(path, "open", errno);
+  }
+  ~Descriptor() { close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace
+
+FileMap::FileMap(const std::string& path) : path_(path) {
+  const Descriptor file(path);
+  struct stat info;
+  if (fstat(file.fd(), &info) != 0) ThrowErrno(path, "stat", errno);
+  if (S_ISDIR(info.st_mode)) ThrowErrno(path, "map", EISDIR);
+  if (!S_ISREG(info.st_mode)) Throw(Code::kIo, "%s: cannot map: not a regular file", path.c_str());
+  if (info.st_size == 0) return;
+  const size_t size = static_cast<size_t>(info.st_size);
+  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd(), 0);
+  if (data == MAP_FAILED) ThrowErrno(path, "map", errno);
+  data_ = static_cast<const uint8_t*>(data);
+  size_ = size;
+}
+
+FileMap::~FileMap() {
+  if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+FileMap::FileMap(FileMap&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+FileMap& FileMap::operator=(FileMap&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+std::string ReadFile(const std::string& path, size_t limit_bytes) {
+  const Descriptor file(path);
+  struct stat info;
+  if (fstat(file.fd(), &info) != 0) ThrowErrno(path, "stat", errno);
+  std::string text;
+  if (S_ISREG(info.st_mode)) {
+    if (static_cast<uint64_t>(info.st_size) > limit_bytes) {
+      Throw(Code::kCheckpoint, "%s: %llu bytes, at most %zu are accepted", path.c_str(),
+            static_cast<unsigned long long>(info.st_size), limit_bytes);
+    }
+    text.reserve(static_cast<size_t>(info.st_size) + 1);
+  }
+  while (true) {
+    const size_t used = text.size();
+    if (used > limit_bytes) {
+      Throw(Code::kCheckpoint, "%s: more than the accepted %zu bytes", path.c_str(), limit_bytes);
+    }
+    const size_t room = std::max(text.capacity() - used, size_t{4096});
+    text.resize(used + std::min(room, size_t{1} << 20));
+    const ssize_t got = read(file.fd(), text.data() + used, text.size() - used);
+    const int error = errno;
+    text.resize(used + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) return text;
+    if (got < 0 && error != EINTR) ThrowErrno(path, "read", error);
+  }
+}
+
+}  // namespace finback
