@@ -39,20 +39,22 @@ class Model {
   const Parallel& parallel() const;
   const std::string& folder() const;
 
+  struct Impl;  // model_impl.h, for this room and its tests
+  const Impl& impl() const { return *impl_; }
+
  private:
   Model();
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
 // How one Evaluate or Generate step can be stopped and watched.
 struct EvaluateControl {
-  const std::atomic<bool>* cancel = nullptr;                      // polled between layers
-  std::function<bool(int64_t done, int64_t total)> progress;      // after each chunk; false cancels
+  const std::atomic<bool>* cancel = nullptr;                  // polled between layers
+  std::function<bool(int64_t done, int64_t total)> progress;  // after each chunk; false cancels
 };
 
-// What one sequence remembers, at trained precision. One thread at a time; sequences of one model may
-// run on several threads. Any split into chunks and any thread count gives the same bits.
+// What one sequence remembers, at trained precision. One thread at a time; sequences of one model
+// may run on several threads. Any split into chunks and any thread count gives the same bits.
 class Sequence {
  public:
   // Bytes that a Sequence for `context_tokens` reserves, state and scratch together.
@@ -62,27 +64,29 @@ class Sequence {
   Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
   ~Sequence();
 
-  int64_t position() const;                        // tokens evaluated so far
+  int64_t position() const;  // tokens evaluated so far
   int64_t context_tokens() const;
-  std::span<const int32_t> tokens() const;         // the evaluated ids
+  std::span<const int32_t> tokens() const;  // the evaluated ids
 
-  // Evaluates `ids` (each in [0, vocab)) after what is already there, in chunks. Writes float32 logits,
-  // [1 or ids.size(), vocab]. Throws kInvalidArgument (id out of range), kContextFull, kCancelled (the
-  // sequence then holds the whole chunks that were finished, see position()), kCheckpoint.
+  // Evaluates `ids` (each in [0, vocab)) after what is already there, in chunks. Writes float32
+  // logits, [1 or ids.size(), vocab]. Throws kInvalidArgument (id out of range), kContextFull,
+  // kCancelled (the sequence then holds the whole chunks that were finished, see position()),
+  // kCheckpoint.
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, float* logits,
                 const EvaluateControl& control = {});
 
-  // MTP: logits [rows, vocab] for tokens t+2 given final streams [rows, hc, hidden] of tokens t and the
-  // ids of tokens t+1, continuing the draft block's own window. Needs config.drafts > 0.
+  // MTP: logits [rows, vocab] for tokens t+2 given final streams [rows, hc, hidden] of tokens t and
+  // the ids of tokens t+1, continuing the draft block's own window. Needs config.drafts > 0.
   void Draft(std::span<const float> streams, std::span<const int32_t> next_ids, float* logits);
 
   void Reset();
-  void RollBack(int64_t tokens);                   // any count up to position(); may recompute
-  std::vector<uint8_t> Snapshot() const;           // versioned, little-endian, tied to the config
-  void Restore(std::span<const uint8_t> bytes);    // throws kInvalidArgument; unchanged on failure
+  void RollBack(int64_t tokens);                 // any count up to position(); may recompute
+  std::vector<uint8_t> Snapshot() const;         // versioned, little-endian, tied to the config
+  void Restore(std::span<const uint8_t> bytes);  // throws kInvalidArgument; unchanged on failure
   std::unique_ptr<Sequence> Fork() const;
 
   struct Impl;
+
  private:
   std::unique_ptr<Impl> impl_;
 };

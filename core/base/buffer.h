@@ -1,0 +1,67 @@
+// Fixed-size arrays for planned reservations. Memory comes zeroed and untouched from the system, so
+// a reservation costs address space until it is used. Reserve counts and takes with one list of
+// sizes, so that a plan cannot differ from what is taken.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace finback {
+
+template <typename T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(size_t count) { Allocate(count); }
+  ~Buffer() { free(data_); }
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
+  // Replaces what was held by `count` zeros. Throws std::bad_alloc.
+  void Allocate(size_t count) {
+    T* fresh = count == 0 ? nullptr : static_cast<T*>(calloc(count, sizeof(T)));
+    if (count != 0 && fresh == nullptr) throw std::bad_alloc();
+    free(data_);
+    data_ = fresh;
+    size_ = count;
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  size_t size() const { return size_; }
+  T& operator[](size_t i) { return data_[i]; }
+  const T& operator[](size_t i) const { return data_[i]; }
+  std::span<T> span() { return {data_, size_}; }
+
+ private:
+  T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+class Reserve {
+ public:
+  enum class Mode : uint8_t { kCount, kTake };
+  explicit Reserve(Mode mode) : mode_(mode) {}
+
+  template <typename T>
+  void operator()(Buffer<T>& buffer, uint64_t count) {
+    bytes_ += count * sizeof(T);
+    if (mode_ == Mode::kTake) buffer.Allocate(count);
+  }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  Mode mode_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace finback

@@ -1,0 +1,17 @@
+// Pools every `ratio` tokens into one entry (architecture 3.10): the main compressors of CSA and
+// HCA layers and the indexer's own.
+#pragma once
+
+#include "core/model/compute.h"
+#include "core/model/scratch.h"
+
+namespace finback {
+
+enum class EntryRotation : uint8_t { kNone, kHadamard };  // kHadamard: the indexer's keys
+
+// Takes the normed inputs x [rows, hidden] of tokens position .. position + rows - 1, and appends
+// every entry whose window closes among them.
+void Compress(const Compute& compute, const CompressorWeights& w, EntryRotation rotation,
+              const Activation& x, int64_t position, Scratch* scratch, CompressorState* state);
+
+}  // namespace finback

@@ -1,0 +1,16 @@
+// The CSA indexer: which compressed entries each query reads (architecture 3.8).
+#pragma once
+
+#include "core/model/compute.h"
+#include "core/model/scratch.h"
+
+namespace finback {
+
+// For tokens position .. position + rows - 1, whose entries are already appended: fills
+// scratch.selected [rows, index_topk] with entry numbers, ascending, and scratch.selected_count.
+// `q_low` is the normed low-rank query, `x` the normed layer input; scratch.cosine/sine are set.
+void SelectEntries(const Compute& compute, const AttentionWeights& w, const Activation& q_low,
+                   const Activation& x, int64_t position, const CompressorState& state,
+                   Scratch* scratch);
+
+}  // namespace finback

@@ -1,0 +1,257 @@
+// finback-oracle CASE: holds the engine against the goldens of a folder made by make_case.py and
+// prints one JSON line. End to end at float32: logits, argmax, experts, selections, draft. Per
+// layer at published precision, from the golden streams of the layer before: the same.
+//
+// Errors are relative in the Frobenius norm, |a - b| / |b|; equal_* are shares of rows.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/file_map.h"
+#include "core/base/status.h"
+#include "core/model/forward.h"
+#include "core/model/model_impl.h"
+#include "core/model/safetensors.h"
+
+namespace finback {
+namespace {
+
+class Goldens {
+ public:
+  explicit Goldens(const std::string& folder) : file_(folder + "/golden.safetensors") {
+    header_ = ParseSafetensorsFile(file_.bytes(), file_.path());
+    for (const SafetensorsEntry& entry : header_.entries) {
+      entries_[std::string(entry.name)] = &entry;
+    }
+  }
+
+  std::vector<float> Floats(const std::string& name) const { return Read<float>(name); }
+
+  std::vector<int32_t> Ids(const std::string& name) const {
+    const std::vector<int64_t> wide = Read<int64_t>(name);
+    return {wide.begin(), wide.end()};
+  }
+
+ private:
+  template <typename T>
+  std::vector<T> Read(const std::string& name) const {
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) Throw(Code::kNotFound, "golden has no %s", name.c_str());
+    const SafetensorsEntry& entry = *found->second;
+    std::vector<T> values((entry.end - entry.begin) / sizeof(T));
+    memcpy(values.data(), file_.bytes().data() + header_.buffer_offset + entry.begin,
+           values.size() * sizeof(T));
+    return values;
+  }
+
+  FileMap file_;
+  SafetensorsHeader header_;
+  std::map<std::string, const SafetensorsEntry*> entries_;
+};
+
+double RelativeError(const std::vector<float>& found, const std::vector<float>& expected) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double d = static_cast<double>(found[i]) - static_cast<double>(expected[i]);
+    difference += d * d;
+    norm += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
+  }
+  const double error = std::sqrt(difference / std::max(norm, 1e-300));
+  return std::isfinite(error) ? error : 1e9;
+}
+
+// Largest error of any one row, each relative to its own norm.
+double WorstRow(const std::vector<float>& found, const std::vector<float>& expected, size_t width) {
+  double worst = 0;
+  for (size_t row = 0; row * width < expected.size(); ++row) {
+    const auto slice = [&](const std::vector<float>& v) {
+      return std::vector<float>(v.begin() + static_cast<long>(row * width),
+                                v.begin() + static_cast<long>((row + 1) * width));
+    };
+    worst = std::max(worst, RelativeError(slice(found), slice(expected)));
+  }
+  return worst;
+}
+
+double EqualArgmax(const std::vector<float>& found, const std::vector<float>& expected,
+                   size_t vocab) {
+  size_t equal = 0;
+  const size_t rows = expected.size() / vocab;
+  for (size_t row = 0; row < rows; ++row) {
+    const auto argmax = [&](const std::vector<float>& v) {
+      const auto begin = v.begin() + static_cast<long>(row * vocab);
+      return std::max_element(begin, begin + static_cast<long>(vocab)) - begin;
+    };
+    equal += argmax(found) == argmax(expected);
+  }
+  return static_cast<double>(equal) / static_cast<double>(rows);
+}
+
+// Share of rows with the same set of experts.
+double EqualExperts(std::vector<int32_t> found, std::vector<int32_t> expected, size_t k) {
+  size_t equal = 0;
+  const size_t rows = expected.size() / k;
+  for (size_t row = 0; row < rows; ++row) {
+    const auto at = [&](std::vector<int32_t>& v) { return v.begin() + static_cast<long>(row * k); };
+    std::sort(at(found), at(found) + static_cast<long>(k));
+    std::sort(at(expected), at(expected) + static_cast<long>(k));
+    equal += std::equal(at(found), at(found) + static_cast<long>(k), at(expected));
+  }
+  return static_cast<double>(equal) / static_cast<double>(rows);
+}
+
+// Share of rows with the same selection; expected rows are padded with -1.
+double EqualSelections(const std::vector<std::vector<int32_t>>& found,
+                       const std::vector<int32_t>& expected, size_t topk) {
+  size_t equal = 0;
+  for (size_t row = 0; row < found.size(); ++row) {
+    std::vector<int32_t> padded = found[row];
+    padded.resize(topk, -1);
+    equal +=
+        std::equal(padded.begin(), padded.end(), expected.begin() + static_cast<long>(row * topk));
+  }
+  return static_cast<double>(equal) / static_cast<double>(found.size());
+}
+
+// A model with fresh state for a whole case in one chunk.
+class Run {
+ public:
+  Run(const std::string& folder, Precision precision, size_t tokens)
+      : model_(Model::Open(folder, {.precision = precision, .threads = 0})),
+        compute_(*model_->impl().compute),
+        states_(model_->config().layers.size()) {
+    Reserve reserve(Reserve::Mode::kTake);
+    const StateShape shape{static_cast<int64_t>(tokens), static_cast<int32_t>(tokens)};
+    for (size_t i = 0; i < states_.size(); ++i) {
+      ReserveLayer(config(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
+    }
+    scratch_.ReserveAll(config(), shape, &reserve);
+  }
+
+  const Config& config() const { return model_->config(); }
+  size_t stream_floats() const {
+    return static_cast<size_t>(config().hc_streams) * static_cast<size_t>(config().hidden);
+  }
+
+  std::vector<float> Embedded(const std::vector<int32_t>& ids) {
+    std::vector<float> streams(ids.size() * stream_floats());
+    Embed(compute_, model_->weights(), ids, streams.data());
+    return streams;
+  }
+
+  void Layer(int32_t layer, const std::vector<int32_t>& ids, std::vector<float>* streams,
+             LayerTrace* trace) {
+    const size_t i = static_cast<size_t>(layer);
+    RunLayer(compute_, model_->weights(), model_->weights().layers[i], layer, ids, 0,
+             streams->data(), &scratch_, &states_[i], trace);
+  }
+
+  std::vector<float> Logits(const std::vector<float>& streams) {
+    const Weights& weights = model_->weights();
+    const size_t rows = streams.size() / stream_floats();
+    std::vector<float> logits(rows * static_cast<size_t>(config().vocab));
+    Head(compute_, weights, weights.hc_head, weights.norm, streams.data(), rows, &scratch_,
+         logits.data());
+    return logits;
+  }
+
+  // Draft logits for all but the last token.
+  std::vector<float> Draft(const std::vector<float>& streams, const std::vector<int32_t>& ids) {
+    const std::vector<int32_t> next(ids.begin() + 1, ids.end());
+    std::vector<float> logits(next.size() * static_cast<size_t>(config().vocab));
+    RunDraft(compute_, model_->weights(), next, 0, streams.data(), &scratch_, &states_.back(),
+             logits.data());
+    return logits;
+  }
+
+ private:
+  std::unique_ptr<Model> model_;
+  const Compute& compute_;
+  std::vector<LayerState> states_;
+  Scratch scratch_;
+};
+
+void Check(const std::string& folder) {
+  const Goldens golden(folder);
+  const std::vector<int32_t> ids = golden.Ids("tokens");
+  Run exact(folder, Precision::kFloat32, ids.size());
+  const Config& config = exact.config();
+  const size_t vocab = static_cast<size_t>(config.vocab);
+  const size_t k = static_cast<size_t>(config.experts_per_token);
+  const size_t topk = static_cast<size_t>(config.index_topk);
+
+  double experts = 1, selections = 1;
+  std::vector<float> streams = exact.Embedded(ids);
+  for (int32_t i = 0; i < config.layers_count; ++i) {
+    LayerTrace trace;
+    exact.Layer(i, ids, &streams, &trace);
+    const std::string prefix = "float32.layer." + std::to_string(i);
+    experts = std::min(experts, EqualExperts(trace.experts, golden.Ids(prefix + ".experts"), k));
+    if (trace.selected.empty()) continue;
+    selections = std::min(selections,
+                          EqualSelections(trace.selected, golden.Ids(prefix + ".selected"), topk));
+  }
+  const std::vector<float> logits = exact.Logits(streams);
+  const std::vector<float> expected = golden.Floats("logits_float32");
+  printf(
+      "{\"case\": \"%s\", \"tokens\": %zu, \"float32\": {\"error\": %.3g, \"worst_row_error\": "
+      "%.3g, "
+      "\"equal_argmax\": %.6g, \"equal_experts\": %.6g, \"equal_selections\": %.6g",
+      folder.c_str(), ids.size(), RelativeError(logits, expected),
+      WorstRow(logits, expected, vocab), EqualArgmax(logits, expected, vocab), experts, selections);
+  if (config.drafts > 0) {
+    const std::vector<float> draft = exact.Draft(streams, ids);
+    const std::vector<float> draft_expected = golden.Floats("draft_logits_float32");
+    printf(", \"draft_error\": %.3g, \"draft_equal_argmax\": %.6g",
+           RelativeError(draft, draft_expected), EqualArgmax(draft, draft_expected, vocab));
+  }
+
+  printf("}, \"published\": {\"layers\": [");
+  Run published(folder, Precision::kPublished, ids.size());
+  std::vector<float> before = published.Embedded(ids);
+  for (int32_t i = 0; i < config.layers_count; ++i) {
+    LayerTrace trace;
+    const std::string prefix = "layer." + std::to_string(i);
+    published.Layer(i, ids, &before, &trace);
+    std::vector<float> after = golden.Floats(prefix + ".streams");
+    printf("%s{\"layer\": %d, \"error\": %.3g, \"equal_experts\": %.6g", i == 0 ? "" : ", ", i,
+           RelativeError(before, after),
+           EqualExperts(trace.experts, golden.Ids(prefix + ".experts"), k));
+    if (!trace.selected.empty()) {
+      printf(", \"equal_selections\": %.6g",
+             EqualSelections(trace.selected, golden.Ids(prefix + ".selected"), topk));
+    }
+    printf("}");
+    before = std::move(after);  // each layer starts from the golden streams
+  }
+  printf("], \"head_error\": %.3g",
+         RelativeError(published.Logits(before), golden.Floats("logits")));
+  if (config.drafts > 0) {
+    const std::vector<float> draft = published.Draft(before, ids);
+    const std::vector<float> draft_expected = golden.Floats("draft_logits");
+    printf(", \"draft_error\": %.3g, \"draft_equal_argmax\": %.6g",
+           RelativeError(draft, draft_expected), EqualArgmax(draft, draft_expected, vocab));
+  }
+  printf("}}\n");
+}
+
+}  // namespace
+}  // namespace finback
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: finback-oracle CASE\n");
+    return 2;
+  }
+  try {
+    finback::Check(argv[1]);
+  } catch (const std::exception& error) {
+    fprintf(stderr, "finback-oracle: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
