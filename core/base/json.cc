@@ -113,6 +113,10 @@ class NumberScan {
         ++i;
       } else {
         const size_t length = NoteNumber(i);
+        if (c == '-' && length == 0) {  // else a number blanked behind it would complete it
+          *failure = {"invalid number", i};
+          return false;
+        }
         if (mode_ == JsonNumbers::kStrict && length > 0 && IsOutOfRange(numbers_.back())) {
           *failure = {"number out of range", i};
           return false;

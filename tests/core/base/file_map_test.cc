@@ -1,0 +1,108 @@
+#include "core/base/file_map.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <utility>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+class FileMapTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = ::testing::TempDir() + "finback_file_map_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override {
+    for (const std::string& path : made_) remove(path.c_str());
+    rmdir(folder_.c_str());
+  }
+  std::string Write(const std::string& name, const std::string& bytes) {
+    const std::string path = folder_ + "/" + name;
+    std::ofstream(path, std::ios::binary) << bytes;
+    made_.push_back(path);
+    return path;
+  }
+
+  std::string folder_;
+  std::vector<std::string> made_;
+};
+
+template <typename Call>
+void ExpectError(Code code, const std::string& part, const Call& call) {
+  try {
+    call();
+    ADD_FAILURE() << "no error; expected: " << part;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(FileMapTest, ShowsTheBytesOfTheFile) {
+  const std::string bytes(
+      "a\0b\xFF"
+      "c",
+      5);
+  const FileMap map(Write("plain", bytes));
+  EXPECT_EQ(std::string(map.bytes().begin(), map.bytes().end()), bytes);
+  EXPECT_EQ(map.path(), folder_ + "/plain");
+}
+
+TEST_F(FileMapTest, AnEmptyFileIsAnEmptySpan) {
+  const FileMap map(Write("empty", ""));
+  EXPECT_TRUE(map.bytes().empty());
+}
+
+TEST_F(FileMapTest, MovingKeepsTheMappingInPlace) {
+  FileMap first(Write("one", "one"));
+  const uint8_t* data = first.bytes().data();
+  FileMap second(std::move(first));
+  EXPECT_EQ(second.bytes().data(), data);
+  FileMap third(Write("two", "two"));
+  third = std::move(second);
+  EXPECT_EQ(third.bytes().data(), data);
+  EXPECT_EQ(third.path(), folder_ + "/one");
+}
+
+TEST_F(FileMapTest, AMissingFileIsNotFoundAndNamed) {
+  const std::string path = folder_ + "/absent";
+  ExpectError(Code::kNotFound, path, [&] { FileMap map(path); });
+  ExpectError(Code::kNotFound, path, [&] { ReadFile(path, 10); });
+}
+
+TEST_F(FileMapTest, AFileUsedAsAFolderIsNotFound) {
+  const std::string path = Write("leaf", "x") + "/inner";
+  ExpectError(Code::kNotFound, path, [&] { FileMap map(path); });
+}
+
+TEST_F(FileMapTest, AFolderIsRefused) {
+  ExpectError(Code::kIo, folder_, [&] { FileMap map(folder_); });
+  ExpectError(Code::kIo, folder_, [&] { ReadFile(folder_, 10); });
+}
+
+TEST_F(FileMapTest, ADeviceIsNotMapped) {
+  ExpectError(Code::kIo, "not a regular file", [&] { FileMap map("/dev/null"); });
+}
+
+TEST_F(FileMapTest, ReadFileReturnsTheWholeFileUpToTheLimit) {
+  const std::string bytes(5000, 'q');
+  const std::string path = Write("big", bytes);
+  EXPECT_EQ(ReadFile(path, 5000), bytes);
+  EXPECT_EQ(ReadFile(Write("none", ""), 0), "");
+  ExpectError(Code::kCheckpoint, "5000 bytes, at most 4999", [&] { ReadFile(path, 4999); });
+}
+
+TEST_F(FileMapTest, ReadFileStopsAnEndlessDevice) {
+  ExpectError(Code::kCheckpoint, "/dev/zero", [&] { ReadFile("/dev/zero", 100000); });
+}
+
+}  // namespace
+}  // namespace finback

@@ -1,0 +1,125 @@
+#include "core/base/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+TEST(Parallel, CoversTheRangeOnceInPiecesOfAtMostGrain) {
+  for (int threads : {1, 2, 3}) {
+    const Parallel parallel(threads);
+    EXPECT_EQ(parallel.threads(), threads);
+    for (size_t count : {0u, 1u, 2u, 7u, 1000u}) {
+      for (size_t grain : {1u, 3u, 64u, 5000u}) {
+        std::vector<int> visits(count, 0);
+        std::atomic<size_t> longest{0};
+        std::atomic<bool> empty_piece{false};
+        parallel.For(count, grain, [&](size_t begin, size_t end) {
+          if (begin >= end) empty_piece = true;
+          size_t seen = longest;
+          while (end - begin > seen && !longest.compare_exchange_weak(seen, end - begin)) {
+          }
+          for (size_t i = begin; i < end; ++i) ++visits[i];
+        });
+        EXPECT_EQ(visits, std::vector<int>(count, 1)) << threads << " " << count << " " << grain;
+        EXPECT_LE(longest, grain);
+        EXPECT_FALSE(empty_piece);
+      }
+    }
+  }
+}
+
+TEST(Parallel, TreatsAGrainOfZeroAsOne) {
+  const Parallel parallel(2);
+  std::atomic<int> pieces{0};
+  parallel.For(10, 0, [&](size_t, size_t) { ++pieces; });
+  EXPECT_EQ(pieces, 10);
+}
+
+TEST(Parallel, OneThreadRunsOnTheCaller) {
+  const Parallel parallel(1);
+  std::set<std::thread::id> ids;
+  parallel.For(50, 3, [&](size_t, size_t) { ids.insert(std::this_thread::get_id()); });
+  EXPECT_EQ(ids, std::set<std::thread::id>{std::this_thread::get_id()});
+}
+
+TEST(Parallel, SeveralThreadsTakePart) {
+  const Parallel parallel(2);
+  std::atomic<int> inside{0};
+  // Both pieces wait for each other: this returns only if two threads run them.
+  parallel.For(2, 1, [&](size_t, size_t) {
+    ++inside;
+    while (inside < 2) std::this_thread::yield();
+  });
+  EXPECT_EQ(inside, 2);
+}
+
+TEST(Parallel, WritesOfEveryPieceAreVisibleAfterward) {
+  const Parallel parallel(3);
+  std::vector<uint32_t> values(10000, 0);
+  for (uint32_t round = 1; round <= 50; ++round) {
+    parallel.For(values.size(), 100, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) values[i] += round;
+    });
+  }
+  for (uint32_t v : values) ASSERT_EQ(v, 50u * 51u / 2);
+}
+
+TEST(Parallel, ConcurrentCallersOfOneObjectSerialize) {
+  for (int threads : {1, 2}) {
+    const Parallel parallel(threads);
+    std::atomic<int> owner{0};
+    std::atomic<bool> overlap{false};
+    std::vector<size_t> sums(4, 0);
+    std::vector<std::thread> callers;
+    for (int caller = 1; caller <= 4; ++caller) {
+      callers.emplace_back([&, caller] {
+        for (int round = 0; round < 50; ++round) {
+          std::atomic<size_t> sum{0};
+          std::atomic<int> remaining{40};
+          parallel.For(40, 1, [&](size_t begin, size_t) {
+            int expected = 0;
+            if (!owner.compare_exchange_strong(expected, caller) && expected != caller) {
+              overlap = true;
+            }
+            sum += begin;
+            if (--remaining == 0) owner = 0;
+          });
+          sums[static_cast<size_t>(caller - 1)] += sum;
+        }
+      });
+    }
+    for (std::thread& t : callers) t.join();
+    EXPECT_FALSE(overlap);
+    EXPECT_EQ(sums, std::vector<size_t>(4, 50u * (39u * 40u / 2)));
+  }
+}
+
+TEST(Parallel, ZeroMeansOneThreadPerCore) {
+  const Parallel parallel(0);
+  EXPECT_EQ(parallel.threads(),
+            static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+}
+
+TEST(Parallel, RefusesAbsurdThreadCounts) {
+  for (int threads : {-1, 1025}) {
+    try {
+      const Parallel parallel(threads);
+      ADD_FAILURE() << threads;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find(std::to_string(threads)), std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace finback
