@@ -59,10 +59,7 @@ FileMap::~FileMap() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
 }
 
-FileMap::FileMap(FileMap&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+FileMap::FileMap(FileMap&& other) noexcept { *this = std::move(other); }
 
 FileMap& FileMap::operator=(FileMap&& other) noexcept {
   std::swap(path_, other.path_);
@@ -88,8 +85,8 @@ std::string ReadFile(const std::string& path, size_t limit_bytes) {
     if (used > limit_bytes) {
       Throw(Code::kCheckpoint, "%s: more than the accepted %zu bytes", path.c_str(), limit_bytes);
     }
-    const size_t room = std::max(text.capacity() - used, size_t{4096});
-    text.resize(used + std::min(room, size_t{1} << 20));
+    const size_t room = std::max<size_t>(text.capacity() - used, 4096);
+    text.resize(used + std::min<size_t>(room, 1 << 20));
     const ssize_t got = read(file.fd(), text.data() + used, text.size() - used);
     const int error = errno;
     text.resize(used + static_cast<size_t>(std::max<ssize_t>(got, 0)));

@@ -58,7 +58,7 @@ bool IsHuge(std::string_view spelling) {
     const bool negative = spelling[mark + 1] == '-';
     long long written = 0;
     for (char c : spelling.substr(mark + 1)) {
-      if (IsDigit(c)) written = std::min(written * 10 + (c - '0'), 1'000'000'000'000'000LL);
+      if (IsDigit(c)) written = std::min(written * 10 + (c - '0'), 1000000000000000LL);
     }
     exponent += negative ? -written : written;
   }

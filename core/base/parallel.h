@@ -20,14 +20,16 @@ class Parallel {
 
   int threads() const { return threads_; }
 
-  // Calls body(begin, end) so that [0, count) is covered once, in pieces of at most `grain`, from all
-  // threads; returns when all are done. One caller at a time per object (calls serialize on a lock).
-  // `body` must not throw. How the range is cut must not change results: split rows and outputs only.
+  // Calls body(begin, end) so that [0, count) is covered once, in pieces of at most `grain`, from
+  // all threads; returns when all are done. One caller at a time per object (calls serialize on a
+  // lock). `body` must not throw. How the range is cut must not change results: split rows and
+  // outputs only.
   template <typename Body>
   void For(size_t count, size_t grain, const Body& body) const {
-    Run(count, grain, [](void* b, size_t begin, size_t end) {
-      (*static_cast<const Body*>(b))(begin, end);
-    }, const_cast<void*>(static_cast<const void*>(&body)));
+    Run(
+        count, grain,
+        [](void* b, size_t begin, size_t end) { (*static_cast<const Body*>(b))(begin, end); },
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
 
  private:

@@ -1,5 +1,5 @@
-// The one error type of the library. Rooms below the ABI throw Error; capi's Guard is the only place
-// that catches it and turns it into a code and a one-line message.
+// The one error type of the library. Rooms below the ABI throw Error; capi's Guard is the only
+// place that catches it and turns it into a code and a one-line message.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ enum class Code : int32_t {
   kBudget = -7,           // more memory than the budget allows; the message has the number needed
   kContextFull = -8,      // more tokens than the sequence was planned for
   kCancelled = -9,
-  kIo = -10,              // the operating system refused a read or write
-  kInternal = -11,        // a defect of the library
+  kIo = -10,        // the operating system refused a read or write
+  kInternal = -11,  // a defect of the library
 };
 
 class Error : public std::exception {
