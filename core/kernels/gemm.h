@@ -2,10 +2,12 @@
 //
 // Contract for every kernel: weights are decoded to float32 (exact: code times power of two) and
 // products accumulate in float32 in one fixed order per output: 16 partial sums, sum l taking
-// k = l, l+16, l+32, ... ascending with fused multiply-add, then reduced pairwise: l + (l+8), then +4,
-// +2, +1. So a row's result does not depend on how many rows, outputs or threads there are, and where
-// products are exact in float32 (all but float32 activations) scalar and SIMD agree bit for bit.
-// (The BLAS tier has its own fixed order.)
+// k = l, l+16, l+32, ... ascending, then reduced pairwise: l + (l+8), then +4, +2, +1. So a row's
+// result does not depend on how many rows, outputs or threads there are. SIMD kernels fuse multiply
+// and add, the scalar ones round twice: where products are exact in float32 (all but float32
+// activations) they agree bit for bit, elsewhere within eps * (in + 1) * max|x| * max|W| * 2. (The
+// BLAS tier has its own fixed order.) The NaN codes of E4M3 and E8M0 (0x7F, 0xFF; 255) decode to
+// anything: refuse such weights before.
 #pragma once
 
 #include <stddef.h>
@@ -17,23 +19,25 @@ enum GemmFormat : uint8_t {
   kGemmF32,   // float32, row-major, any alignment
   kGemmBf16,  // bfloat16 codes
   kGemmFp8,   // E4M3 codes, E8M0 scale per 128x128 tile: scale[(o/128) * ceil(in/128) + k/128]
-  kGemmFp4,   // E2M1, two per byte, low nibble first; E8M0 scale per row and 32: scale[o * in/32 + k/32]
+  kGemmFp4,   // E2M1, two per byte, low nibble first; E8M0 scale per row and 32: scale[o * in/32 +
+              // k/32]
 };
 
 struct GemmArgs {
-  const uint8_t* weight;  // row 0 of the matrix
-  const uint8_t* scale;   // kGemmFp8, kGemmFp4
-  size_t in;              // any for F32/BF16/FP8, a multiple of 32 for FP4
+  const uint8_t* weight;      // row 0 of the matrix
+  const uint8_t* scale;       // kGemmFp8, kGemmFp4
+  size_t in;                  // any for F32/BF16/FP8, a multiple of 32 for FP4
   size_t out_begin, out_end;  // outputs to compute
-  const float* x;         // [rows, x_stride]
+  const float* x;             // [rows, x_stride]
   size_t x_stride, rows;
-  float* y;               // y[row * y_stride + (o - y_origin)]
+  float* y;  // y[row * y_stride + (o - y_origin)]
   size_t y_stride, y_origin;
 };
 
 using GemmFunction = void (*)(const GemmArgs& args);
 
-// The best kernel for a format on the active ISA. The scratch a kernel needs lives on its stack.
+// The best kernel for a format on the active ISA. A kernel needs at most 128 KB of stack, and no
+// other scratch.
 GemmFunction PickGemm(GemmFormat format);
 
 // sum_k a[k] * b[k] in the order above.

@@ -15,8 +15,8 @@ RoundBf16Function PickRoundBf16();
 using QuantizeFp8Function = void (*)(float* x, size_t n, size_t block);
 QuantizeFp8Function PickQuantizeFp8();
 
-// One kv entry: head_dim - rope_dim channels as E4M3, an E8M0 byte per 64 of them, rope_dim bfloat16
-// codes, in that order: 448 + 7 + 128 = 583 bytes for the published models.
+// One kv entry: head_dim - rope_dim channels as E4M3, an E8M0 byte per 64 of them, rope_dim
+// bfloat16 codes, in that order: 448 + 7 + 128 = 583 bytes for the published models.
 struct KvFormat {
   size_t head_dim, rope_dim;
   size_t Bytes() const { return (head_dim - rope_dim) + (head_dim - rope_dim) / 64 + 2 * rope_dim; }
