@@ -1,21 +1,25 @@
-// A Chat Completions request (or a plain completion), parsed and validated once.
+// A Chat Completions request (or a plain completion), parsed and validated once. Everything later
+// may rely on its bounds; what only a model can judge (token ids, lengths) is checked when a stream
+// starts.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/chat/chat_encoding.h"
 #include "core/chat/messages.h"
 
 namespace finback {
 
-enum class Effort : uint8_t { kDefault, kNone, kLow, kHigh, kMax };
+enum class Effort : uint8_t { kDefault, kLow, kHigh, kMax };  // "none" turns thinking off
 enum class Toggle : uint8_t { kDefault, kOff, kOn };
 
 struct Request {
   bool is_chat = true;
-  std::string model;
+  std::string model;              // as the request says it; echoed in the response
   std::vector<Message> messages;  // top-level tools and response_format already placed on them
   std::string prompt;             // plain completion
   Toggle thinking = Toggle::kDefault;
@@ -27,14 +31,25 @@ struct Request {
   uint64_t seed = 0;
   std::vector<std::pair<int32_t, float>> logit_bias;
   std::vector<std::string> stop;
-  int64_t max_tokens = -1;  // -1: until the context is full
+  int64_t max_tokens = -1;    // -1: until the context is full
   int32_t top_logprobs = -1;  // -1: no logprobs; 0..20
-  bool drop_thinking = true, trust_all = false;
+  bool drop_thinking = true;
+  Toggle trust_all = Toggle::kDefault;  // kDefault: as the engine's option says
   bool progress_events = false;
+  bool recognize_special = true;      // plain completion: added tokens in the prompt
+  Toggle add_bos = Toggle::kDefault;  // plain completion: kDefault puts it where it is missing
 };
 
-// Throw Error(kInvalidRequest); every message begins with the JSON path, e.g. `messages[0].content: ...`.
+// Throw Error(kInvalidRequest); every message begins with the JSON path, e.g. `messages[0].content:
+// ...`.
 Request ParseChatRequest(std::string_view json);
 Request ParseCompletionRequest(std::string_view json);
+
+// What the prompt encoder alone takes: a list of messages, or an object around one.
+struct EncodeRequest {
+  std::vector<Message> messages, context;
+  EncodeOptions options;
+};
+EncodeRequest ParseEncodeRequest(std::string_view json);
 
 }  // namespace finback

@@ -1,0 +1,326 @@
+#include "core/engine/request.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/base/status.h"
+#include "core/engine/json_fields.h"
+#include "core/engine/request_messages.h"
+
+namespace finback {
+namespace {
+
+constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
+constexpr int kMaxStops = 16;
+constexpr int kMaxTopLogprobs = 20;
+
+// Fields that say nothing about the text to be produced. finback.h lists them.
+constexpr const char* kIgnoredFields[] = {"stream_options",
+                                          "user",
+                                          "user_id",
+                                          "metadata",
+                                          "store",
+                                          "service_tier",
+                                          "safety_identifier",
+                                          "safety_check",
+                                          "prompt_cache_key",
+                                          "prompt_cache_retention"};
+
+struct EffortName {
+  const char* name;
+  Toggle thinking;
+  Effort effort;
+};
+constexpr EffortName kEffortNames[] = {
+    {"none", Toggle::kOff, Effort::kDefault},  {"minimal", Toggle::kDefault, Effort::kLow},
+    {"low", Toggle::kDefault, Effort::kLow},   {"medium", Toggle::kDefault, Effort::kHigh},
+    {"high", Toggle::kDefault, Effort::kHigh}, {"xhigh", Toggle::kDefault, Effort::kHigh},
+    {"max", Toggle::kDefault, Effort::kMax},   {"ultra", Toggle::kDefault, Effort::kMax}};
+
+void ReadThinking(JsonFields* fields, Request* request) {
+  if (const Json* thinking = fields->FindObject("thinking")) {
+    JsonFields inner(*thinking, "thinking");
+    const std::string* type = inner.FindString("type");
+    if (type == nullptr) FailAt("thinking.type", "is missing");
+    if (*type == "enabled") {
+      request->thinking = Toggle::kOn;
+    } else if (*type == "disabled") {
+      request->thinking = Toggle::kOff;
+    } else {
+      FailAt("thinking.type", "must be \"enabled\" or \"disabled\", got \"" + *type + "\"");
+    }
+    inner.RejectUnknown();
+  }
+  if (const std::string* effort = fields->FindString("reasoning_effort")) {
+    const EffortName* match = nullptr;
+    for (const EffortName& row : kEffortNames) {
+      if (*effort == row.name) match = &row;
+    }
+    if (match == nullptr) {
+      FailAt("reasoning_effort", "must be none, low, high or max, got \"" + *effort + "\"");
+    }
+    request->effort = match->effort;
+    if (match->thinking != Toggle::kDefault) request->thinking = match->thinking;
+    // Asking for effort is asking for thinking, unless it was disabled in so many words.
+    if (request->thinking == Toggle::kDefault) request->thinking = Toggle::kOn;
+  }
+}
+
+void ReadSeed(JsonFields* fields, Request* request) {
+  const Json* seed = fields->Find("seed");
+  if (seed == nullptr) return;
+  if (!seed->IsInteger()) {
+    FailAt("seed", Format("expected an integer, found %s", KindName(*seed)));
+  }
+  // Any integer of 64 bits, signed or not.
+  const bool negative = seed->text[0] == '-';
+  uint64_t magnitude = 0;
+  for (const char c : seed->text.substr(negative ? 1 : 0)) {
+    const uint64_t digit = static_cast<uint64_t>(c - '0');
+    if (magnitude > (std::numeric_limits<uint64_t>::max() - digit) / 10 ||
+        (negative && magnitude * 10 + digit > uint64_t{1} << 63)) {
+      FailAt("seed", Format("does not fit 64 bits: %.32s", seed->text.c_str()));
+    }
+    magnitude = magnitude * 10 + digit;
+  }
+  request->has_seed = true;
+  request->seed = negative ? uint64_t{0} - magnitude : magnitude;
+}
+
+void ReadStop(JsonFields* fields, Request* request) {
+  const Json* stop = fields->Find("stop");
+  if (stop == nullptr) return;
+  if (stop->IsString()) {
+    if (stop->text.empty()) FailAt("stop", "must not be empty");
+    request->stop.push_back(stop->text);
+    return;
+  }
+  if (!stop->IsArray()) {
+    FailAt("stop", Format("expected a string or a list of strings, found %s", KindName(*stop)));
+  }
+  if (stop->items.size() > kMaxStops) {
+    FailAt("stop", Format("at most %d strings, got %zu", kMaxStops, stop->items.size()));
+  }
+  for (size_t i = 0; i < stop->items.size(); ++i) {
+    const Json& item = stop->items[i];
+    const std::string path = Format("stop[%zu]", i);
+    if (!item.IsString()) FailAt(path, Format("expected a string, found %s", KindName(item)));
+    if (item.text.empty()) FailAt(path, "must not be empty");
+    request->stop.push_back(item.text);
+  }
+}
+
+void ReadLogitBias(JsonFields* fields, Request* request) {
+  const Json* bias = fields->FindObject("logit_bias");
+  if (bias == nullptr) return;
+  for (const auto& [key, value] : bias->members) {
+    int64_t id = 0;
+    bool good = !key.empty() && key.size() <= 9;
+    for (const char c : key) {
+      good = good && c >= '0' && c <= '9';
+      if (good) id = id * 10 + (c - '0');
+    }
+    if (!good) FailAt("logit_bias", "\"" + key.substr(0, 32) + "\" is not a token id");
+    const std::string path = "logit_bias." + key;
+    if (!value.IsNumber()) FailAt(path, Format("expected a number, found %s", KindName(value)));
+    if (!(value.number >= -100 && value.number <= 100)) {
+      FailAt(path, Format("must be between -100 and 100, got %.32s", value.text.c_str()));
+    }
+    request->logit_bias.emplace_back(static_cast<int32_t>(id), static_cast<float>(value.number));
+  }
+}
+
+void ReadLogprobs(JsonFields* fields, Request* request) {
+  int64_t top = 0;
+  if (!request->is_chat) {
+    if (fields->Integer("logprobs", 0, kMaxTopLogprobs, &top)) {
+      request->top_logprobs = static_cast<int32_t>(top);
+    }
+    return;
+  }
+  const bool wanted = fields->Bool("logprobs", false);
+  const bool has_top = fields->Integer("top_logprobs", 0, kMaxTopLogprobs, &top);
+  if (has_top && !wanted) FailAt("top_logprobs", "needs \"logprobs\": true");
+  if (wanted) request->top_logprobs = static_cast<int32_t>(top);
+}
+
+void ReadMaxTokens(JsonFields* fields, Request* request) {
+  int64_t value = 0, other = 0;
+  const bool has = fields->Integer("max_tokens", 1, kMaxInt, &value);
+  if (has) request->max_tokens = value;
+  if (request->is_chat && fields->Integer("max_completion_tokens", 1, kMaxInt, &other)) {
+    if (has && other != value) {
+      FailAt("max_completion_tokens", "differs from max_tokens; give one of them");
+    }
+    request->max_tokens = other;
+  }
+}
+
+void ReadSampling(JsonFields* fields, Request* request) {
+  request->has_temperature = fields->Number("temperature", 0, 2, &request->temperature);
+  request->has_top_p = fields->Number("top_p", 0, 1, &request->top_p);
+  if (request->has_top_p && request->top_p <= 0) {
+    FailAt("top_p", "must be greater than 0 and at most 1, got 0");
+  }
+  int64_t top_k = 0;
+  request->has_top_k = fields->Integer("top_k", 0, std::numeric_limits<int32_t>::max(), &top_k);
+  request->top_k = static_cast<int32_t>(top_k);
+  fields->Number("min_p", 0, 1, &request->min_p);
+  double penalty = 0;  // deprecated at the service: accepted, no effect
+  fields->Number("frequency_penalty", -2, 2, &penalty);
+  fields->Number("presence_penalty", -2, 2, &penalty);
+  ReadSeed(fields, request);
+  ReadStop(fields, request);
+  ReadLogitBias(fields, request);
+  ReadLogprobs(fields, request);
+  ReadMaxTokens(fields, request);
+  int64_t n = 1;
+  if (fields->Integer("n", 1, 128, &n) && n > 1) {
+    FailAt("n", Format("one answer at a time: must be 1, got %d", static_cast<int>(n)));
+  }
+}
+
+void ReadCommon(JsonFields* fields, Request* request) {
+  if (const std::string* model = fields->FindString("model")) request->model = *model;
+  request->progress_events = fields->Bool("progress", false);
+  fields->Bool("stream", false);
+  for (const char* name : kIgnoredFields) fields->Ignore(name);
+}
+
+// Whether the tools are offered to the model.
+bool ReadToolChoice(JsonFields* fields) {
+  const Json* choice = fields->Find("tool_choice");
+  if (choice == nullptr) return true;
+  if (choice->IsObject()) {
+    FailAt("tool_choice", "a named tool cannot be forced; must be \"auto\" or \"none\"");
+  }
+  if (!choice->IsString()) {
+    FailAt("tool_choice", Format("expected a string, found %s", KindName(*choice)));
+  }
+  if (choice->text == "none") return false;
+  if (choice->text == "auto") return true;
+  if (choice->text == "required") {
+    FailAt("tool_choice", "\"required\" is not supported; must be \"auto\" or \"none\"");
+  }
+  FailAt("tool_choice", "must be \"auto\" or \"none\", got \"" + choice->text + "\"");
+}
+
+// The format to put on the system message, or nullptr.
+const Json* ReadResponseFormat(JsonFields* fields) {
+  const Json* format = fields->FindObject("response_format");
+  if (format == nullptr) return nullptr;
+  JsonFields inner(*format, "response_format");
+  const std::string* type = inner.FindString("type");
+  if (type == nullptr) FailAt("response_format.type", "is missing");
+  if (*type == "json_schema") {
+    FailAt("response_format.type",
+           "\"json_schema\" is not supported; must be \"text\" or \"json_object\"");
+  }
+  if (*type != "text" && *type != "json_object") {
+    FailAt("response_format.type", "must be \"text\" or \"json_object\", got \"" + *type + "\"");
+  }
+  inner.RejectUnknown();
+  return *type == "json_object" ? format : nullptr;
+}
+
+Json ParseDocument(std::string_view json) {
+  return ParseJson(json, "request", JsonNumbers::kStrict, Code::kInvalidRequest);
+}
+
+EffortPrefix ReadEffortPrefix(JsonFields* fields) {
+  const std::string* name = fields->FindString("effort_prefix");
+  if (name == nullptr || *name == "none") return EffortPrefix::kNone;
+  if (*name == "max") return EffortPrefix::kMax;
+  if (*name == "beyond_max") return EffortPrefix::kBeyondMax;
+  FailAt("effort_prefix", "must be none, max or beyond_max, got \"" + *name + "\"");
+}
+
+}  // namespace
+
+Request ParseChatRequest(std::string_view json) {
+  const Json document = ParseDocument(json);
+  JsonFields fields(document, "");
+  Request request;
+  ReadCommon(&fields, &request);
+  ReadThinking(&fields, &request);
+  ReadSampling(&fields, &request);
+  request.drop_thinking = fields.Bool("drop_thinking", true);
+  if (fields.Find("trust_all") != nullptr) {
+    request.trust_all = fields.Bool("trust_all", false) ? Toggle::kOn : Toggle::kOff;
+  }
+  if (!fields.Bool("parallel_tool_calls", true)) {
+    FailAt("parallel_tool_calls", "cannot be turned off");
+  }
+  if (fields.Find("context") != nullptr) {
+    FailAt("context",
+           "belongs to the prompt encoder alone; give the whole conversation in messages");
+  }
+  if (fields.Find("functions") != nullptr || fields.Find("function_call") != nullptr) {
+    FailAt(fields.Find("functions") != nullptr ? "functions" : "function_call",
+           "is obsolete; use tools and tool_choice");
+  }
+  const Json* messages = fields.FindArray("messages");
+  if (messages == nullptr) FailAt("messages", "is missing");
+  request.messages = ParseChatMessages(*messages, "messages");
+  std::vector<Json> tools;
+  if (const Json* list = fields.FindArray("tools")) tools = ParseTools(*list, "tools");
+  if (ReadToolChoice(&fields)) PlaceTools(std::move(tools), &request.messages);
+  if (const Json* format = ReadResponseFormat(&fields)) {
+    PlaceResponseFormat(*format, &request.messages);
+  }
+  fields.RejectUnknown();
+  return request;
+}
+
+Request ParseCompletionRequest(std::string_view json) {
+  const Json document = ParseDocument(json);
+  JsonFields fields(document, "");
+  Request request;
+  request.is_chat = false;
+  ReadCommon(&fields, &request);
+  ReadSampling(&fields, &request);
+  const std::string* prompt = fields.FindString("prompt");
+  if (prompt == nullptr) FailAt("prompt", "is missing");
+  request.prompt = *prompt;
+  request.recognize_special = fields.Bool("recognize_special", true);
+  if (fields.Find("add_bos") != nullptr) {
+    request.add_bos = fields.Bool("add_bos", false) ? Toggle::kOn : Toggle::kOff;
+  }
+  if (fields.Bool("echo", false)) FailAt("echo", "is not supported");
+  if (fields.Find("suffix") != nullptr) FailAt("suffix", "is not supported");
+  fields.RejectUnknown();
+  return request;
+}
+
+EncodeRequest ParseEncodeRequest(std::string_view json) {
+  const Json document = ParseDocument(json);
+  EncodeRequest request;
+  if (document.IsArray()) {
+    request.messages = ParseMessages(document, "messages");
+    return request;
+  }
+  JsonFields fields(document, "");
+  const Json* messages = fields.FindArray("messages");
+  if (messages == nullptr) FailAt("messages", "is missing");
+  request.messages = ParseMessages(*messages, "messages");
+  if (const Json* context = fields.FindArray("context")) {
+    request.context = ParseMessages(*context, "context");
+  }
+  if (const Json* tools = fields.FindArray("tools")) {
+    PlaceTools(ParseTools(*tools, "tools"), &request.messages);
+  }
+  if (const std::string* mode = fields.FindString("thinking_mode")) {
+    if (*mode != "thinking" && *mode != "chat") {
+      FailAt("thinking_mode", "must be \"thinking\" or \"chat\", got \"" + *mode + "\"");
+    }
+    request.options.thinking = *mode == "chat" ? ThinkingMode::kChat : ThinkingMode::kThinking;
+  }
+  request.options.effort = ReadEffortPrefix(&fields);
+  request.options.drop_thinking = fields.Bool("drop_thinking", true);
+  request.options.add_bos = fields.Bool("add_bos", true);
+  request.options.trust_all = true;
+  fields.RejectUnknown();
+  return request;
+}
+
+}  // namespace finback
