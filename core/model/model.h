@@ -81,6 +81,7 @@ class Sequence {
 
   void Reset();
   void RollBack(int64_t tokens);                 // any count up to position(); may recompute
+  int64_t roll_back_floor() const;               // rolling back to here or later recomputes nothing
   std::vector<uint8_t> Snapshot() const;         // versioned, little-endian, tied to the config
   void Restore(std::span<const uint8_t> bytes);  // throws kInvalidArgument; unchanged on failure
   std::unique_ptr<Sequence> Fork() const;

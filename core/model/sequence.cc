@@ -127,6 +127,7 @@ Sequence::Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tok
 Sequence::~Sequence() = default;
 
 int64_t Sequence::position() const { return impl_->position; }
+int64_t Sequence::roll_back_floor() const { return impl_->floor; }
 int64_t Sequence::context_tokens() const { return impl_->shape.context_tokens; }
 std::span<const int32_t> Sequence::tokens() const {
   return {impl_->storage.ids.data(), static_cast<size_t>(impl_->position)};
