@@ -1,6 +1,6 @@
-// The tensors of a checkpoint folder as mapped views. Opening checks every header against the config
-// (names, dtypes, shapes, offsets, overlaps, totals); contents are checked on first use and by Verify.
-// Immutable once open, except for the lazy content checks, which are thread-safe.
+// The tensors of a checkpoint folder as mapped views. Opening checks every header against the
+// config (names, dtypes, shapes, offsets, overlaps, totals); contents are checked on first use and
+// by Verify. Immutable once open, except for the lazy content checks, which are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct Tensor {
   std::string_view name;
   Dtype dtype = Dtype::kF32;
   int32_t rank = 0;
-  int64_t shape[3] = {0, 0, 0};  // kFp4Packed: logical [out, in]
+  int64_t shape[3] = {0, 0, 0};   // kFp4Packed: logical [out, in]
   const uint8_t* data = nullptr;  // not necessarily aligned
   uint64_t bytes = 0;
   uint32_t file = 0;
@@ -32,7 +32,8 @@ struct Linear {
   Dtype dtype = Dtype::kF32;  // kF32, kBf16, kF8E4m3, kFp4Packed
   int64_t out = 0, in = 0;
   const uint8_t* weight = nullptr;
-  const uint8_t* scale = nullptr;   // kF8E4m3: E8M0 [ceil(out/128), ceil(in/128)]; kFp4Packed: [out, in/32]
+  const uint8_t* scale =
+      nullptr;  // kF8E4m3: E8M0 [ceil(out/128), ceil(in/128)]; kFp4Packed: [out, in/32]
   bool quantized() const { return dtype == Dtype::kF8E4m3 || dtype == Dtype::kFp4Packed; }
 };
 
@@ -66,8 +67,8 @@ struct ExpertWeights {
 };
 
 struct MoeWeights {
-  Linear router;  // kBf16 [experts, hidden]
-  Vector bias;    // empty for hash layers
+  Linear router;                           // kBf16 [experts, hidden]
+  Vector bias;                             // empty for hash layers
   const uint8_t* token_experts = nullptr;  // hash layers: [vocab, experts_per_token], I64 or I32
   Dtype token_experts_dtype = Dtype::kI64;
   ExpertWeights shared;
@@ -90,29 +91,37 @@ struct DraftWeights {  // an MTP block
 
 class Weights {
  public:
-  // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported) naming file, tensor, found, expected.
+  // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported) naming file, tensor, found,
+  // expected.
   static std::unique_ptr<Weights> Open(const std::string& folder, const Config& config);
   ~Weights();
 
   Linear embed, head;  // kBf16 [vocab, hidden]
   Vector norm;
   HyperConnectionWeights hc_head;
-  std::vector<LayerWeights> layers;   // [config.layers_count]
-  std::vector<DraftWeights> drafts;   // [config.drafts]
+  std::vector<LayerWeights> layers;  // [config.layers_count]
+  std::vector<DraftWeights> drafts;  // [config.drafts]; empty when foreign_drafts()
 
-  const std::vector<Tensor>& tensors() const;             // every tensor of every shard, by name
-  const std::vector<std::string>& files() const;          // shard paths
+  // Every tensor that the model uses, by name; names in the published spelling.
+  const std::vector<Tensor>& tensors() const;
+  const std::vector<std::string>& files() const;  // shard paths
   uint64_t total_bytes() const;
   uint64_t file_bytes(uint32_t file) const;
+  // The mtp.* tensors turned out to be a draft module of another design and were ignored, although
+  // the config did not say so: treat config.drafts as 0.
+  bool foreign_drafts() const;
 
-  // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN scale
-  // or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP blocks
-  // after the main layers. Throws Error(kCheckpoint) naming file, tensor and element.
+  // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
+  // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP
+  // blocks after the main layers. Throws Error(kCheckpoint) naming file, tensor and element. Must
+  // be called before the data behind a Linear is read: scales that a file stores as F32 become E8M0
+  // here.
   void CheckGlobal() const;
   void CheckLayer(int32_t layer) const;
   void CheckExpert(int32_t layer, int32_t expert) const;
 
-  // Every tensor's contents. `progress(done_bytes, total_bytes)` returning false cancels (kCancelled).
+  // Every tensor's contents. `progress(done_bytes, total_bytes)` returning false cancels
+  // (kCancelled).
   void VerifyAll(const std::function<bool(uint64_t, uint64_t)>& progress) const;
 
  private:
