@@ -59,6 +59,12 @@ FileMap::~FileMap() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
 }
 
+void FileMap::Advise(Access access) const {
+  if (data_ == nullptr) return;
+  posix_madvise(const_cast<uint8_t*>(data_), size_,
+                access == Access::kRandom ? POSIX_MADV_RANDOM : POSIX_MADV_NORMAL);
+}
+
 FileMap::FileMap(FileMap&& other) noexcept { *this = std::move(other); }
 
 FileMap& FileMap::operator=(FileMap&& other) noexcept {

@@ -16,6 +16,11 @@ class FileMap {
   FileMap& operator=(FileMap&& other) noexcept;
 
   std::span<const uint8_t> bytes() const { return {data_, size_}; }
+
+  // How the mapping will be read until told otherwise: kRandom reads no more than what is touched,
+  // for small pieces far apart. A hint: failure is ignored.
+  enum class Access : uint8_t { kNormal, kRandom };
+  void Advise(Access access) const;
   const std::string& path() const { return path_; }
 
  private:
