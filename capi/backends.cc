@@ -1,0 +1,105 @@
+#include "capi/backends.h"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/engine/json_writer.h"
+#include "core/local/local_backend.h"
+#include "finback/finback.h"
+
+#ifndef FINBACK_DATA_DIR
+#define FINBACK_DATA_DIR ""
+#endif
+
+namespace finback {
+namespace {
+
+bool IsFolder(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// Where the models that come with the library may be: beside it, so that a build tree or a moved
+// installation finds its own, then where it was configured to be installed.
+std::vector<std::string> DataFolders() {
+  std::vector<std::string> folders;
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&finback_version), &info) != 0 &&
+      info.dli_fname != nullptr) {
+    std::string library = info.dli_fname;
+    const size_t slash = library.rfind('/');
+    if (slash != std::string::npos) {
+      library.resize(slash);
+      folders.push_back(library + "/../share/finback");
+      folders.push_back(library + "/../../share/finback");  // lib/ARCHITECTURE
+    }
+  }
+  if (FINBACK_DATA_DIR[0] != '\0') folders.push_back(FINBACK_DATA_DIR);
+  return folders;
+}
+
+std::string InstalledModel(const std::string& name) {
+  std::string looked;
+  for (const std::string& folder : DataFolders()) {
+    const std::string path = folder + "/" + name;
+    if (IsFolder(path)) return path;
+    looked += (looked.empty() ? "" : ", ") + path;
+  }
+  Throw(Code::kNotFound, "model \"%s\": not installed; looked for %s", name.c_str(),
+        looked.empty() ? "nothing" : looked.c_str());
+}
+
+// The length of "scheme:" at the front, or 0.
+size_t SchemeLength(std::string_view model) {
+  for (size_t i = 0; i < model.size(); ++i) {
+    const char c = model[i];
+    if (c == ':') return i == 0 ? 0 : i + 1;
+    const bool good = (c >= 'a' && c <= 'z') || (i > 0 && c >= '0' && c <= '9') ||
+                      (i > 0 && (c == '+' || c == '-' || c == '.'));
+    if (!good) return 0;
+  }
+  return 0;
+}
+
+std::string ResolveModel(const std::string& model) {
+  if (model.empty()) Throw(Code::kInvalidArgument, "option model: is not set");
+  if (model == "krill") return InstalledModel(model);
+  if (model.rfind("local:", 0) == 0) return model.substr(6);
+  if (SchemeLength(model) > 0 && !IsFolder(model)) {
+    Throw(Code::kUnsupported, "model \"%.200s\": this version runs models from local folders only",
+          model.c_str());
+  }
+  return model;
+}
+
+}  // namespace
+
+std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
+  options->model = ResolveModel(options->model);
+  if (!IsFolder(options->model)) {
+    Throw(Code::kNotFound, "model \"%.400s\": no such folder", options->model.c_str());
+  }
+  return OpenLocalBackend(*options);
+}
+
+std::string BuildInfoJson() {
+  std::string out;
+  JsonWriter json(&out);
+  json.BeginObject().Key("version").String(finback_version()).Key("compiler").String(__VERSION__);
+  json.Key("isas_compiled").BeginList();
+  std::string_view names = LocalIsasCompiled();
+  while (!names.empty()) {
+    const size_t space = std::min(names.find(' '), names.size());
+    if (space > 0) json.String(names.substr(0, space));
+    names.remove_prefix(std::min(space + 1, names.size()));
+  }
+  json.EndList().Key("isa").String(LocalIsa()).EndObject();
+  return out;
+}
+
+}  // namespace finback

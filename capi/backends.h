@@ -1,0 +1,19 @@
+// Which backend serves a model. backends.cc is the only file outside core/ that knows them by name.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/engine/backend.h"
+#include "core/engine/options.h"
+
+namespace finback {
+
+// Throws kNotFound, kUnsupported, kInvalidArgument, or what opening a checkpoint throws. Sets
+// `options->model` to the folder that was opened.
+std::shared_ptr<Backend> OpenBackend(EngineOptions* options);
+
+// {"version", "compiler", "isas_compiled", "isa"}
+std::string BuildInfoJson();
+
+}  // namespace finback

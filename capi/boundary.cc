@@ -1,0 +1,96 @@
+#include "capi/boundary.h"
+
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+namespace finback {
+namespace {
+
+struct LastError {
+  Code code;
+  char message[1024];
+};
+// Zero-initialised and trivially destructible: nothing runs when threads come and go.
+thread_local LastError last_error;
+
+}  // namespace
+
+void ClearLastError() noexcept {
+  last_error.code = Code::kOk;
+  last_error.message[0] = '\0';
+}
+
+void SetLastError(Code code, const char* message) noexcept {
+  last_error.code = code;
+  size_t size = strlen(message);
+  if (size >= sizeof last_error.message) {
+    size = sizeof last_error.message - 1;
+    while (size > 0 && (static_cast<unsigned char>(message[size]) & 0xC0) == 0x80) --size;
+  }
+  for (size_t i = 0; i < size; ++i) {
+    const bool control = static_cast<unsigned char>(message[i]) < 0x20;
+    last_error.message[i] = control ? ' ' : message[i];
+  }
+  last_error.message[size] = '\0';
+}
+
+Code LastErrorCode() noexcept { return last_error.code; }
+
+void RecordException() noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    SetLastError(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    SetLastError(Code::kOutOfMemory, "out of memory");
+  } catch (const std::length_error&) {
+    SetLastError(Code::kOutOfMemory, "out of memory: a size is beyond the address space");
+  } catch (const std::exception& error) {
+    SetLastError(Code::kInternal, error.what());
+  } catch (...) {
+    SetLastError(Code::kInternal, "unknown failure");
+  }
+}
+
+}  // namespace finback
+
+using finback::Code;
+
+finback_status finback_last_error_code(void) {
+  return static_cast<finback_status>(finback::last_error.code);
+}
+
+const char* finback_last_error(void) { return finback::last_error.message; }
+
+const char* finback_status_name(finback_status status) {
+  switch (static_cast<Code>(status)) {
+    case Code::kOk:
+      return "ok";
+    case Code::kDone:
+      return "done";
+    case Code::kInvalidArgument:
+      return "invalid_argument";
+    case Code::kInvalidRequest:
+      return "invalid_request";
+    case Code::kNotFound:
+      return "not_found";
+    case Code::kCheckpoint:
+      return "checkpoint";
+    case Code::kUnsupported:
+      return "unsupported";
+    case Code::kOutOfMemory:
+      return "out_of_memory";
+    case Code::kBudget:
+      return "budget";
+    case Code::kContextFull:
+      return "context_full";
+    case Code::kCancelled:
+      return "cancelled";
+    case Code::kIo:
+      return "io";
+    case Code::kInternal:
+      return "internal";
+  }
+  return "unknown";
+}

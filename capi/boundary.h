@@ -1,0 +1,57 @@
+// The edge of the ABI: every exported function runs inside Guard, which clears the thread's last
+// error and turns whatever is thrown into a code and a one-line message. Nothing else catches
+// everything.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "core/base/status.h"
+#include "finback/finback.h"
+
+namespace finback {
+
+void ClearLastError() noexcept;
+void SetLastError(Code code, const char* message) noexcept;  // cut to one line that fits
+Code LastErrorCode() noexcept;
+
+// Inside a catch block: records what is being handled.
+void RecordException() noexcept;
+
+// Runs `body`; on failure returns `on_error`.
+template <typename Result, typename Body>
+Result Guard(Result on_error, Body&& body) noexcept {
+  ClearLastError();
+  try {
+    return std::forward<Body>(body)();
+  } catch (...) {
+    RecordException();
+  }
+  return on_error;
+}
+
+// Runs `body`, which returns a status or nothing; on failure returns the error's code.
+template <typename Body>
+finback_status GuardStatus(Body&& body) noexcept {
+  ClearLastError();
+  try {
+    if constexpr (std::is_void_v<decltype(body())>) {
+      body();
+      return FINBACK_OK;
+    } else {
+      return body();
+    }
+  } catch (...) {
+    RecordException();
+  }
+  return static_cast<finback_status>(LastErrorCode());
+}
+
+// Bindings pass NULL: an error, never a crash.
+template <typename T>
+T& Require(T* pointer, const char* name) {
+  if (pointer == nullptr) Throw(Code::kInvalidArgument, "%s is NULL", name);
+  return *pointer;
+}
+
+}  // namespace finback

@@ -1,0 +1,98 @@
+#include <memory>
+#include <string>
+
+#include "capi/backends.h"
+#include "capi/boundary.h"
+#include "capi/handles.h"
+
+using finback::Code;
+using finback::Guard;
+using finback::GuardStatus;
+using finback::Require;
+
+namespace {
+
+std::string LastPart(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos || path.size() == 1 ? path : path.substr(slash + 1);
+}
+
+}  // namespace
+
+finback_engine* finback_engine_open(const finback_options* options) {
+  return Guard<finback_engine*>(nullptr, [&] {
+    finback::EngineOptions chosen = finback::ToEngineOptions(Require(options, "options"));
+    auto engine = std::make_unique<finback_engine>();
+    engine->backend = finback::OpenBackend(&chosen);
+    engine->model_name = LastPart(chosen.model);
+    return engine.release();
+  });
+}
+
+void finback_engine_free(finback_engine* self) { delete self; }
+
+const char* finback_engine_info(finback_engine* self) {
+  return Guard<const char*>("{}", [&] {
+    Require(self, "self");
+    const std::lock_guard<std::mutex> lock(self->info_lock);
+    if (self->info.empty()) self->info = self->backend->Info();
+    return self->info.c_str();
+  });
+}
+
+finback_status finback_engine_verify(finback_engine* self, const char* sha256_list) {
+  return GuardStatus([&] {
+    Require(self, "self");
+    if (sha256_list == nullptr) {
+      self->backend->Verify(nullptr);
+    } else {
+      const std::string list = sha256_list;
+      self->backend->Verify(&list);
+    }
+  });
+}
+
+finback_tokens* finback_engine_tokenize(finback_engine* self, const char* text, size_t size,
+                                        int32_t recognize_special) {
+  return Guard<finback_tokens*>(nullptr, [&] {
+    Require(self, "self");
+    if (size > 0) Require(text, "text");
+    auto tokens = std::make_unique<finback_tokens>();
+    tokens->ids =
+        self->backend->Tokenize(std::string_view(size > 0 ? text : "", size),
+                                recognize_special != 0 ? finback::SpecialTokens::kRecognize
+                                                       : finback::SpecialTokens::kIgnore);
+    return tokens.release();
+  });
+}
+
+finback_tokens* finback_engine_encode_tokens(finback_engine* self, const char* request_json) {
+  return Guard<finback_tokens*>(nullptr, [&] {
+    Require(self, "self");
+    auto tokens = std::make_unique<finback_tokens>();
+    tokens->ids = self->backend->EncodeTokens(
+        finback::ParseChatRequest(&Require(request_json, "request_json")));
+    return tokens.release();
+  });
+}
+
+finback_text* finback_engine_detokenize(finback_engine* self, const int32_t* ids, size_t count) {
+  return Guard<finback_text*>(nullptr, [&] {
+    Require(self, "self");
+    if (count > 0) Require(ids, "ids");
+    auto text = std::make_unique<finback_text>();
+    text->text = self->backend->Detokenize({ids, count});
+    return text.release();
+  });
+}
+
+finback_text* finback_engine_encode(finback_engine* self, const char* request_json) {
+  return Guard<finback_text*>(nullptr, [&] {
+    Require(self, "self");
+    auto text = std::make_unique<finback_text>();
+    text->text = self->backend->EncodeText(
+        finback::ParseChatRequest(&Require(request_json, "request_json")));
+    return text.release();
+  });
+}

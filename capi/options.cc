@@ -1,0 +1,201 @@
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "capi/boundary.h"
+#include "capi/handles.h"
+
+namespace {
+
+enum Option : size_t {
+#define FINBACK_OPTION(enumerator, ...) enumerator,
+#include "capi/options.inc"
+#undef FINBACK_OPTION
+  kOptionCount
+};
+
+struct OptionRow {
+  const char *name, *type, *default_value, *minimum, *maximum, *choices;
+};
+
+constexpr OptionRow kRows[] = {
+#define FINBACK_ANY "", "", ""
+#define FINBACK_RANGE(low, high) low, high, ""
+#define FINBACK_CHOICES(list) "", "", list
+#define FINBACK_OPTION(enumerator, name, type, default_value, bounds, doc) \
+  {name, type, default_value, bounds},
+#include "capi/options.inc"
+#undef FINBACK_ANY
+#undef FINBACK_RANGE
+#undef FINBACK_CHOICES
+#undef FINBACK_OPTION
+};
+
+// The same rows as JSON, pasted together by the compiler: nothing to allocate or free.
+constexpr const char* kDescriptions[] = {
+#define FINBACK_ANY ""
+#define FINBACK_RANGE(low, high) ", \"min\": " low ", \"max\": " high
+#define FINBACK_CHOICES(list) ", \"choices\": " list
+#define FINBACK_OPTION(enumerator, name, type, default_value, bounds, doc)                     \
+  "{\"name\": \"" name "\", \"type\": \"" type "\", \"default\": \"" default_value "\"" bounds \
+  ", \"doc\": \"" doc "\"}",
+#include "capi/options.inc"
+#undef FINBACK_ANY
+#undef FINBACK_RANGE
+#undef FINBACK_CHOICES
+#undef FINBACK_OPTION
+};
+
+}  // namespace
+
+struct finback_options {
+  std::string values[kOptionCount];
+  finback_progress_fn progress = nullptr;
+  void* progress_data = nullptr;
+  finback_log_fn log = nullptr;
+  void* log_data = nullptr;
+};
+
+namespace finback {
+namespace {
+
+size_t FindOption(const char* name) {
+  for (size_t i = 0; i < kOptionCount; ++i) {
+    if (strcmp(kRows[i].name, name) == 0) return i;
+  }
+  Throw(Code::kNotFound, "no option named \"%.64s\"", name);
+}
+
+// False when `text` is not a decimal integer that fits.
+bool ParseInteger(std::string_view text, int64_t* value) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), *value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size() && !text.empty();
+}
+
+int64_t IntegerOf(std::string_view text) {
+  int64_t value = 0;
+  ParseInteger(text, &value);
+  return value;
+}
+
+void CheckValue(const OptionRow& row, const char* value) {
+  const std::string_view type = row.type;
+  if (type == "integer") {
+    int64_t integer = 0;
+    if (!ParseInteger(value, &integer) || integer < IntegerOf(row.minimum) ||
+        integer > IntegerOf(row.maximum)) {
+      Throw(Code::kInvalidArgument, "option %s: must be an integer from %s to %s, got \"%.64s\"",
+            row.name, row.minimum, row.maximum, value);
+    }
+  } else if (type == "switch") {
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
+      Throw(Code::kInvalidArgument, "option %s: must be 0 or 1, got \"%.64s\"", row.name, value);
+    }
+  } else if (type == "choice") {
+    const std::string quoted = std::string("\"") + value + "\"";
+    if (std::string_view(row.choices).find(quoted) == std::string_view::npos) {
+      Throw(Code::kInvalidArgument, "option %s: must be one of %s, got \"%.64s\"", row.name,
+            row.choices, value);
+    }
+  }
+}
+
+}  // namespace
+
+EngineOptions ToEngineOptions(const finback_options& options) {
+  EngineOptions out;
+  const auto& values = options.values;
+  out.model = values[kModel];
+  out.precision = values[kPrecision] == "bf16"      ? PrecisionChoice::kBf16
+                  : values[kPrecision] == "float32" ? PrecisionChoice::kFloat32
+                                                    : PrecisionChoice::kPublished;
+  out.threads = static_cast<int>(IntegerOf(values[kThreads]));
+  out.context_tokens = IntegerOf(values[kContextTokens]);
+  out.chunk_tokens = static_cast<int32_t>(IntegerOf(values[kChunkTokens]));
+  out.memory_budget_bytes = static_cast<uint64_t>(IntegerOf(values[kMemoryBudgetBytes]));
+  out.effort_ladder = values[kEffortLadder] == "preview" ? LadderChoice::kPreview
+                      : values[kEffortLadder] == "0731"  ? LadderChoice::k0731
+                                                         : LadderChoice::kAuto;
+  out.trust_all = values[kTrustAll] == "1";
+  out.restore_points = static_cast<int32_t>(IntegerOf(values[kRestorePoints]));
+  if (options.progress != nullptr) {
+    out.progress = [function = options.progress, data = options.progress_data](
+                       const char* phase, uint64_t done, uint64_t total) {
+      return function(phase, done, total, data) == 0;
+    };
+  }
+  if (options.log != nullptr) {
+    out.log = [function = options.log, data = options.log_data](LogLevel level,
+                                                                const char* message) {
+      function(static_cast<int32_t>(level), message, data);
+    };
+  }
+  return out;
+}
+
+}  // namespace finback
+
+using finback::Code;
+using finback::Guard;
+using finback::GuardStatus;
+using finback::Require;
+
+finback_options* finback_options_new(void) {
+  return Guard<finback_options*>(nullptr, [] {
+    auto options = std::make_unique<finback_options>();
+    for (size_t i = 0; i < kOptionCount; ++i) options->values[i] = kRows[i].default_value;
+    return options.release();
+  });
+}
+
+finback_status finback_options_set(finback_options* self, const char* name, const char* value) {
+  return GuardStatus([&] {
+    Require(self, "self");
+    const size_t option = finback::FindOption(&Require(name, "name"));
+    finback::CheckValue(kRows[option], &Require(value, "value"));
+    self->values[option] = value;
+  });
+}
+
+const char* finback_options_get(const finback_options* self, const char* name) {
+  return Guard<const char*>(nullptr, [&] {
+    Require(self, "self");
+    return self->values[finback::FindOption(&Require(name, "name"))].c_str();
+  });
+}
+
+size_t finback_options_count(void) {
+  finback::ClearLastError();
+  return kOptionCount;
+}
+
+const char* finback_options_describe(size_t index) {
+  return Guard<const char*>(nullptr, [&]() -> const char* {
+    if (index >= kOptionCount) {
+      finback::Throw(Code::kInvalidArgument, "index %zu is not below %zu", index,
+                     static_cast<size_t>(kOptionCount));
+    }
+    return kDescriptions[index];
+  });
+}
+
+finback_status finback_options_set_progress(finback_options* self, finback_progress_fn progress,
+                                            void* user_data) {
+  return GuardStatus([&] {
+    Require(self, "self");
+    self->progress = progress;
+    self->progress_data = user_data;
+  });
+}
+
+finback_status finback_options_set_log(finback_options* self, finback_log_fn log, void* user_data) {
+  return GuardStatus([&] {
+    Require(self, "self");
+    self->log = log;
+    self->log_data = user_data;
+  });
+}
+
+void finback_options_free(finback_options* self) { delete self; }

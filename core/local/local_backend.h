@@ -1,0 +1,19 @@
+// The in-process backend: one checkpoint, any number of sessions and sequences within one memory
+// budget.
+#pragma once
+
+#include <memory>
+
+#include "core/engine/backend.h"
+#include "core/engine/options.h"
+
+namespace finback {
+
+// options.model is a folder. Throws what Model::Open throws, and kCancelled by the progress
+// callback.
+std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options);
+
+const char* LocalIsasCompiled();  // space-separated, best first
+const char* LocalIsa();           // the one this process uses
+
+}  // namespace finback
