@@ -94,7 +94,11 @@ std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& 
   impl.layers = config.layers_count;
   impl.drafts = impl.foreign_drafts ? 0 : config.drafts;
   impl.experts = config.experts;
+  // Hundreds of small vectors, each in its own corner of the files: reading ahead of them would
+  // cost seconds on a cold Flash.
+  for (const FileMap& map : impl.store.maps) map.Advise(FileMap::Access::kRandom);
   WeightBinder(config, &impl.store).BindAll(impl.drafts, weights.get());
+  for (const FileMap& map : impl.store.maps) map.Advise(FileMap::Access::kNormal);
   // The headers' entries have done their duty; their names are still looked at.
   impl.store.entries = {};
   impl.store.bound = {};
