@@ -1,0 +1,42 @@
+#include "core/base/sha256.h"
+
+#include <openssl/evp.h>
+
+#include <new>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+EVP_MD_CTX* Context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
+
+void Require(int result, const char* action) {
+  if (result != 1) Throw(Code::kInternal, "SHA-256: cannot %s", action);
+}
+
+}  // namespace
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  if (context_ == nullptr) throw std::bad_alloc();
+  if (EVP_DigestInit_ex(Context(context_), EVP_sha256(), nullptr) == 1) return;
+  EVP_MD_CTX_free(Context(context_));
+  Throw(Code::kInternal, "SHA-256: cannot start");
+}
+
+Sha256::~Sha256() { EVP_MD_CTX_free(Context(context_)); }
+
+void Sha256::Update(std::span<const uint8_t> bytes) {
+  Require(EVP_DigestUpdate(Context(context_), bytes.data(), bytes.size()), "go on");
+}
+
+std::string Sha256::FinishHex() {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  Require(EVP_DigestFinal_ex(Context(context_), digest, &size), "finish");
+  std::string hex;
+  for (unsigned int i = 0; i < size; ++i) hex += Format("%02x", digest[i]);
+  return hex;
+}
+
+}  // namespace finback
