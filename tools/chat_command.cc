@@ -1,0 +1,108 @@
+// finback chat: a conversation on the terminal, or one answer.
+#include "tools/answer.h"
+#include "tools/commands.h"
+#include "tools/engine_options.h"
+#include "tools/failure.h"
+#include "tools/files.h"
+#include "tools/interrupts.h"
+#include "tools/terminal.h"
+#include "tools/terminal_chat.h"
+
+namespace {
+
+struct ChatOptions {
+  EngineOptions engine;
+  RequestOptions request;
+  std::string prompt, request_file;
+  bool has_prompt = false, json = false, show_reasoning = false;
+};
+
+Json UserMessage(const std::string& text) { return {{"role", "user"}, {"content", text}}; }
+
+// Text typed or piped: the newline that ends it is not part of the question.
+std::string ReadPrompt() {
+  std::string prompt = ReadFile("-");
+  while (!prompt.empty() && (prompt.back() == '\n' || prompt.back() == '\r')) prompt.pop_back();
+  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
+    throw Failure(kExitUsage, "no prompt: standard input is empty",
+                  "give one as an argument, pipe one in, or start on a terminal to chat");
+  }
+  return prompt;
+}
+
+std::string OneRequest(const ChatOptions& options) {
+  if (!options.request_file.empty()) return ReadFile(options.request_file);
+  Json request = options.request.ChatFields();
+  Json messages = Json::array();
+  if (!options.request.system.empty()) {
+    messages.push_back({{"role", "system"}, {"content", options.request.system}});
+  }
+  std::string prompt = options.prompt;
+  if (!options.has_prompt || prompt == "-") prompt = ReadPrompt();
+  messages.push_back(UserMessage(prompt));
+  request["messages"] = messages;
+  if (IsTerminal(stderr)) request["progress"] = true;
+  return DumpJson(request);
+}
+
+int AnswerOnce(const ChatOptions& options) {
+  const std::string request = OneRequest(options);
+  InstallInterrupts(SecondInterrupt::kEndsProgram);
+  ProgressLine progress;
+  const EngineHandle engine = options.engine.Open(&progress);
+  const StreamHandle stream(Checked(finback_engine_chat(engine.get(), request.c_str())));
+  AnswerStyle style;
+  style.content = !options.json;
+  style.tool_calls = true;
+  if (options.show_reasoning || (IsTerminal(stderr) && !options.json)) style.reasoning = stderr;
+  if (options.json) style.tool_calls = false;
+  const Answer answer = ShowAnswer(stream.get(), style, &progress);
+  if (answer.cancelled) throw Failure(kExitFailure, "stopped");
+  if (options.json) {
+    WriteOut(answer.response_text + "\n");
+    FlushOut();
+  } else if (answer.finish_reason == "length") {
+    std::fputs("finback: the answer was cut: --max-tokens or --context is reached\n", stderr);
+  }
+  return kExitOk;
+}
+
+int RunChat(const ChatOptions& options) {
+  const bool interactive = !options.has_prompt && !options.json && options.request_file.empty() &&
+                           IsTerminal(stdin) && IsTerminal(stdout);
+  if (!interactive) return AnswerOnce(options);
+  InstallInterrupts(SecondInterrupt::kStopsAgain);
+  ProgressLine progress;
+  const EngineHandle engine = options.engine.Open(&progress);
+  return TerminalChat(engine.get(), options.request, &progress).Run();
+}
+
+}  // namespace
+
+void AddChatCommand(CLI::App* app, Action* action) {
+  auto options = std::make_shared<ChatOptions>();
+  CLI::App* command = app->add_subcommand("chat", "Chat on the terminal, or answer one prompt");
+  command->footer(
+      "Without PROMPT: a conversation if this is a terminal (/help lists its commands), else the\n"
+      "prompt is read from standard input. The answer goes to standard output; the reasoning is\n"
+      "shown dim on a terminal only. Without --model: FINBACK_MODEL, else the installed krill.");
+  CLI::Option* prompt = command->add_option("PROMPT", options->prompt,
+                                            "The question, in quotes; - reads standard input");
+  command->add_flag("--json", options->json, "Print the whole response as a JSON object");
+  command->add_flag("--show-reasoning", options->show_reasoning,
+                    "Write the reasoning to standard error, terminal or not");
+  command
+      ->add_option("--request", options->request_file,
+                   "Answer the Chat Completions request in this JSON file, as it is")
+      ->type_name("FILE")
+      ->excludes(prompt);
+  options->engine.AddModel(command, ModelArgument::kOption);
+  options->request.AddChat(command);
+  options->request.AddSampling(command);
+  options->engine.AddContext(command);
+  options->engine.AddComputing(command);
+  command->callback([options, prompt, action] {
+    options->has_prompt = prompt->count() != 0;
+    *action = [options] { return RunChat(*options); };
+  });
+}

@@ -1,0 +1,63 @@
+// finback complete: continue raw text.
+#include "tools/answer.h"
+#include "tools/commands.h"
+#include "tools/engine_options.h"
+#include "tools/failure.h"
+#include "tools/files.h"
+#include "tools/interrupts.h"
+#include "tools/terminal.h"
+
+namespace {
+
+struct CompleteOptions {
+  EngineOptions engine;
+  RequestOptions request;
+  std::string prompt;
+  bool has_prompt = false, json = false, plain = false, no_bos = false;
+};
+
+int RunComplete(const CompleteOptions& options) {
+  Json request = options.request.SamplingFields();
+  if (options.request.logprobs) request["logprobs"] = *options.request.logprobs;
+  // Every byte of standard input counts here, the last newline too.
+  request["prompt"] = options.has_prompt && options.prompt != "-" ? options.prompt : ReadFile("-");
+  if (options.plain) request["recognize_special"] = false;
+  if (options.no_bos) request["add_bos"] = false;
+  if (IsTerminal(stderr)) request["progress"] = true;
+  const std::string text = DumpJson(request);
+
+  InstallInterrupts(SecondInterrupt::kEndsProgram);
+  ProgressLine progress;
+  const EngineHandle engine = options.engine.Open(&progress);
+  const StreamHandle stream(Checked(finback_engine_complete(engine.get(), text.c_str())));
+  AnswerStyle style;
+  style.content = !options.json;
+  const Answer answer = ShowAnswer(stream.get(), style, &progress);
+  if (answer.cancelled) throw Failure(kExitFailure, "stopped");
+  if (options.json) {
+    WriteOut(answer.response_text + "\n");
+    FlushOut();
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddCompleteCommand(CLI::App* app, Action* action) {
+  auto options = std::make_shared<CompleteOptions>();
+  CLI::App* command = app->add_subcommand("complete", "Continue a text, without a conversation");
+  command->footer("The continuation alone goes to standard output.");
+  CLI::Option* prompt = command->add_option(
+      "PROMPT", options->prompt, "The text to continue; without it or with -, standard input");
+  command->add_flag("--json", options->json, "Print the whole response as a JSON object");
+  command->add_flag("--plain", options->plain, "Take special tokens in the prompt as plain text");
+  command->add_flag("--no-bos", options->no_bos, "Do not put begin-of-sentence first");
+  options->engine.AddModel(command, ModelArgument::kOption);
+  options->request.AddSampling(command);
+  options->engine.AddContext(command);
+  options->engine.AddComputing(command);
+  command->callback([options, prompt, action] {
+    options->has_prompt = prompt->count() != 0;
+    *action = [options] { return RunComplete(*options); };
+  });
+}

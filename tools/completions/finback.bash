@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# Completion of the finback command for bash.
+
+_finback() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+  local commands="chat complete encode parse tokenize inspect verify logits"
+  local compute="--precision --threads --chunk --memory --effort-ladder --context"
+  local sample="--temperature --top-p --top-k --min-p --seed --max-tokens --logprobs --stop"
+  local options=
+
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
+    return
+  fi
+  case $previous in
+    --precision)
+      mapfile -t COMPREPLY < <(compgen -W "published bf16 float32" -- "$word")
+      return
+      ;;
+    --effort)
+      mapfile -t COMPREPLY < <(compgen -W "none low high max" -- "$word")
+      return
+      ;;
+    --effort-ladder)
+      mapfile -t COMPREPLY < <(compgen -W "auto preview 0731" -- "$word")
+      return
+      ;;
+    --effort-prefix)
+      mapfile -t COMPREPLY < <(compgen -W "none max beyond_max" -- "$word")
+      return
+      ;;
+    -m | --model)
+      mapfile -t COMPREPLY < <(compgen -d -- "$word")
+      return
+      ;;
+    --tools | --request | --sha256 | --tokens | --out | --snapshot | --resume)
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+  esac
+  case $command in
+    chat)
+      options="--model --json --show-reasoning --request --system --think --no-think --effort --tools
+        --json-object $sample $compute"
+      ;;
+    complete) options="--model --json --plain --no-bos $sample $compute" ;;
+    encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --model" ;;
+    parse) options="--think --no-think --strict" ;;
+    tokenize) options="--model --ids --special --count" ;;
+    inspect) options="--model --json $compute" ;;
+    verify) options="--model --sha256" ;;
+    logits) options="--tokens --out --snapshot-at --snapshot --resume $compute" ;;
+  esac
+  if [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -f -- "$word")
+  fi
+}
+complete -o filenames -F _finback finback

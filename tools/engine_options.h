@@ -1,0 +1,35 @@
+// The options that say which model to open and how, and the opening.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tools/handles.h"
+#include "tools/progress_line.h"
+
+enum class ModelArgument { kOption, kPositional, kRequiredPositional };
+
+class EngineOptions {
+ public:
+  // Adds --model (and a positional MODEL, where asked for) and the options of computation.
+  void AddModel(CLI::App* command, ModelArgument argument);
+  void AddComputing(CLI::App* command);
+  void AddContext(CLI::App* command);
+
+  // Sets an option of the library by name, over what the command line says.
+  void Set(const std::string& name, const std::string& value);
+
+  // Opens the engine; `progress` must outlive it.
+  EngineHandle Open(ProgressLine* progress) const;
+
+  bool has_context() const { return !context_.empty(); }
+
+  // The folder that will be opened: what was named, else FINBACK_MODEL, else the installed krill.
+  std::string ModelFolder() const;
+
+ private:
+  std::string model_, precision_, threads_, context_, chunk_, memory_, effort_ladder_;
+  std::vector<std::pair<std::string, std::string>> more_;
+};

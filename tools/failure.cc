@@ -1,0 +1,33 @@
+#include "tools/failure.h"
+
+namespace {
+
+const char* HintFor(finback_status code) {
+  switch (code) {
+    case FINBACK_ERROR_NOT_FOUND:
+      return "name a checkpoint folder with --model or FINBACK_MODEL; `finback inspect` shows what "
+             "is in one";
+    case FINBACK_ERROR_CHECKPOINT:
+      return "`finback verify` checks a whole checkpoint; a truncated download is the usual cause";
+    case FINBACK_ERROR_OUT_OF_MEMORY:
+    case FINBACK_ERROR_BUDGET:
+      return "a smaller --context needs less memory; `finback inspect --context N` shows how much";
+    case FINBACK_ERROR_CONTEXT_FULL:
+      return "allow more tokens with --context, or start over with less text";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Failure LibraryFailure() {
+  const finback_status code = finback_last_error_code();
+  const std::string message = finback_last_error();
+  return Failure(kExitFailure, message.empty() ? finback_status_name(code) : message,
+                 HintFor(code));
+}
+
+void Check(finback_status status) {
+  if (status < 0) throw LibraryFailure();
+}

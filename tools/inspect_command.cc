@@ -1,0 +1,113 @@
+// finback inspect: what is in a checkpoint, and what running it would take.
+#include <cstdio>
+
+#include "tools/commands.h"
+#include "tools/engine_options.h"
+#include "tools/failure.h"
+#include "tools/files.h"
+#include "tools/request_options.h"
+
+namespace {
+
+struct InspectOptions {
+  EngineOptions engine;
+  bool json = false;
+};
+
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// "1,234,567 (1.2 MB)" for bytes, "1,234,567" for other whole numbers.
+std::string Grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
+    digits.insert(static_cast<size_t>(i), ",");
+  }
+  return digits;
+}
+
+std::string Bytes(int64_t bytes) {
+  const char* const units[] = {"KB", "MB", "GB", "TB"};
+  if (bytes < 1000) return Grouped(bytes);
+  double amount = static_cast<double>(bytes) / 1000;
+  size_t unit = 0;
+  for (; amount >= 1000 && unit < 3; ++unit) amount /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g %s", amount, units[unit]);
+  return Grouped(bytes) + " (" + text + ")";
+}
+
+std::string Value(const std::string& name, const Json& value, bool bytes) {
+  if (value.is_number_integer()) {
+    const bool is_id = EndsWith(name, "_id") || EndsWith(name, "theta");
+    if (bytes || name == "bytes" || EndsWith(name, "_bytes")) return Bytes(value.get<int64_t>());
+    return is_id ? value.dump() : Grouped(value.get<int64_t>());
+  }
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array()) {
+    std::string list;
+    for (const Json& item : value) {
+      if (item.is_structured()) return std::to_string(value.size());
+      list +=
+          (list.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : item.dump());
+    }
+    return list;
+  }
+  return value.dump();
+}
+
+void Row(int indent, const std::string& name, const std::string& value) {
+  char line[64];
+  std::snprintf(line, sizeof line, "%*s%-*s ", indent, "", 26 - indent, name.c_str());
+  WriteOut(line + value + "\n");
+}
+
+// Objects become indented blocks, and {"count", "bytes"} one row. `bytes`: all numbers below are
+// bytes.
+void PrintBlock(const Json& block, int indent, bool bytes) {
+  for (const auto& [name, value] : block.items()) {
+    if (value.is_object() && value.size() == 2 && value.contains("count") &&
+        value.contains("bytes")) {
+      char row[96];
+      std::snprintf(row, sizeof row, "%8s tensors %s", Grouped(value["count"]).c_str(),
+                    Bytes(value["bytes"]).c_str());
+      Row(indent, name, row);
+    } else if (value.is_object()) {
+      WriteOut(std::string(static_cast<size_t>(indent), ' ') + name + "\n");
+      PrintBlock(value, indent + 2, bytes || name == "read_per_token" || EndsWith(name, "_bytes"));
+    } else {
+      Row(indent, name, Value(name, value, bytes));
+    }
+  }
+}
+
+int RunInspect(const InspectOptions& options) {
+  ProgressLine progress;
+  const EngineHandle engine = options.engine.Open(&progress);
+  const std::string text = finback_engine_info(engine.get());
+  if (options.json) {
+    WriteOut(text + "\n");
+  } else {
+    PrintBlock(ParseJson(text, "the engine's information"), 0, false);
+  }
+  FlushOut();
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddInspectCommand(CLI::App* app, Action* action) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command =
+      app->add_subcommand("inspect", "What is in a checkpoint and what it takes to run");
+  command->footer(
+      "Reads the headers alone: config, tensors by kind, the memory plan for --context tokens, "
+      "and\n"
+      "the bytes that one decoded token reads.");
+  command->add_flag("--json", options->json, "Print it as one JSON object");
+  options->engine.AddModel(command, ModelArgument::kPositional);
+  options->engine.AddContext(command);
+  options->engine.AddComputing(command);
+  command->callback([options, action] { *action = [options] { return RunInspect(*options); }; });
+}
