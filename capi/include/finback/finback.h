@@ -253,11 +253,12 @@ FINBACK_API void finback_engine_free(finback_engine *self);
  *                 experts_per_token, max_position, drafts, compress_ratios, effort_ladder, ...
  *   generation    temperature, top_p, top_k and thinking when a request does not say
  *   parameters    logical parameters (FP4 and FP8 weights counted once, scales not)
- *   tensors       count, bytes, and by dtype and by kind: {"count": .., "bytes": ..}
+ *   tensors       count and bytes; expected: the same for the config in published dtypes; by_dtype,
+ *                 by_kind: {NAME: {"count": .., "bytes": ..}}
  *   files         [{"name": .., "bytes": ..}, ..]
- *   memory        for context_tokens: sequence_bytes (what a session reserves), cache_bytes (of
- *                 them, the model's memory at full length, by window, csa, hca, index),
- *                 budget_bytes, used_bytes
+ *   memory        for context_tokens: sequence_bytes (what a sequence reserves), cache_bytes (of
+ *                 them, the model's memory at full length; cache: by window, csa, hca, index),
+ *                 mapped_bytes (of weights), budget_bytes, used_bytes
  *   read_per_token  bytes that one decoded token touches: weights, by kind, and cache at full
  *                 length; memory bandwidth divided by the total bounds tokens per second
  * Borrowed: valid until the engine's last hold goes. Since 0.1.
@@ -265,12 +266,12 @@ FINBACK_API void finback_engine_free(finback_engine *self);
 FINBACK_API const char *finback_engine_info(finback_engine *self);
 
 /*
- * Reads every tensor of the checkpoint and checks contents (NaN codes and scales, expert ids out of
- * range) and totals against the config. `sha256_list`, unless NULL, is the text of a sha256sum list
- * (lines of hash and name): every file that it names must be in the folder with that hash, and
- * every shard must be named. Reports progress in phase "verify".
- * Errors: CHECKPOINT (names file, tensor and element, or file and hash), NOT_FOUND (a listed file
- * is missing), INVALID_ARGUMENT (not such a list). Since 0.1.
+ * Reads every tensor of the checkpoint and checks its contents: NaN codes and scales, expert ids out
+ * of range. `sha256_list`, unless NULL, is what sha256sum printed for the folder: every shard must be
+ * in it and match; names of other files are ignored. Reports progress in phase "verify". What the
+ * config promises in total stands beside what is there in finback_engine_info(), under "tensors".
+ * Errors: CHECKPOINT (names file, tensor and element, or file, found and expected hash),
+ * INVALID_ARGUMENT (not such a list), CANCELLED. Since 0.1.
  */
 FINBACK_API finback_status finback_engine_verify(finback_engine *self, const char *sha256_list);
 

@@ -1,0 +1,352 @@
+#include "core/local/local_backend.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <mutex>
+#include <optional>
+#include <random>
+
+#include "core/base/status.h"
+#include "core/kernels/isa.h"
+#include "core/local/local_stream.h"
+#include "core/local/memory_budget.h"
+#include "core/local/model_info.h"
+#include "core/local/prompt.h"
+#include "core/local/session.h"
+#include "core/model/model.h"
+#include "core/model/tokenizer.h"
+#include "core/model/verify.h"
+
+namespace finback {
+namespace {
+
+constexpr const char* kBosText = "<\uFF5Cbegin\u2581of\u2581sentence\uFF5C>";
+
+Precision ModelPrecision(PrecisionChoice choice) {
+  switch (choice) {
+    case PrecisionChoice::kPublished:
+      return Precision::kPublished;
+    case PrecisionChoice::kBf16:
+      return Precision::kBf16;
+    case PrecisionChoice::kFloat32:
+      return Precision::kFloat32;
+  }
+  return Precision::kPublished;
+}
+
+uint64_t RandomSeed() {
+  std::random_device random;
+  const uint64_t high = random();
+  return high << 32 | random();
+}
+
+class LocalSequence final : public TokenSequence {
+ public:
+  LocalSequence(const Model& model, const SessionShape& shape, MemoryBudget* budget)
+      : model_(model),
+        shape_(shape),
+        budget_(budget),
+        reservation_(budget,
+                     Sequence::PlanBytes(model.config(), model.precision(), shape.context_tokens,
+                                         shape.chunk_tokens),
+                     "a sequence"),
+        sequence_(std::make_unique<Sequence>(model, shape.context_tokens, shape.chunk_tokens)) {}
+
+  void Evaluate(std::span<const int32_t> ids, Rows rows, float* logits) override {
+    EvaluateControl control;
+    control.cancel = &cancelled_;
+    const LogitRows wanted = rows == Rows::kNone   ? LogitRows::kNone
+                             : rows == Rows::kLast ? LogitRows::kLast
+                                                   : LogitRows::kAll;
+    // A cancel that came before the call stops it too; either way it is used up.
+    struct Clear {
+      std::atomic<bool>* flag;
+      ~Clear() { flag->store(false, std::memory_order_relaxed); }
+    } const clear{&cancelled_};
+    if (cancelled_.load(std::memory_order_relaxed)) {
+      throw Error(Code::kCancelled, "the evaluation was cancelled");
+    }
+    sequence_->Evaluate(ids, wanted, logits, control);
+  }
+  int64_t position() const override { return sequence_->position(); }
+  int64_t context_tokens() const override { return shape_.context_tokens; }
+  int32_t vocab() const override { return model_.config().vocab; }
+  void RollBack(int64_t tokens) override { sequence_->RollBack(tokens); }
+  std::unique_ptr<TokenSequence> Fork() const override {
+    auto fork = std::make_unique<LocalSequence>(model_, shape_, budget_);
+    fork->sequence_->Restore(sequence_->Snapshot());
+    return fork;
+  }
+  std::vector<uint8_t> Snapshot() const override { return sequence_->Snapshot(); }
+  void Restore(std::span<const uint8_t> bytes) override { sequence_->Restore(bytes); }
+  void Cancel() noexcept override { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  const Model& model_;
+  const SessionShape shape_;
+  MemoryBudget* budget_;
+  Reservation reservation_;
+  std::unique_ptr<Sequence> sequence_;
+  std::atomic<bool> cancelled_{false};
+};
+
+class LocalBackend final : public Backend {
+ public:
+  explicit LocalBackend(const EngineOptions& options);
+
+  std::unique_ptr<Stream> Start(Request request) override;
+  std::unique_ptr<Session> NewSession() override;
+  std::string Info() override;
+  void Verify(const std::string* sha256_list) override;
+  std::vector<int32_t> Tokenize(std::string_view text, SpecialTokens special) override;
+  std::string Detokenize(std::span<const int32_t> ids) override;
+  std::string EncodeText(const Request& request) override;
+  std::vector<int32_t> EncodeTokens(const Request& request) override;
+  std::unique_ptr<TokenSequence> NewSequence() override;
+
+  std::unique_ptr<Stream> StartIn(SessionState* session, const Request& request);
+  AnswerPlan Plan(const Request& request);
+
+ private:
+  const PromptTokenizer& prompts();
+  PromptRules rules() const;
+  EncodedPrompt Encode(const Request& request) const;
+  std::vector<int32_t> CompletionTokens(const Request& request);
+  void PlanSampling(const Request& request, SamplerOptions* sampling) const;
+  std::unique_ptr<Stream> MakeStream(AnswerPlan plan, SessionState* session,
+                                     std::unique_ptr<SessionState> own);
+
+  const EngineOptions options_;
+  const std::unique_ptr<Model> model_;
+  const GenerationConfig generation_;
+  SessionShape shape_;
+  MemoryBudget budget_;
+  std::mutex lock_;  // of the two below
+  std::unique_ptr<PromptTokenizer> prompts_;
+  std::unique_ptr<SessionState> default_session_;
+};
+
+class LocalSession final : public Session {
+ public:
+  LocalSession(LocalBackend* backend, std::unique_ptr<SessionState> state)
+      : backend_(backend), state_(std::move(state)) {}
+  std::unique_ptr<Stream> Start(Request request) override {
+    return backend_->StartIn(state_.get(), request);
+  }
+
+ private:
+  LocalBackend* backend_;
+  std::unique_ptr<SessionState> state_;
+};
+
+std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
+  const auto report = [&options](uint64_t done, uint64_t total) {
+    if (options.progress && !options.progress("load", done, total)) {
+      throw Error(Code::kCancelled, "opening was cancelled by the progress callback");
+    }
+  };
+  report(0, 1);
+  ModelOptions model_options;
+  model_options.precision = ModelPrecision(options.precision);
+  model_options.threads = options.threads;
+  auto model = Model::Open(options.model, model_options);
+  const uint64_t bytes = model->weights().total_bytes();
+  report(bytes, bytes);
+  return model;
+}
+
+LocalBackend::LocalBackend(const EngineOptions& options)
+    : options_(options),
+      model_(OpenModel(options)),
+      generation_(LoadGenerationConfig(options.model)),
+      budget_(options.memory_budget_bytes) {
+  const int64_t limit = model_->config().max_position;
+  if (options.context_tokens > limit) {
+    Throw(Code::kInvalidArgument,
+          "option context_tokens: %" PRId64 " is more than the model's limit of %" PRId64,
+          options.context_tokens, limit);
+  }
+  shape_.context_tokens =
+      options.context_tokens > 0 ? options.context_tokens : std::min(limit, kDefaultContextTokens);
+  shape_.chunk_tokens = options.chunk_tokens;
+  shape_.restore_points = options.restore_points;
+}
+
+const PromptTokenizer& LocalBackend::prompts() {
+  const std::lock_guard<std::mutex> guard(lock_);
+  if (prompts_ == nullptr) {
+    auto tokenizer = Tokenizer::Load(options_.model);
+    if (tokenizer->size() > model_->config().vocab) {
+      Throw(Code::kCheckpoint, "%s/tokenizer.json: ids up to %d, but vocab_size is %d",
+            options_.model.c_str(), tokenizer->size() - 1, model_->config().vocab);
+    }
+    prompts_ = std::make_unique<PromptTokenizer>(std::move(tokenizer));
+  }
+  return *prompts_;
+}
+
+PromptRules LocalBackend::rules() const {
+  PromptRules rules;
+  rules.ladder = options_.effort_ladder == LadderChoice::kAuto   ? model_->config().effort_ladder
+                 : options_.effort_ladder == LadderChoice::k0731 ? EffortLadder::k0731
+                                                                 : EffortLadder::kPreview;
+  rules.thinking = generation_.has_thinking ? generation_.thinking : true;
+  rules.trust_all = options_.trust_all;
+  return rules;
+}
+
+EncodedPrompt LocalBackend::Encode(const Request& request) const {
+  return EncodeChat(request.messages, {}, ChatOptions(request, rules()));
+}
+
+std::vector<int32_t> LocalBackend::CompletionTokens(const Request& request) {
+  const PromptTokenizer& prompts = this->prompts();
+  std::vector<PromptSpan> spans;
+  const bool has_bos = request.prompt.rfind(kBosText, 0) == 0;
+  if (request.add_bos == Toggle::kOn || (request.add_bos == Toggle::kDefault && !has_bos)) {
+    spans.push_back({kBosText, true});
+  }
+  spans.push_back({request.prompt, request.recognize_special});
+  std::vector<int32_t> ids = prompts.Encode(spans);
+  if (ids.empty()) throw Error(Code::kInvalidRequest, "prompt: must not be empty");
+  return ids;
+}
+
+void LocalBackend::PlanSampling(const Request& request, SamplerOptions* sampling) const {
+  const double default_temperature = generation_.do_sample ? generation_.temperature : 0;
+  sampling->temperature = request.has_temperature ? request.temperature : default_temperature;
+  sampling->top_p = request.has_top_p ? request.top_p : generation_.top_p;
+  sampling->top_k = request.has_top_k ? request.top_k : generation_.top_k;
+  sampling->min_p = request.min_p;
+  sampling->seed = request.has_seed ? request.seed : RandomSeed();
+  sampling->logit_bias = request.logit_bias;
+  for (const auto& [id, bias] : request.logit_bias) {
+    if (id >= model_->config().vocab) {
+      Throw(Code::kInvalidRequest, "logit_bias.%d: the vocabulary has %d tokens", id,
+            model_->config().vocab);
+    }
+  }
+}
+
+AnswerPlan LocalBackend::Plan(const Request& request) {
+  AnswerPlan plan;
+  PlanSampling(request, &plan.sampling);
+  if (request.is_chat) {
+    const EncodeOptions options = ChatOptions(request, rules());
+    plan.parsing = AnswerMode(request, options);
+    plan.ids = prompts().Encode(EncodeChat(request.messages, {}, options).spans);
+  } else {
+    plan.ids = CompletionTokens(request);
+  }
+  if (static_cast<int64_t>(plan.ids.size()) > shape_.context_tokens) {
+    Throw(Code::kContextFull,
+          "the prompt has %zu tokens, context_tokens is %" PRId64 " (the model's limit is %" PRId64
+          ")",
+          plan.ids.size(), shape_.context_tokens, model_->config().max_position);
+  }
+  plan.stop = request.stop;
+  plan.max_tokens = request.max_tokens;
+  plan.top_logprobs = request.top_logprobs;
+  plan.chunk_tokens = shape_.chunk_tokens;
+  plan.progress_events = request.progress_events;
+  return plan;
+}
+
+std::unique_ptr<Stream> LocalBackend::MakeStream(AnswerPlan plan, SessionState* session,
+                                                 std::unique_ptr<SessionState> own) {
+  struct EndOnFailure {
+    SessionState* session;
+    ~EndOnFailure() {
+      if (session != nullptr) session->End();
+    }
+  } guard{own == nullptr ? session : nullptr};  // its own goes with the stream
+  const AnswerContext context{*model_, prompts().tokenizer(), options_.progress};
+  auto stream = std::make_unique<LocalStream>(context, std::move(plan), session, std::move(own));
+  guard.session = nullptr;
+  return stream;
+}
+
+std::unique_ptr<Stream> LocalBackend::StartIn(SessionState* session, const Request& request) {
+  AnswerPlan plan = Plan(request);
+  if (!session->TryBegin()) {
+    Throw(Code::kInvalidArgument, "the session is busy: its previous stream is not over");
+  }
+  return MakeStream(std::move(plan), session, nullptr);
+}
+
+std::unique_ptr<Stream> LocalBackend::Start(Request request) {
+  AnswerPlan plan = Plan(request);
+  SessionState* session = nullptr;
+  {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (default_session_ == nullptr) {
+      default_session_ = std::make_unique<SessionState>(*model_, shape_, &budget_);
+    }
+    if (default_session_->TryBegin()) session = default_session_.get();
+  }
+  if (session != nullptr) return MakeStream(std::move(plan), session, nullptr);
+  auto own = std::make_unique<SessionState>(*model_, shape_, &budget_);
+  own->TryBegin();
+  session = own.get();
+  return MakeStream(std::move(plan), session, std::move(own));
+}
+
+std::unique_ptr<Session> LocalBackend::NewSession() {
+  return std::make_unique<LocalSession>(this,
+                                        std::make_unique<SessionState>(*model_, shape_, &budget_));
+}
+
+std::string LocalBackend::Info() {
+  return ModelInfoJson({*model_, generation_, rules().ladder, shape_.context_tokens,
+                        shape_.chunk_tokens,
+                        Sequence::PlanBytes(model_->config(), model_->precision(),
+                                            shape_.context_tokens, shape_.chunk_tokens),
+                        budget_});
+}
+
+void LocalBackend::Verify(const std::string* sha256_list) {
+  const auto report = [this](uint64_t done, uint64_t total) {
+    return !options_.progress || options_.progress("verify", done, total);
+  };
+  if (sha256_list != nullptr) VerifySha256(model_->weights(), *sha256_list, report);
+  model_->weights().VerifyAll(report);
+}
+
+std::vector<int32_t> LocalBackend::Tokenize(std::string_view text, SpecialTokens special) {
+  std::vector<int32_t> ids;
+  prompts().tokenizer().Encode(
+      text, special == SpecialTokens::kRecognize ? AddedTokens::kRecognize : AddedTokens::kIgnore,
+      &ids);
+  return ids;
+}
+
+std::string LocalBackend::Detokenize(std::span<const int32_t> ids) {
+  const Tokenizer& tokenizer = prompts().tokenizer();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (tokenizer.Bytes(ids[i]).empty()) {
+      Throw(Code::kInvalidArgument, "ids[%zu]: the tokenizer has no token %d", i, ids[i]);
+    }
+  }
+  return tokenizer.Decode(std::vector<int32_t>(ids.begin(), ids.end()));
+}
+
+std::string LocalBackend::EncodeText(const Request& request) { return Encode(request).Text(); }
+
+std::vector<int32_t> LocalBackend::EncodeTokens(const Request& request) {
+  return prompts().Encode(Encode(request).spans);
+}
+
+std::unique_ptr<TokenSequence> LocalBackend::NewSequence() {
+  return std::make_unique<LocalSequence>(*model_, shape_, &budget_);
+}
+
+}  // namespace
+
+std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options) {
+  return std::make_shared<LocalBackend>(options);
+}
+
+const char* LocalIsasCompiled() { return CompiledIsas(); }
+const char* LocalIsa() { return IsaName(ActiveIsa()); }
+
+}  // namespace finback

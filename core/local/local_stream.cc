@@ -1,0 +1,255 @@
+#include "core/local/local_stream.h"
+
+#include <algorithm>
+#include <cinttypes>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+constexpr size_t kQueueSlots = 16;
+constexpr size_t kTextBytes = 256;  // reserved: more than any token's text, with what was held back
+
+// Unique within a conversation, whose prompts grow, and the same for the same seed and prompt.
+std::string CallId(uint64_t seed, int64_t prompt_tokens, int32_t index) {
+  uint64_t x = seed ^ (static_cast<uint64_t>(prompt_tokens) * 0x9E3779B97F4A7C15u);
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  x ^= x >> 31;
+  return Format("call_%02d_%016" PRIx64, index, x);
+}
+
+}  // namespace
+
+LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionState* session,
+                         std::unique_ptr<SessionState> own)
+    : context_(context),
+      plan_(std::move(plan)),
+      own_(std::move(own)),
+      session_(nullptr),
+      detokenizer_(&context.tokenizer),
+      queue_(kQueueSlots) {
+  sampler_.Configure(plan_.sampling, context.model.config().vocab);
+  if (plan_.parsing.has_value()) parser_.emplace(*plan_.parsing);
+  stops_.Configure(plan_.stop);
+  if (plan_.top_logprobs >= 0) logprobs_.resize(static_cast<size_t>(plan_.top_logprobs) + 1);
+  text_.reserve(kTextBytes);
+  content_.reserve(kTextBytes);
+  parsed_.reserve(kQueueSlots);
+  usage_.prompt_tokens = static_cast<int64_t>(plan_.ids.size());
+  session_ = session;  // last: a constructor that throws leaves the session to its caller
+}
+
+LocalStream::~LocalStream() { End(); }
+
+void LocalStream::End() noexcept {
+  phase_ = Phase::kOver;
+  if (session_ != nullptr) session_->End();
+  session_ = nullptr;
+}
+
+bool LocalStream::Step(Event* event) {
+  if (failure_ != nullptr) std::rethrow_exception(failure_);
+  try {
+    while (queue_.empty()) {
+      if (phase_ == Phase::kOver) return false;
+      if (cancelled_.load(std::memory_order_relaxed)) {
+        throw Error(Code::kCancelled, "the answer was cancelled");
+      }
+      Advance();
+    }
+  } catch (const std::exception&) {
+    failure_ = std::current_exception();
+    End();
+    throw;
+  }
+  queue_.Pop(event);
+  return true;
+}
+
+void LocalStream::Advance() {
+  switch (phase_) {
+    case Phase::kRewind:
+      usage_.cached_tokens = session_->Rewind(plan_.ids);
+      phase_ = Phase::kPrefill;
+      break;
+    case Phase::kPrefill:
+      Prefill();
+      break;
+    case Phase::kDecode:
+      Decode();
+      break;
+    case Phase::kOver:
+      break;
+  }
+}
+
+void LocalStream::Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done) {
+  EvaluateControl control;
+  control.cancel = &cancelled_;
+  // Two words of captures: small enough for the function object to hold without allocating.
+  struct Report {
+    const LocalStream* stream;
+    int64_t before;
+  } report{this, done};
+  if (context_.progress && phase_ == Phase::kPrefill) {
+    control.progress = [report](int64_t now, int64_t) {
+      return report.stream->context_.progress(
+          "prefill", static_cast<uint64_t>(report.before + now),
+          static_cast<uint64_t>(report.stream->usage_.prompt_tokens));
+    };
+  }
+  session_->sequence().Evaluate(ids, rows, session_->logits().data(), control);
+}
+
+void LocalStream::Prefill() {
+  const std::span<const int32_t> ids = plan_.ids;
+  const int64_t total = usage_.prompt_tokens;
+  const int64_t position = session_->sequence().position();
+  // The last id opens or skips reasoning and is what a later rendering may change, so the state
+  // before it is what is worth returning to.
+  const int64_t left = total - 1 - position;
+  if (left > 0) {
+    const int64_t count =
+        plan_.progress_events ? std::min<int64_t>(left, plan_.chunk_tokens) : left;
+    Evaluate(ids.subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
+             LogitRows::kNone, position);
+  } else {
+    session_->KeepRestorePoint();
+    Evaluate(ids.last(1), LogitRows::kLast, position);
+    phase_ = Phase::kDecode;
+  }
+  if (plan_.progress_events) {
+    Event* event = queue_.Push(EventKind::kProgress);
+    event->progress_done = session_->sequence().position();
+    event->progress_total = total;
+  }
+}
+
+void LocalStream::Decode() {
+  Sequence& sequence = session_->sequence();
+  if (next_id_ >= 0) {
+    const int32_t id = next_id_;
+    Evaluate({&id, 1}, LogitRows::kLast, sequence.position());
+    next_id_ = -1;
+  }
+  const int32_t id = sampler_.Sample(session_->logits());
+  ++usage_.completion_tokens;
+  if (parser_.has_value() && parser_->in_reasoning()) ++usage_.reasoning_tokens;
+  if (id == context_.model.config().eos_id) {
+    Finish("stop");
+    return;
+  }
+  if (plan_.top_logprobs >= 0) RecordLogprobs(id);
+  text_.clear();
+  detokenizer_.Push(id, &text_);
+  Emit(text_);
+  if (stops_.stopped() || (parser_.has_value() && parser_->done())) {
+    Finish("stop");
+  } else if (usage_.completion_tokens == plan_.max_tokens ||
+             sequence.position() == sequence.context_tokens()) {
+    Finish("length");
+  } else {
+    next_id_ = id;
+  }
+}
+
+void LocalStream::RecordLogprobs(int32_t id) {
+  const Tokenizer& tokenizer = context_.tokenizer;
+  const int32_t top = std::min(plan_.top_logprobs, context_.model.config().vocab);
+  sampler_.Logprobs(session_->logits(), id, top, logprobs_);
+  TokenLogprob token;
+  token.id = id;
+  token.logprob = static_cast<float>(logprobs_[0].logprob);
+  token.text = tokenizer.Bytes(id);
+  for (int32_t i = 1; i <= top; ++i) {
+    const Logprob& other = logprobs_[static_cast<size_t>(i)];
+    token.top.push_back(
+        {other.id, static_cast<float>(other.logprob), std::string(tokenizer.Bytes(other.id))});
+  }
+  pending_logprobs_.push_back(std::move(token));
+}
+
+// `text` is whole characters of the answer as the model wrote it.
+void LocalStream::Emit(std::string_view text) {
+  if (!parser_.has_value()) {
+    EmitContent(text);
+    return;
+  }
+  const bool reasoning = parser_->in_reasoning();
+  parsed_.clear();
+  parser_->Push(text, &parsed_);
+  EmitParsed();
+  // The token that ends reasoning is markup: no event's text has it.
+  if (reasoning && !parser_->in_reasoning()) pending_logprobs_.clear();
+}
+
+void LocalStream::EmitParsed() {
+  for (ParserEvent& parsed : parsed_) {
+    if (stops_.stopped()) return;
+    if (parsed.kind == ParserEvent::Kind::kContent) {
+      EmitContent(parsed.text);
+      continue;
+    }
+    if (parsed.kind == ParserEvent::Kind::kReasoning) {
+      PushText(EventKind::kReasoning)->text.assign(parsed.text);
+      continue;
+    }
+    FlushContent();
+    EventKind kind = EventKind::kToolArguments;
+    if (parsed.kind == ParserEvent::Kind::kToolCall) {
+      kind = EventKind::kToolCall;
+      call_id_ = CallId(plan_.sampling.seed, usage_.prompt_tokens, parsed.tool_index);
+      call_name_ = parsed.text;
+      parsed.text.clear();
+    } else if (parsed.kind == ParserEvent::Kind::kToolCallEnd) {
+      kind = EventKind::kToolCallEnd;
+    }
+    Event* event = PushText(kind);
+    event->text.assign(parsed.text);
+    event->tool_index = parsed.tool_index;
+    event->tool_id.assign(call_id_);
+    event->tool_name.assign(call_name_);
+  }
+}
+
+void LocalStream::EmitContent(std::string_view text) {
+  content_.clear();
+  stops_.Push(text, &content_);
+  if (!content_.empty()) PushText(EventKind::kContent)->text.assign(content_);
+}
+
+void LocalStream::FlushContent() {
+  content_.clear();
+  stops_.Flush(&content_);
+  if (!content_.empty()) PushText(EventKind::kContent)->text.assign(content_);
+}
+
+Event* LocalStream::PushText(EventKind kind) {
+  Event* event = queue_.Push(kind);
+  if (!pending_logprobs_.empty()) event->logprobs.swap(pending_logprobs_);
+  return event;
+}
+
+void LocalStream::Finish(const char* reason) {
+  if (!stops_.stopped()) {
+    text_.clear();
+    detokenizer_.Finish(&text_);
+    if (!text_.empty()) Emit(text_);
+    if (parser_.has_value()) {
+      parsed_.clear();
+      parser_->Finish(&parsed_);
+      EmitParsed();
+    }
+    FlushContent();
+  }
+  const bool length = reason[0] == 'l' && !stops_.stopped();
+  const bool calls = parser_.has_value() && parser_->has_tool_calls() && !stops_.stopped();
+  Event* event = queue_.Push(EventKind::kFinish);
+  event->finish_reason = length ? "length" : calls ? "tool_calls" : "stop";
+  event->usage = usage_;
+  End();
+}
+
+}  // namespace finback

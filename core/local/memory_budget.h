@@ -1,0 +1,46 @@
+// What sessions, sequences and restore points of one engine may reserve together. Any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace finback {
+
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(uint64_t limit_bytes) : limit_(limit_bytes) {}  // 0: no limit
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
+
+  bool TryTake(uint64_t bytes) noexcept;
+  void Give(uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  uint64_t limit() const { return limit_; }
+  uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const uint64_t limit_;
+  std::atomic<uint64_t> used_{0};
+};
+
+// A part of the budget, given back at the end of its life.
+class Reservation {
+ public:
+  Reservation() = default;
+  // Throws Error(kBudget) with the number needed; `what` is what asks for it.
+  Reservation(MemoryBudget* budget, uint64_t bytes, const char* what);
+  // An empty one when the budget does not allow it; see `taken()`.
+  static Reservation Try(MemoryBudget* budget, uint64_t bytes) noexcept;
+  ~Reservation() { Release(); }
+  Reservation(Reservation&& other) noexcept;
+  Reservation& operator=(Reservation&& other) noexcept;
+
+  bool taken() const { return budget_ != nullptr; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  void Release() noexcept;
+  MemoryBudget* budget_ = nullptr;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace finback

@@ -1,0 +1,272 @@
+#include "core/local/model_info.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "core/engine/json_writer.h"
+#include "core/kernels/isa.h"
+#include "core/model/verify.h"
+
+namespace finback {
+namespace {
+
+// How a tensor takes part in decoding a token (architecture 5.4).
+enum Kind : size_t {
+  kEmbedding,
+  kHead,
+  kAttention,
+  kCompressor,
+  kIndexer,
+  kRouter,
+  kHashTable,
+  kSharedExpert,
+  kRoutedExperts,
+  kHyperConnections,
+  kNorms,
+  kDraft,
+  kKindCount
+};
+constexpr const char* kKindNames[kKindCount] = {
+    "embedding",  "head",          "attention",      "compressor",        "indexer", "router",
+    "hash_table", "shared_expert", "routed_experts", "hyper_connections", "norms",   "draft"};
+
+bool Contains(std::string_view name, std::string_view part) {
+  return name.find(part) != std::string_view::npos;
+}
+
+Kind KindOf(std::string_view name) {
+  if (name.rfind("mtp.", 0) == 0) return kDraft;
+  if (name.rfind("embed.", 0) == 0) return kEmbedding;
+  if (name.rfind("head.", 0) == 0) return kHead;
+  if (Contains(name, "hc_")) return kHyperConnections;
+  if (Contains(name, ".indexer.")) return kIndexer;
+  if (Contains(name, ".compressor.")) return kCompressor;
+  if (Contains(name, "norm.")) return kNorms;
+  if (Contains(name, ".attn.")) return kAttention;
+  if (Contains(name, ".shared_experts.")) return kSharedExpert;
+  if (Contains(name, ".experts.")) return kRoutedExperts;
+  if (Contains(name, "tid2eid")) return kHashTable;
+  return kRouter;
+}
+
+const char* DtypeName(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return "F32";
+    case Dtype::kBf16:
+      return "BF16";
+    case Dtype::kF8E4m3:
+      return "F8_E4M3";
+    case Dtype::kF8E8m0:
+      return "F8_E8M0";
+    case Dtype::kFp4Packed:
+      return "FP4";
+    case Dtype::kI64:
+      return "I64";
+    case Dtype::kI32:
+      return "I32";
+  }
+  return "?";
+}
+constexpr size_t kDtypeCount = 7;
+
+struct Total {
+  uint64_t count = 0, bytes = 0;
+  void Add(uint64_t more) {
+    ++count;
+    bytes += more;
+  }
+};
+
+struct Inventory {
+  std::array<Total, kKindCount> kinds;
+  std::array<Total, kDtypeCount> dtypes;
+  Total all;
+  uint64_t parameters = 0;
+};
+
+Inventory TakeInventory(const Weights& weights) {
+  Inventory inventory;
+  for (const Tensor& tensor : weights.tensors()) {
+    inventory.all.Add(tensor.bytes);
+    inventory.kinds[KindOf(tensor.name)].Add(tensor.bytes);
+    inventory.dtypes[static_cast<size_t>(tensor.dtype)].Add(tensor.bytes);
+    if (tensor.name.size() > 6 && tensor.name.substr(tensor.name.size() - 6) == ".scale") continue;
+    uint64_t values = 1;
+    for (int32_t i = 0; i < tensor.rank; ++i) values *= static_cast<uint64_t>(tensor.shape[i]);
+    inventory.parameters += values;
+  }
+  return inventory;
+}
+
+void WriteTotal(const char* name, const Total& total, JsonWriter* json) {
+  json->Key(name).BeginObject();
+  json->Key("count").Unsigned(total.count).Key("bytes").Unsigned(total.bytes).EndObject();
+}
+
+// The model's memory at `n` tokens, at the precision it is stored in (architecture 5.2).
+struct CacheBytes {
+  uint64_t window = 0, csa = 0, hca = 0, index = 0;
+  uint64_t read = 0;  // by the token at position n
+  uint64_t sum() const { return window + csa + hca + index; }
+};
+
+CacheBytes CacheAt(const Config& config, Precision precision, uint64_t n) {
+  const bool packed = precision != Precision::kFloat32 && config.quantized_cache;
+  const uint64_t plain_channels = static_cast<uint64_t>(config.head_dim - config.rope_dim);
+  const uint64_t entry =
+      packed ? plain_channels + plain_channels / 64 + 2 * static_cast<uint64_t>(config.rope_dim)
+             : 4 * static_cast<uint64_t>(config.head_dim);
+  const uint64_t index_width = static_cast<uint64_t>(config.index_head_dim);
+  const uint64_t key = packed ? index_width / 2 + index_width / 32 : 4 * index_width;
+  CacheBytes bytes;
+  for (int32_t i = 0; i < config.layers_count; ++i) {
+    const LayerSpec& layer = config.layers[static_cast<size_t>(i)];
+    const uint64_t window = std::min<uint64_t>(n, static_cast<uint64_t>(config.window)) * entry;
+    bytes.window += window;
+    bytes.read += window;
+    if (layer.kind == LayerKind::kWindow) continue;
+    const uint64_t entries = n / static_cast<uint64_t>(layer.ratio);
+    if (layer.kind == LayerKind::kCsa) {
+      bytes.csa += entries * entry;
+      bytes.index += entries * key;
+      const uint64_t chosen = std::min<uint64_t>(entries, static_cast<uint64_t>(config.index_topk));
+      bytes.read += chosen * entry + entries * key;
+    } else {
+      bytes.hca += entries * entry;
+      bytes.read += entries * entry;
+    }
+  }
+  return bytes;
+}
+
+const char* PrecisionName(Precision precision) {
+  switch (precision) {
+    case Precision::kPublished:
+      return "published";
+    case Precision::kBf16:
+      return "bf16";
+    case Precision::kFloat32:
+      return "float32";
+  }
+  return "?";
+}
+
+void WriteConfig(const Config& c, EffortLadder ladder, JsonWriter* json) {
+  json->Key("config").BeginObject();
+  const std::pair<const char*, int64_t> numbers[] = {
+      {"hidden", c.hidden},
+      {"layers", c.layers_count},
+      {"heads", c.heads},
+      {"head_dim", c.head_dim},
+      {"rope_dim", c.rope_dim},
+      {"q_lora_rank", c.q_lora_rank},
+      {"o_groups", c.o_groups},
+      {"o_lora_rank", c.o_lora_rank},
+      {"vocab", c.vocab},
+      {"window", c.window},
+      {"index_heads", c.index_heads},
+      {"index_head_dim", c.index_head_dim},
+      {"index_topk", c.index_topk},
+      {"experts", c.experts},
+      {"experts_per_token", c.experts_per_token},
+      {"expert_width", c.expert_width},
+      {"hash_layers", c.hash_layers},
+      {"hc_streams", c.hc_streams},
+      {"drafts", c.drafts},
+      {"max_position", c.max_position},
+      {"bos_id", c.bos_id},
+      {"eos_id", c.eos_id},
+  };
+  for (const auto& [name, value] : numbers) json->Key(name).Integer(value);
+  json->Key("foreign_drafts").Bool(c.foreign_drafts);
+  json->Key("effort_ladder").String(ladder == EffortLadder::k0731 ? "0731" : "preview");
+  json->Key("compress_ratios").BeginList();
+  for (const LayerSpec& layer : c.layers) json->Integer(layer.ratio);
+  json->EndList().EndObject();
+}
+
+void WriteTensors(const Inventory& inventory, const CheckpointTotals& expected, JsonWriter* json) {
+  json->Key("parameters").Unsigned(inventory.parameters);
+  json->Key("tensors").BeginObject();
+  json->Key("count").Unsigned(inventory.all.count).Key("bytes").Unsigned(inventory.all.bytes);
+  json->Key("expected").BeginObject().Key("count").Unsigned(expected.tensors);
+  json->Key("bytes").Unsigned(expected.bytes).EndObject();
+  json->Key("by_dtype").BeginObject();
+  for (size_t i = 0; i < kDtypeCount; ++i) {
+    if (inventory.dtypes[i].count > 0) {
+      WriteTotal(DtypeName(static_cast<Dtype>(i)), inventory.dtypes[i], json);
+    }
+  }
+  json->EndObject().Key("by_kind").BeginObject();
+  for (size_t i = 0; i < kKindCount; ++i) {
+    if (inventory.kinds[i].count > 0) WriteTotal(kKindNames[i], inventory.kinds[i], json);
+  }
+  json->EndObject().EndObject();
+}
+
+void WriteReadPerToken(const Config& config, const Inventory& inventory, uint64_t cache_bytes,
+                       JsonWriter* json) {
+  json->Key("read_per_token").BeginObject();
+  uint64_t total = 0;
+  for (size_t i = 0; i < kKindCount; ++i) {
+    uint64_t bytes = inventory.kinds[i].bytes;
+    if (bytes == 0 || i == kDraft) continue;
+    const uint64_t vocab = static_cast<uint64_t>(config.vocab);
+    if (i == kEmbedding || i == kHashTable) bytes /= vocab;  // one row
+    if (i == kRoutedExperts) {
+      bytes = bytes / static_cast<uint64_t>(config.experts) *
+              static_cast<uint64_t>(config.experts_per_token);
+    }
+    json->Key(kKindNames[i]).Unsigned(bytes);
+    total += bytes;
+  }
+  json->Key("weights").Unsigned(total).Key("cache").Unsigned(cache_bytes);
+  json->Key("total").Unsigned(total + cache_bytes).EndObject();
+}
+
+}  // namespace
+
+std::string ModelInfoJson(const InfoInputs& inputs) {
+  const Model& model = inputs.model;
+  const Config& config = model.config();
+  const Inventory inventory = TakeInventory(model.weights());
+  const CacheBytes cache =
+      CacheAt(config, model.precision(), static_cast<uint64_t>(inputs.context_tokens));
+  std::string out;
+  JsonWriter json(&out);
+  json.BeginObject().Key("model").String(model.folder());
+  json.Key("precision").String(PrecisionName(model.precision()));
+  json.Key("isa").String(IsaName(ActiveIsa())).Key("threads").Integer(model.parallel().threads());
+  WriteConfig(config, inputs.ladder, &json);
+  json.Key("generation").BeginObject();
+  const GenerationConfig& generation = inputs.generation;
+  json.Key("temperature").Number(generation.do_sample ? generation.temperature : 0);
+  json.Key("top_p").Number(generation.top_p).Key("top_k").Integer(generation.top_k);
+  json.Key("thinking").Bool(generation.has_thinking ? generation.thinking : true).EndObject();
+  WriteTensors(inventory, PublishedTotals(config), &json);
+  json.Key("files").BeginList();
+  const auto& files = model.weights().files();
+  for (size_t i = 0; i < files.size(); ++i) {
+    const size_t slash = files[i].rfind('/');
+    json.BeginObject().Key("name").String(slash == std::string::npos ? files[i]
+                                                                     : files[i].substr(slash + 1));
+    json.Key("bytes").Unsigned(model.weights().file_bytes(static_cast<uint32_t>(i))).EndObject();
+  }
+  json.EndList().Key("memory").BeginObject();
+  json.Key("context_tokens").Integer(inputs.context_tokens);
+  json.Key("chunk_tokens").Integer(inputs.chunk_tokens);
+  json.Key("sequence_bytes").Unsigned(inputs.sequence_bytes);
+  json.Key("cache_bytes").Unsigned(cache.sum()).Key("cache").BeginObject();
+  json.Key("window").Unsigned(cache.window).Key("csa").Unsigned(cache.csa);
+  json.Key("hca").Unsigned(cache.hca).Key("index").Unsigned(cache.index).EndObject();
+  json.Key("mapped_bytes").Unsigned(model.weights().total_bytes());
+  json.Key("budget_bytes").Unsigned(inputs.budget.limit());
+  json.Key("used_bytes").Unsigned(inputs.budget.used()).EndObject();
+  WriteReadPerToken(config, inventory, cache.read, &json);
+  json.EndObject();
+  return out;
+}
+
+}  // namespace finback

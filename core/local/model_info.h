@@ -1,0 +1,25 @@
+// What is open, as JSON: sizes, tensors by kind and dtype, memory for a context, bytes read per
+// token.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/local/memory_budget.h"
+#include "core/model/model.h"
+
+namespace finback {
+
+struct InfoInputs {
+  const Model& model;
+  const GenerationConfig& generation;
+  EffortLadder ladder;
+  int64_t context_tokens;
+  int32_t chunk_tokens;
+  uint64_t sequence_bytes;
+  const MemoryBudget& budget;
+};
+
+std::string ModelInfoJson(const InfoInputs& inputs);
+
+}  // namespace finback

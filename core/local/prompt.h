@@ -1,0 +1,44 @@
+// Request -> prompt text -> token ids, as one checkpoint wants them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/chat/chat_encoding.h"
+#include "core/engine/options.h"
+#include "core/engine/request.h"
+#include "core/model/added_token_matcher.h"
+#include "core/model/config.h"
+#include "core/model/tokenizer.h"
+
+namespace finback {
+
+// What a checkpoint and the engine's options say about prompts.
+struct PromptRules {
+  EffortLadder ladder = EffortLadder::kPreview;
+  bool thinking = true;    // when a request does not say
+  bool trust_all = false;  // the same
+};
+
+// How a chat request is to be rendered.
+EncodeOptions ChatOptions(const Request& request, const PromptRules& rules);
+
+// Whether the answer begins inside reasoning.
+ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options);
+
+// Text to ids. Untrusted spans never give added tokens; all text between two added tokens is one
+// piece for the tokenizer, so text without added tokens gives the same ids trusted or not.
+class PromptTokenizer {
+ public:
+  explicit PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer);
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  std::vector<int32_t> Encode(const std::vector<PromptSpan>& spans) const;
+
+ private:
+  std::unique_ptr<Tokenizer> tokenizer_;
+  AddedTokenMatcher added_;
+};
+
+}  // namespace finback

@@ -1,0 +1,61 @@
+// What one conversation has computed: a sequence, and restore points at generation prompts. Give it
+// the full prompt: it goes back to the longest prefix it can reuse, and the caller evaluates the
+// rest. One stream at a time, guarded by TryBegin() and End().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/local/memory_budget.h"
+#include "core/model/model.h"
+
+namespace finback {
+
+struct SessionShape {
+  int64_t context_tokens = 0;
+  int32_t chunk_tokens = 0;
+  int32_t restore_points = 0;
+};
+
+class SessionState {
+ public:
+  // Throws Error(kBudget) before anything is taken.
+  SessionState(const Model& model, const SessionShape& shape, MemoryBudget* budget);
+
+  bool TryBegin() noexcept { return !busy_.exchange(true, std::memory_order_acquire); }
+  void End() noexcept { busy_.store(false, std::memory_order_release); }
+
+  // Brings the sequence to the longest prefix of `ids` that needs no computation, its last id left
+  // out. Returns the prefix's length.
+  int64_t Rewind(std::span<const int32_t> ids);
+  // Remembers the present position, if memory allows; the least recently used point makes way.
+  void KeepRestorePoint();
+
+  Sequence& sequence() { return sequence_; }
+  std::span<float> logits() { return logits_; }  // [vocab]
+
+ private:
+  struct RestorePoint {
+    std::vector<int32_t> ids;
+    std::vector<uint8_t> snapshot;
+    Reservation reservation;
+    uint64_t last_use = 0;
+  };
+  static uint64_t Bytes(const Model& model, const SessionShape& shape);
+  RestorePoint* FindPoint(std::span<const int32_t> ids, int64_t longest);
+  bool MakeRoom(uint64_t bytes);
+  void DropOldest();
+
+  SessionShape shape_;
+  MemoryBudget* budget_;
+  Reservation reservation_;
+  Sequence sequence_;
+  std::vector<float> logits_;
+  std::vector<RestorePoint> points_;
+  uint64_t points_bytes_ = 0, uses_ = 0;
+  std::atomic<bool> busy_{false};
+};
+
+}  // namespace finback
