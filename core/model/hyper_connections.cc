@@ -51,6 +51,9 @@ void Sinkhorn(float* b, size_t m, int iterations, float eps) {
   }
 }
 
+// Sums over streams run in double: they are few, and every flip of a bfloat16 rounding here would
+// travel through all later layers.
+//
 // out[row] = round(sum_j pre[row][j] * streams[row][j]); `pre` has `stride` floats per row.
 void SumStreams(const Compute& compute, const float* pre, size_t stride, const float* streams,
                 size_t rows, float* out) {
@@ -60,10 +63,12 @@ void SumStreams(const Compute& compute, const float* pre, size_t stride, const f
     for (size_t row = begin; row < end; ++row) {
       const float* from = streams + row * m * d;
       float* to = out + row * d;
-      std::fill(to, to + d, 0.0f);
-      for (size_t j = 0; j < m; ++j) {
-        const float weight = pre[row * stride + j];
-        for (size_t i = 0; i < d; ++i) to[i] += weight * from[j * d + i];
+      for (size_t i = 0; i < d; ++i) {
+        double sum = 0;
+        for (size_t j = 0; j < m; ++j) {
+          sum += static_cast<double>(pre[row * stride + j]) * from[j * d + i];
+        }
+        to[i] = static_cast<float>(sum);
       }
       compute.Half(to, d);
     }
@@ -107,9 +112,9 @@ void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
         float old[kMaxStreams];
         for (size_t j = 0; j < m; ++j) old[j] = stream[j * d + i];
         for (size_t k = 0; k < m; ++k) {
-          float sum = post[k] * y[row * d + i];
-          for (size_t j = 0; j < m; ++j) sum += comb[j * m + k] * old[j];
-          stream[k * d + i] = sum;
+          double sum = static_cast<double>(post[k]) * y[row * d + i];
+          for (size_t j = 0; j < m; ++j) sum += static_cast<double>(comb[j * m + k]) * old[j];
+          stream[k * d + i] = static_cast<float>(sum);
         }
       }
       compute.Half(stream, m * d);
