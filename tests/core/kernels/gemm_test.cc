@@ -99,6 +99,8 @@ struct Case {
   Kernel<GemmFunction> kernel;
 };
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.kernel.name; }
+
 constexpr GemmFormat kFormats[] = {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4};
 
 std::vector<Case> Cases(std::span<const GemmFormat> formats) {
@@ -288,17 +290,23 @@ TEST_P(ScaledGemmTest, StaysExactWhenActivationsAndScalesAreExtreme) {
   for (const int exponent : {-126, -120, -100, -40, 0, 60, 110, 124}) {
     for (const int product : {-100, -60, 0, 60, 100}) {
       const int center = product - exponent;
-      if (center < -123 || center > 123) continue;
+      if (center < -123 || center > 114) continue;  // no weight overflows
       const Matrix m = MakeMatrix(format(), out, in, random, center);
       for (const size_t rows : {1u, 2u, 3u, 5u}) {
         std::vector<float> x(rows * in);
         for (float& v : x) {
           v = std::ldexp(random.Below(2) == 0 ? 1.0f : -1.0f, exponent + int(random.Below(3)));
         }
-        ASSERT_TRUE(
-            SameFloats(Multiply(Scalar(format()), m, x, rows), Multiply(function(), m, x, rows)))
-            << "seed " << kSeed + 5 << " x 2^" << exponent << " scale 2^" << center << " rows "
-            << rows;
+        const std::vector<float> expected = Multiply(Scalar(format()), m, x, rows);
+        const std::vector<float> found = Multiply(function(), m, x, rows);
+        SCOPED_TRACE(::testing::Message() << "seed " << kSeed + 5 << " x 2^" << exponent
+                                          << " scale 2^" << center << " rows " << rows);
+        if (!blas()) {
+          ASSERT_TRUE(SameFloats(expected, found));
+        }
+        for (size_t i = 0; i < found.size(); ++i) {
+          ASSERT_NEAR(expected[i], found[i], 1e-5 * LargestMagnitude(expected));
+        }
       }
     }
   }
