@@ -266,11 +266,11 @@ FINBACK_API void finback_engine_free(finback_engine *self);
 FINBACK_API const char *finback_engine_info(finback_engine *self);
 
 /*
- * Reads every tensor of the checkpoint and checks its contents: NaN codes and scales, expert ids out
- * of range. `sha256_list`, unless NULL, is what sha256sum printed for the folder: every shard must be
- * in it and match; names of other files are ignored. Reports progress in phase "verify". What the
- * config promises in total stands beside what is there in finback_engine_info(), under "tensors".
- * Errors: CHECKPOINT (names file, tensor and element, or file, found and expected hash),
+ * Reads every tensor of the checkpoint and checks its contents: NaN codes and scales, expert ids
+ * out of range. `sha256_list`, unless NULL, is what sha256sum printed for the folder: every shard
+ * must be in it and match; names of other files are ignored. Reports progress in phase "verify".
+ * What the config promises in total stands beside what is there in finback_engine_info(), under
+ * "tensors". Errors: CHECKPOINT (names file, tensor and element, or file, found and expected hash),
  * INVALID_ARGUMENT (not such a list), CANCELLED. Since 0.1.
  */
 FINBACK_API finback_status finback_engine_verify(finback_engine *self, const char *sha256_list);
