@@ -1,5 +1,6 @@
-// Completion text -> reasoning, content and tool calls. Strict: the published grammar, raises on any
-// deviation. Streaming: tolerant, holds back at most what could still become markup, never leaks DSML.
+// Completion text -> reasoning, content and tool calls. Strict: the published grammar, raises on
+// any deviation. Streaming: tolerant, holds back at most what could still become markup, never
+// leaks DSML.
 #pragma once
 
 #include <cstdint>
@@ -24,19 +25,35 @@ ParsedCompletion ParseCompletion(std::string_view text, ThinkingMode thinking);
 struct ParserEvent {
   enum class Kind : uint8_t { kReasoning, kContent, kToolCall, kToolArguments, kToolCallEnd };
   Kind kind;
-  std::string text;      // kToolCall: the name; kToolCallEnd: the whole arguments
+  std::string text;  // kToolCall: the name; kToolCallEnd: the whole arguments
   int32_t tool_index = 0;
 };
 
-// Feed text in any chunking; concatenated text per kind does not depend on the chunking.
+// Feed text in any chunking; concatenated text per kind does not depend on the chunking. What the
+// strict parser accepts gives the same result here, but for string="false" values that are no JSON:
+// those become JSON strings. Where the text deviates:
+//  - Without `</think>` everything is reasoning. BOS, `<think>` and `</think>` out of place are
+//    removed. The first end-of-sentence marker ends the completion; what follows is ignored.
+//  - Whitespace around and inside tags may vary, and the tags that close a parameter list or a
+//  block
+//    may be missing. In reasoning a tool block counts only at the start of a line and with a
+//    well-formed invoke in it; it ends the reasoning. In content a bare invoke is a call too.
+//  - Tags that make no call are removed, the text between them stays where it was: text of the
+//    reasoning or content. An unfinished tag at the very end is removed.
+//  - A call begins (kToolCall) when its header is complete and another tag follows. Text between
+//  its
+//    parameters is dropped. A repeated parameter name appears twice in the arguments: JSON readers
+//    take the last value.
+//  - A call that the end of the text cuts off gets no kToolCallEnd; its arguments are unfinished.
+//  - Bytes that are not UTF-8 become U+FFFD.
 class CompletionParser {
  public:
   explicit CompletionParser(ThinkingMode thinking);  // kThinking starts inside reasoning
   ~CompletionParser();
   void Push(std::string_view text, std::vector<ParserEvent>* events);
   void Finish(std::vector<ParserEvent>* events);  // releases what was held back
-  bool done() const;             // an end-of-sentence marker, or the end of a tool block, was seen
-  bool in_reasoning() const;     // true while `</think>` has not come
+  bool done() const;          // an end-of-sentence marker, or the end of a tool block, was seen
+  bool in_reasoning() const;  // true while `</think>` has not come
   bool has_tool_calls() const;
 
  private:

@@ -23,19 +23,23 @@ struct ContentBlock {
 struct Message {
   std::string role;  // system, developer, user, assistant, tool, latest_reminder
   std::string content;
-  std::vector<ContentBlock> blocks;  // user turns after merging
+  std::vector<ContentBlock> blocks;  // user: list-valued content, in place of `content`
   std::string reasoning_content;
   std::vector<ToolCall> tool_calls;
   std::string tool_call_id;
-  std::vector<Json> tools;       // the `function` objects
+  std::vector<Json> tools;  // the `function` objects
   bool has_response_format = false;
   Json response_format;
-  std::string task;              // "", action, query, authority, domain, title, read_url
-  bool without_eos = false;      // wo_eos: the answer goes on
+  std::string task;          // "", action, query, authority, domain, title, read_url
+  bool without_eos = false;  // wo_eos: the answer goes on
+  std::string path;          // where it stood, for error messages: "messages[2]"
 };
 
 // One message of the reference encoder's input (role, content, tools, response_format, tool_calls,
-// reasoning_content, task, wo_eos, tool_call_id). Throws Error(kInvalidRequest) with "<path>: ...".
+// reasoning_content, task, wo_eos, tool_call_id); other keys are ignored, as are tools and
+// response_format of user and tool messages. Content may be a list of parts: text parts are joined
+// by an empty line; other parts become "[Unsupported type]" in user and tool messages and are
+// refused elsewhere. Throws Error(kInvalidRequest) with "<path>.<key>: ...".
 Message ParseMessage(const Json& json, const std::string& path);
 std::vector<Message> ParseMessages(const Json& array, const std::string& path);
 

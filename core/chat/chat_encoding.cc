@@ -1,0 +1,385 @@
+#include "core/chat/chat_encoding.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "core/base/status.h"
+#include "core/chat/wire_strings.h"
+
+namespace finback {
+namespace {
+
+// A message after merging: user and tool messages fuse into one user turn of blocks.
+struct Block {
+  ContentBlock::Kind kind;
+  std::string_view text;
+  std::string_view tool_call_id;
+};
+
+struct Turn {
+  const Message* message;  // of a user turn: the first message of it
+  std::string path;
+  std::string_view role, task;
+  std::vector<Block> blocks;
+  bool has_tools = false;
+};
+
+void AppendUserBlocks(const Message& message, std::vector<Block>* blocks) {
+  if (message.blocks.empty()) {
+    blocks->push_back({ContentBlock::Kind::kText, message.content, {}});
+  }
+  for (const ContentBlock& block : message.blocks) {
+    blocks->push_back({block.kind, block.text, block.tool_call_id});
+  }
+}
+
+std::vector<Turn> Merge(const std::vector<Message>& messages, const char* list) {
+  std::vector<Turn> turns;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    const bool is_tool = message.role == "tool", is_user = message.role == "user";
+    const bool after_user = !turns.empty() && turns.back().role == "user";
+    const bool joins = after_user && (is_tool || (is_user && turns.back().task.empty()));
+    if (!joins) {
+      Turn turn;
+      turn.message = &message;
+      turn.path = message.path.empty() ? Format("%s[%zu]", list, i) : message.path;
+      turn.role = is_tool ? std::string_view("user") : std::string_view(message.role);
+      if (!is_tool) turn.task = message.task;
+      turn.has_tools = !is_tool && !is_user && !message.tools.empty();
+      turns.push_back(std::move(turn));
+    }
+    if (is_tool) {
+      turns.back().blocks.push_back(
+          {ContentBlock::Kind::kToolResult, message.content, message.tool_call_id});
+    } else if (is_user) {
+      AppendUserBlocks(message, &turns.back().blocks);
+    }
+  }
+  return turns;
+}
+
+// Puts the tool results of each user turn in the order of the latest calls; text stays in place.
+void OrderToolResults(std::vector<Turn>* turns) {
+  std::map<std::string_view, size_t> order;
+  for (Turn& turn : *turns) {
+    if (turn.role == "assistant" && !turn.message->tool_calls.empty()) {
+      order.clear();
+      const std::vector<ToolCall>& calls = turn.message->tool_calls;
+      for (size_t i = 0; i < calls.size(); ++i) {
+        if (!calls[i].id.empty()) order[calls[i].id] = i;
+      }
+    }
+    if (turn.role != "user" || order.empty()) continue;
+    std::vector<size_t> places;
+    std::vector<std::pair<size_t, Block>> results;
+    for (size_t i = 0; i < turn.blocks.size(); ++i) {
+      const Block& block = turn.blocks[i];
+      if (block.kind != ContentBlock::Kind::kToolResult) continue;
+      const auto known = order.find(block.tool_call_id);
+      places.push_back(i);
+      results.emplace_back(known == order.end() ? 0 : known->second, block);
+    }
+    std::stable_sort(results.begin(), results.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (size_t i = 0; i < places.size(); ++i) turn.blocks[places[i]] = results[i].second;
+  }
+}
+
+bool IsQuestion(const Turn& turn) { return turn.role == "user" || turn.role == "developer"; }
+
+// Index of the last user or developer turn; -1 if none.
+ptrdiff_t LastQuestion(const std::vector<Turn>& turns) {
+  for (size_t i = turns.size(); i-- > 0;) {
+    if (IsQuestion(turns[i])) return static_cast<ptrdiff_t>(i);
+  }
+  return -1;
+}
+
+// Removes the developer turns of earlier exchanges. (Their reasoning goes too: the renderer leaves
+// it out by the same index.)
+void DropOldTurns(std::vector<Turn>* turns) {
+  const ptrdiff_t last = LastQuestion(*turns);
+  std::vector<Turn> kept;
+  for (size_t i = 0; i < turns->size(); ++i) {
+    Turn& turn = (*turns)[i];
+    if (static_cast<ptrdiff_t>(i) < last && turn.role == "developer") continue;
+    kept.push_back(std::move(turn));
+  }
+  *turns = std::move(kept);
+}
+
+// Collects prompt text. Markup without special tokens encodes alike either way, so it joins the
+// untrusted text beside it: spans then meet at special tokens, where the tokenizer cuts anyway, and
+// harmless conversations get the same token ids as on the reference path.
+class SpanWriter {
+ public:
+  void Markup(std::string_view text) {  // contains special tokens at known places
+    static constexpr std::string_view kSpecial[] = {wire::kDsml, wire::kThinkOpen,
+                                                    wire::kThinkClose};
+    while (!text.empty()) {
+      size_t begin = text.size(), length = 0;
+      for (std::string_view token : kSpecial) {
+        const size_t found = text.find(token);
+        if (found < begin) {
+          begin = found;
+          length = token.size();
+        }
+      }
+      Add(text.substr(0, begin), Trust::kEither);
+      Add(text.substr(begin, length), Trust::kTrusted);
+      text.remove_prefix(begin + length);
+    }
+  }
+  void Token(std::string_view text) { Add(text, Trust::kTrusted); }
+  void Plain(std::string_view text) { Add(text, Trust::kEither); }
+  void Answer(std::string_view text) { Add(text, Trust::kTrusted); }
+  void Untrusted(std::string_view text) { Add(text, Trust::kUntrusted); }
+
+  std::vector<PromptSpan> Take(bool trust_all) {
+    std::vector<PromptSpan> spans;
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      Trust trust = trust_all ? Trust::kTrusted : pieces_[i].trust;
+      if (trust == Trust::kEither) {
+        const bool beside = (i > 0 && pieces_[i - 1].trust == Trust::kUntrusted) ||
+                            (i + 1 < pieces_.size() && pieces_[i + 1].trust == Trust::kUntrusted);
+        trust = beside ? Trust::kUntrusted : Trust::kTrusted;
+      }
+      const bool trusted = trust == Trust::kTrusted;
+      if (spans.empty() || spans.back().trusted != trusted) spans.push_back({"", trusted});
+      spans.back().text += pieces_[i].text;
+    }
+    return spans;
+  }
+
+ private:
+  enum class Trust : uint8_t { kTrusted, kUntrusted, kEither };
+  struct Piece {
+    std::string text;
+    Trust trust;
+  };
+
+  void Add(std::string_view text, Trust trust) {
+    if (text.empty()) return;
+    if (pieces_.empty() || pieces_.back().trust != trust) pieces_.push_back({"", trust});
+    pieces_.back().text += text;
+  }
+
+  std::vector<Piece> pieces_;
+};
+
+class Renderer {
+ public:
+  Renderer(const std::vector<Turn>& turns, const EncodeOptions& options, bool drop)
+      : turns_(turns),
+        is_thinking_(options.thinking == ThinkingMode::kThinking),
+        drop_(drop),
+        last_question_(LastQuestion(turns)) {}
+
+  void Render(size_t index, SpanWriter* out) const {
+    const Turn& turn = turns_[index];
+    if (turn.role == "system") {
+      out->Untrusted(turn.message->content);
+      Suffixes(*turn.message, out);
+    } else if (turn.role == "developer") {
+      if (turn.message->content.empty()) {
+        Throw(Code::kInvalidRequest, "%s.content: a developer message must not be empty",
+              turn.path.c_str());
+      }
+      out->Token(wire::kUser);
+      out->Untrusted(turn.message->content);
+      Suffixes(*turn.message, out);
+    } else if (turn.role == "user") {
+      User(turn, out);
+    } else if (turn.role == "latest_reminder") {
+      out->Token(wire::kLatestReminder);
+      out->Untrusted(turn.message->content);
+    } else if (turn.role == "assistant") {
+      Assistant(index, out);
+    } else {
+      Throw(Code::kInvalidRequest, "%s.role: unknown role", turn.path.c_str());
+    }
+    Transition(index, out);
+  }
+
+ private:
+  static void Suffixes(const Message& message, SpanWriter* out) {
+    if (!message.tools.empty()) {
+      out->Plain("\n\n");
+      out->Markup(wire::kToolsBefore);
+      std::string schemas;
+      for (const Json& tool : message.tools) {
+        if (!schemas.empty()) schemas += '\n';
+        AppendPythonJson(tool, &schemas);
+      }
+      out->Untrusted(schemas);
+      out->Plain(wire::kToolsAfter);
+    }
+    if (message.has_response_format) {
+      out->Plain("\n\n");
+      out->Plain(wire::kResponseFormat);
+      std::string format;
+      AppendPythonJson(message.response_format, &format);
+      out->Untrusted(format);
+    }
+  }
+
+  static void User(const Turn& turn, SpanWriter* out) {
+    out->Token(wire::kUser);
+    const char* separator = "";
+    for (const Block& block : turn.blocks) {
+      out->Untrusted(separator);
+      separator = "\n\n";
+      switch (block.kind) {
+        case ContentBlock::Kind::kText:
+          out->Untrusted(block.text);
+          break;
+        case ContentBlock::Kind::kToolResult:
+          out->Plain(wire::kToolResultOpen);
+          out->Untrusted(block.text);
+          out->Plain(wire::kToolResultClose);
+          break;
+        case ContentBlock::Kind::kUnsupported:
+          out->Untrusted("[Unsupported " + std::string(block.text) + "]");
+          break;
+      }
+    }
+  }
+
+  void Assistant(size_t index, SpanWriter* out) const {
+    const Turn& turn = turns_[index];
+    const Message& message = *turn.message;
+    const bool after_task = index > 0 && !turns_[index - 1].task.empty();
+    const bool is_current = static_cast<ptrdiff_t>(index) > last_question_;
+    if (is_thinking_ && !after_task && (!drop_ || is_current)) {
+      out->Answer(message.reasoning_content);
+      out->Token(wire::kThinkClose);
+    }
+    out->Answer(message.content);
+    if (!message.tool_calls.empty()) ToolCalls(turn, out);
+    if (!message.without_eos) out->Token(wire::kEos);
+  }
+
+  static void ToolCalls(const Turn& turn, SpanWriter* out) {
+    std::string text(wire::kToolCallsMarker);
+    text += ">\n";
+    const std::vector<ToolCall>& calls = turn.message->tool_calls;
+    for (size_t i = 0; i < calls.size(); ++i) {
+      if (i > 0) text += '\n';
+      text += wire::kInvokeOpen;
+      text += " name=\"" + calls[i].name + "\">\n";
+      Parameters(calls[i].arguments, turn.path, i, &text);
+      text += '\n';
+      text += wire::kInvokeClose;
+      text += '>';
+    }
+    text += '\n';
+    text += wire::kToolCallsClose;
+    out->Answer(text);
+  }
+
+  static void Parameter(std::string_view name, bool is_string, std::string_view value,
+                        std::string* text) {
+    *text += wire::kParameterOpen;
+    *text += " name=\"";
+    *text += name;
+    *text += is_string ? "\" string=\"true\">" : "\" string=\"false\">";
+    *text += value;
+    *text += wire::kParameterClose;
+    *text += '>';
+  }
+
+  static void Parameters(const std::string& arguments, const std::string& path, size_t call,
+                         std::string* text) {
+    Json json;
+    try {
+      json = ParseJson(arguments, "arguments", JsonNumbers::kPython);
+    } catch (const Error&) {
+      Parameter("arguments", true, arguments, text);  // the model wrote no JSON: show what it wrote
+      return;
+    }
+    if (!json.IsObject()) {
+      Throw(Code::kInvalidRequest,
+            "%s.tool_calls[%zu].function.arguments: expected the text of a JSON object",
+            path.c_str(), call);
+    }
+    for (size_t i = 0; i < json.members.size(); ++i) {
+      if (i > 0) *text += '\n';
+      const auto& [name, value] = json.members[i];
+      if (value.IsString()) {
+        Parameter(name, true, value.text, text);
+      } else {
+        std::string spelled;
+        AppendPythonJson(value, &spelled);
+        Parameter(name, false, spelled, text);
+      }
+    }
+  }
+
+  // What calls for the next answer.
+  void Transition(size_t index, SpanWriter* out) const {
+    const Turn& turn = turns_[index];
+    if (index + 1 < turns_.size()) {
+      const std::string_view next = turns_[index + 1].role;
+      if (next != "assistant" && next != "latest_reminder") return;
+    }
+    if (!turn.task.empty()) {
+      if (turn.task == "action") {
+        out->Token(wire::kAssistant);
+        out->Token(is_thinking_ ? wire::kThinkOpen : wire::kThinkClose);
+      }
+      out->Token(wire::kTaskOpen);
+      out->Token(turn.task);
+      out->Token(wire::kTaskClose);
+      return;
+    }
+    if (!IsQuestion(turn)) return;
+    const bool is_current = static_cast<ptrdiff_t>(index) >= last_question_;
+    out->Token(wire::kAssistant);
+    out->Token(is_thinking_ && (!drop_ || is_current) ? wire::kThinkOpen : wire::kThinkClose);
+  }
+
+  const std::vector<Turn>& turns_;
+  const bool is_thinking_;
+  const bool drop_;
+  const ptrdiff_t last_question_;
+};
+
+}  // namespace
+
+std::string EncodedPrompt::Text() const {
+  std::string text;
+  for (const PromptSpan& span : spans) text += span.text;
+  return text;
+}
+
+EncodedPrompt EncodeChat(const std::vector<Message>& messages, const std::vector<Message>& context,
+                         const EncodeOptions& options) {
+  std::vector<Turn> prefix = Merge(context, "context");
+  std::vector<Turn> turns = prefix;
+  for (Turn& turn : Merge(messages, "messages")) turns.push_back(std::move(turn));
+  OrderToolResults(&turns);
+
+  const bool is_thinking = options.thinking == ThinkingMode::kThinking;
+  const bool has_tools =
+      std::any_of(turns.begin(), turns.end(), [](const Turn& turn) { return turn.has_tools; });
+  const bool drop = options.drop_thinking && !has_tools;
+  if (is_thinking && drop) {
+    DropOldTurns(&turns);
+    DropOldTurns(&prefix);  // by itself: how many leading turns are encoded already
+  }
+
+  SpanWriter out;
+  if (options.add_bos && context.empty()) out.Token(wire::kBos);
+  const Renderer renderer(turns, options, drop);
+  for (size_t i = prefix.size(); i < turns.size(); ++i) {
+    if (i == 0 && is_thinking && options.effort != EffortPrefix::kNone) {
+      out.Plain(options.effort == EffortPrefix::kMax ? wire::kEffortMax : wire::kEffortBeyondMax);
+    }
+    renderer.Render(i, &out);
+  }
+  return {out.Take(options.trust_all)};
+}
+
+}  // namespace finback
