@@ -120,7 +120,8 @@ struct Event {
 
 class Stream {
  public:
-  explicit Stream(finback_stream *owned) : handle_(detail::NotNull(owned)) {}
+  explicit Stream(finback_stream *owned, std::shared_ptr<void> keep = nullptr)
+      : keep_(std::move(keep)), handle_(detail::NotNull(owned)) {}
 
   // The next event, or nullptr when the stream is over.
   const Event *Next() {
@@ -178,19 +179,22 @@ class Stream {
   finback_stream *get() noexcept { return handle_.get(); }
 
  private:
+  std::shared_ptr<void> keep_;  // what the engine's callbacks need
   detail::Handle<finback_stream, finback_stream_free> handle_;
   Event event_;
 };
 
 class Session {
  public:
-  explicit Session(finback_session *owned) : handle_(detail::NotNull(owned)) {}
+  explicit Session(finback_session *owned, std::shared_ptr<void> keep = nullptr)
+      : keep_(std::move(keep)), handle_(detail::NotNull(owned)) {}
   Stream Chat(const std::string &request_json) {
-    return Stream(finback_session_chat(handle_.get(), request_json.c_str()));
+    return Stream(finback_session_chat(handle_.get(), request_json.c_str()), keep_);
   }
   finback_session *get() noexcept { return handle_.get(); }
 
  private:
+  std::shared_ptr<void> keep_;  // what the engine's callbacks need
   detail::Handle<finback_session, finback_session_free> handle_;
 };
 
@@ -198,7 +202,8 @@ enum class Rows { kNone, kLast, kAll };
 
 class Sequence {
  public:
-  explicit Sequence(finback_sequence *owned) : handle_(detail::NotNull(owned)) {}
+  explicit Sequence(finback_sequence *owned, std::shared_ptr<void> keep = nullptr)
+      : keep_(std::move(keep)), handle_(detail::NotNull(owned)) {}
   // Logits of the rows asked for, [rows, Vocab()].
   std::vector<float> Evaluate(const std::vector<int32_t> &ids, Rows rows = Rows::kLast) {
     const std::size_t count = rows == Rows::kNone || ids.empty() ? 0
@@ -215,7 +220,7 @@ class Sequence {
   void RollBack(int64_t tokens) {
     detail::Check(finback_sequence_roll_back(handle_.get(), tokens));
   }
-  Sequence Fork() const { return Sequence(finback_sequence_fork(handle_.get())); }
+  Sequence Fork() const { return Sequence(finback_sequence_fork(handle_.get()), keep_); }
   std::vector<uint8_t> Snapshot() const {
     const detail::Handle<finback_bytes, finback_bytes_free> bytes(
         detail::NotNull(finback_sequence_snapshot(handle_.get())));
@@ -229,6 +234,7 @@ class Sequence {
   finback_sequence *get() noexcept { return handle_.get(); }
 
  private:
+  std::shared_ptr<void> keep_;  // what the engine's callbacks need
   detail::Handle<finback_sequence, finback_sequence_free> handle_;
 };
 
@@ -236,7 +242,7 @@ class Engine {
  public:
   explicit Engine(const Options &options)
       : handle_(detail::NotNull(finback_engine_open(options.get()))) {}
-  // With a progress callback, which lives as long as the engine.
+  // With a progress callback, which lives as long as the engine and all that it made.
   Engine(Options options, Progress progress)
       : progress_(std::make_shared<Progress>(std::move(progress))) {
     detail::Check(finback_options_set_progress(options.get(), &CallProgress, progress_.get()));
@@ -263,13 +269,13 @@ class Engine {
     return detail::TakeTokens(finback_engine_encode_tokens(handle_.get(), request_json.c_str()));
   }
   Stream Chat(const std::string &request_json) {
-    return Stream(finback_engine_chat(handle_.get(), request_json.c_str()));
+    return Stream(finback_engine_chat(handle_.get(), request_json.c_str()), progress_);
   }
   Stream Complete(const std::string &request_json) {
-    return Stream(finback_engine_complete(handle_.get(), request_json.c_str()));
+    return Stream(finback_engine_complete(handle_.get(), request_json.c_str()), progress_);
   }
-  Session NewSession() { return Session(finback_session_new(handle_.get())); }
-  Sequence NewSequence() { return Sequence(finback_sequence_new(handle_.get())); }
+  Session NewSession() { return Session(finback_session_new(handle_.get()), progress_); }
+  Sequence NewSequence() { return Sequence(finback_sequence_new(handle_.get()), progress_); }
   finback_engine *get() noexcept { return handle_.get(); }
 
  private:
