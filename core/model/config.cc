@@ -481,14 +481,24 @@ void ParseHashLayers(const Fields& root, Config* config) {
   }
 }
 
-}  // namespace
-
-Config ParseConfig(const std::string& text, const std::string& path) {
-  const Json document = ParseJson(text, path.c_str());
+Json ParseObject(const std::string& text, const std::string& path) {
+  Json document;
+  try {
+    document = ParseJson(text, path.c_str());
+  } catch (const Error& error) {
+    throw Error(Code::kCheckpoint, error.what());
+  }
   if (!document.IsObject()) {
     Throw(Code::kCheckpoint, "%s: found %s, expected an object", path.c_str(),
           Found(document).c_str());
   }
+  return document;
+}
+
+}  // namespace
+
+Config ParseConfig(const std::string& text, const std::string& path) {
+  const Json document = ParseObject(text, path);
   const Fields root(&document, path, "");
   CheckArchitecture(root);
   CheckFixedChoices(root);
@@ -520,11 +530,7 @@ GenerationConfig LoadGenerationConfig(const std::string& folder) {
     if (error.code() == Code::kNotFound) return config;
     throw;
   }
-  const Json document = ParseJson(text, path.c_str());
-  if (!document.IsObject()) {
-    Throw(Code::kCheckpoint, "%s: found %s, expected an object", path.c_str(),
-          Found(document).c_str());
-  }
+  const Json document = ParseObject(text, path);
   const Fields root(&document, path, "");
   config.do_sample = root.BoolOr("do_sample", config.do_sample);
   config.temperature = root.RealOr({"temperature"}, 0.0, 100.0, config.temperature);

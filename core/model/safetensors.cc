@@ -337,6 +337,17 @@ class IndexHandler final : public SaxHandler {
   bool in_map_ = false, seen_ = false;
 };
 
+// The parser takes a NUL for the end of the text, so that anything could follow it unseen.
+template <typename Handler>
+void ParseStrictly(std::string_view json, const char* what, const std::string& path,
+                   Handler* handler) {
+  const size_t nul = json.find('\0');
+  if (nul != std::string_view::npos) {
+    Throw(Code::kCheckpoint, "%s: %s: malformed JSON at byte %zu", path.c_str(), what, nul);
+  }
+  nlohmann::json::sax_parse(json.data(), json.data() + json.size(), handler);
+}
+
 std::string OffsetsText(const SafetensorsEntry& entry) {
   return Format("[%" PRIu64 ", %" PRIu64 "]", entry.begin, entry.end);
 }
@@ -441,7 +452,7 @@ SafetensorsHeader ParseSafetensorsHeader(std::string_view json, uint64_t buffer_
   header.entries.reserve(json.size() / 128);
   header.names.reserve(json.size() / 4);
   HeaderHandler handler(path, &header);
-  nlohmann::json::sax_parse(json.data(), json.data() + json.size(), &handler);
+  ParseStrictly(json, "header", path, &handler);
   handler.SetNames();
   for (const SafetensorsEntry& entry : header.entries) CheckEntry(entry, buffer_bytes, path);
   CheckCoverage(&header, buffer_bytes, path);
@@ -471,7 +482,7 @@ SafetensorsHeader ParseSafetensorsFile(std::span<const uint8_t> file, const std:
 ShardIndex ParseShardIndex(std::string_view json, const std::string& path) {
   ShardIndex index;
   IndexHandler handler(path, &index);
-  nlohmann::json::sax_parse(json.data(), json.data() + json.size(), &handler);
+  ParseStrictly(json, "index", path, &handler);
   handler.Finish();
   return index;
 }
