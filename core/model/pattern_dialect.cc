@@ -341,7 +341,8 @@ class Translator {
         continue;
       }
       Take("-");
-      const Atom high = AtEnd() ? Atom{} : ClassAtom();
+      if (AtEnd()) Malformed("a class is not closed");
+      const Atom high = ClassAtom();
       if (high.is_set) Refuse("a range that ends with a set");
       if (high.character < low.character) Malformed("a range is empty");
       members += Spell(low.character) + "-" + Spell(high.character);

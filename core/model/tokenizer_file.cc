@@ -326,8 +326,13 @@ class Reader {
         Bad(Index("added_tokens", i) + ".id",
             Format("%d belongs to another token in model.vocab", token.id));
       } else {
-        token.spelled = file_.tokens[in_base->second].spelled;
-        file_.tokens[in_base->second] = std::move(token);
+        TokenizerFile::Token& in_vocab = file_.tokens[in_base->second];
+        if (in_vocab.bytes != token.bytes) {
+          Bad(Index("added_tokens", i) + ".content",
+              Quote(content) + " stands for other bytes in model.vocab");
+        }
+        token.spelled = in_vocab.spelled;
+        in_vocab = std::move(token);
       }
     }
   }
