@@ -5,12 +5,14 @@
 #include <atomic>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/kernels/quantize.h"
 #include "core/model/model.h"
 #include "tests/core/model/checkpoint_builder.h"
 
@@ -82,18 +84,18 @@ class EveryPrecision : public testing::TestWithParam<Precision> {};
 
 TEST_P(EveryPrecision, AnyChunkingGivesTheSameBits) {
   const auto model = Open(GetParam());
-  const std::vector<int32_t> ids = RandomIds(*model, 300, 1);
+  const std::vector<int32_t> ids = RandomIds(*model, 200, 1);
   const std::vector<float> reference = Fresh(*model, ids, 512);
-  for (const int32_t chunk : {1, 2, 3, 5, 7, 13, 32, 64, 129}) {
+  for (const int32_t chunk : {1, 3, 7, 32, 129}) {
     EXPECT_TRUE(SameBits(Fresh(*model, ids, chunk), reference)) << "chunk " << chunk;
   }
 }
 
 TEST_P(EveryPrecision, AnyThreadCountGivesTheSameBits) {
   const auto one = Open(GetParam(), 1);
-  const std::vector<int32_t> ids = RandomIds(*one, 280, 2);
+  const std::vector<int32_t> ids = RandomIds(*one, 150, 2);
   const std::vector<float> reference = Fresh(*one, ids, 33);
-  for (const int threads : {2, 3, 5}) {
+  for (const int threads : {2, 3}) {
     const auto many = Open(GetParam(), threads);
     EXPECT_TRUE(SameBits(Fresh(*many, ids, 33), reference)) << threads << " threads";
   }
@@ -101,9 +103,9 @@ TEST_P(EveryPrecision, AnyThreadCountGivesTheSameBits) {
 
 TEST_P(EveryPrecision, SnapshotRestoresAtAnyPosition) {
   const auto model = Open(GetParam());
-  const std::vector<int32_t> ids = RandomIds(*model, 300, 3);
+  const std::vector<int32_t> ids = RandomIds(*model, 262, 3);
   const std::vector<float> reference = Fresh(*model, ids, 64);
-  for (const size_t at : {0, 1, 3, 4, 5, 7, 8, 127, 128, 129, 255, 256, 257, 299}) {
+  for (const size_t at : {0, 3, 4, 5, 127, 128, 129, 257}) {
     Sequence before(*model, kContext, 17);
     before.Evaluate(std::span(ids).first(at), LogitRows::kNone, nullptr);
     const std::vector<uint8_t> bytes = before.Snapshot();
@@ -120,8 +122,8 @@ TEST_P(EveryPrecision, SnapshotRestoresAtAnyPosition) {
 
 TEST_P(EveryPrecision, RollBackAndAnotherPathIsAsIfFresh) {
   const auto model = Open(GetParam());
-  const std::vector<int32_t> ids = RandomIds(*model, 290, 4), other = RandomIds(*model, 60, 5);
-  for (const int64_t back : {1, 2, 4, 9, 31, 32, 33, 130, 289, 290}) {
+  const std::vector<int32_t> ids = RandomIds(*model, 170, 4), other = RandomIds(*model, 20, 5);
+  for (const int64_t back : {1, 4, 9, 32, 33, 130, 170}) {
     Sequence sequence(*model, kContext, 32);
     sequence.Evaluate(ids, LogitRows::kNone, nullptr);
     sequence.RollBack(back);
@@ -141,9 +143,9 @@ INSTANTIATE_TEST_SUITE_P(Sequence, EveryPrecision,
 TEST(Sequence, RandomChunkSchedulesRollbacksAndSnapshotsAgree) {
   const auto model = Open();
   const int32_t vocab = model->config().vocab;
-  const std::vector<int32_t> ids = RandomIds(*model, 400, 6);
+  const std::vector<int32_t> ids = RandomIds(*model, 270, 6);
   const std::vector<float> reference = Fresh(*model, ids, 128);
-  for (uint32_t seed = 1; seed <= 4; ++seed) {
+  for (uint32_t seed = 1; seed <= 2; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     Sequence sequence(*model, kContext, 24);
