@@ -8,7 +8,7 @@
 namespace finback {
 namespace {
 
-constexpr double kNever = -9999.0;  // what the service sends for a probability of zero
+constexpr float kNever = -9999.0f;  // what the service sends for a probability of zero
 
 void WriteToken(int32_t id, float logprob, const std::string& bytes, JsonWriter* json) {
   std::string text;  // a token may be part of a character
@@ -16,8 +16,8 @@ void WriteToken(int32_t id, float logprob, const std::string& bytes, JsonWriter*
   stream.Push(bytes, &text);
   stream.Finish(&text);
   json->Key("token").String(text).Key("id").Integer(id);
-  const double value = std::isfinite(logprob) ? static_cast<double>(logprob) : kNever;
-  json->Key("logprob").Number(value).Key("bytes").BeginList();
+  json->Key("logprob").Number(std::isfinite(logprob) ? logprob : kNever);
+  json->Key("bytes").BeginList();
   for (const char c : bytes) json->Integer(static_cast<unsigned char>(c));
   json->EndList();
 }

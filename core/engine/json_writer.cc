@@ -68,6 +68,13 @@ JsonWriter& JsonWriter::Number(double value) {
   return *this;
 }
 
+JsonWriter& JsonWriter::Number(float value) {
+  if (!std::isfinite(value)) return Null();
+  Separate();
+  AppendNumber(value, out_);
+  return *this;
+}
+
 JsonWriter& JsonWriter::Bool(bool value) { return Raw(value ? "true" : "false"); }
 
 JsonWriter& JsonWriter::Null() { return Raw("null"); }

@@ -17,6 +17,7 @@ class JsonWriter {
   JsonWriter& Integer(int64_t value);
   JsonWriter& Unsigned(uint64_t value);
   JsonWriter& Number(double value);  // shortest round-trip form; what is not finite becomes null
+  JsonWriter& Number(float value);   // the same for fewer digits
   JsonWriter& Bool(bool value);
   JsonWriter& Null();
   JsonWriter& Raw(std::string_view json);

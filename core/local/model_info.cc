@@ -242,7 +242,7 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   WriteConfig(config, inputs.ladder, &json);
   json.Key("generation").BeginObject();
   const GenerationConfig& generation = inputs.generation;
-  json.Key("temperature").Number(generation.do_sample ? generation.temperature : 0);
+  json.Key("temperature").Number(generation.do_sample ? generation.temperature : 0.0);
   json.Key("top_p").Number(generation.top_p).Key("top_k").Integer(generation.top_k);
   json.Key("thinking").Bool(generation.has_thinking ? generation.thinking : true).EndObject();
   WriteTensors(inventory, PublishedTotals(config), &json);

@@ -1,0 +1,334 @@
+#include "core/engine/request.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+constexpr const char* kHello = R"("messages": [{"role": "user", "content": "hi"}])";
+
+std::string Around(const std::string& fields) {
+  std::string json = "{";
+  json += kHello;
+  if (!fields.empty()) json += ", " + fields;
+  return json + "}";
+}
+
+Request Chat(const std::string& more) { return ParseChatRequest(Around(more)); }
+
+// The message of the error that parsing must raise.
+std::string ChatError(const std::string& json) {
+  try {
+    ParseChatRequest(json);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kInvalidRequest) << json;
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string FieldError(const std::string& field) { return ChatError(Around(field)); }
+
+std::string MessagesError(const std::string& messages) {
+  std::string json = "{\"messages\": ";
+  json += messages;
+  return ChatError(json + "}");
+}
+
+TEST(ChatRequest, TakesDefaultsWhenOnlyMessagesAreThere) {
+  const Request request = Chat("");
+  EXPECT_TRUE(request.is_chat);
+  ASSERT_EQ(request.messages.size(), 1u);
+  EXPECT_EQ(request.messages[0].role, "user");
+  EXPECT_EQ(request.messages[0].content, "hi");
+  EXPECT_EQ(request.thinking, Toggle::kDefault);
+  EXPECT_EQ(request.effort, Effort::kDefault);
+  EXPECT_FALSE(request.has_temperature || request.has_top_p || request.has_top_k ||
+               request.has_seed);
+  EXPECT_EQ(request.max_tokens, -1);
+  EXPECT_EQ(request.top_logprobs, -1);
+  EXPECT_TRUE(request.drop_thinking);
+}
+
+TEST(ChatRequest, TreatsNullAsAbsent) {
+  const Request request = Chat(
+      R"("temperature": null, "stop": null, "tools": null, "seed": null, "thinking": null,
+         "logprobs": null, "max_tokens": null, "response_format": null, "tool_choice": null)");
+  EXPECT_FALSE(request.has_temperature);
+  EXPECT_TRUE(request.stop.empty());
+  EXPECT_EQ(request.top_logprobs, -1);
+}
+
+TEST(ChatRequest, ReadsSamplingFields) {
+  const Request request = Chat(
+      R"("temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "seed": -3,
+         "stop": ["a", "b"], "max_tokens": 7, "logit_bias": {"12": -100, "3": 2.5},
+         "logprobs": true, "top_logprobs": 20)");
+  EXPECT_DOUBLE_EQ(request.temperature, 0.5);
+  EXPECT_DOUBLE_EQ(request.top_p, 0.9);
+  EXPECT_EQ(request.top_k, 40);
+  EXPECT_DOUBLE_EQ(request.min_p, 0.05);
+  EXPECT_EQ(request.seed, static_cast<uint64_t>(-3));
+  EXPECT_EQ(request.stop, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(request.max_tokens, 7);
+  ASSERT_EQ(request.logit_bias.size(), 2u);
+  EXPECT_EQ(request.logit_bias[0], (std::pair<int32_t, float>{12, -100.0f}));
+  EXPECT_EQ(request.logit_bias[1], (std::pair<int32_t, float>{3, 2.5f}));
+  EXPECT_EQ(request.top_logprobs, 20);
+  EXPECT_EQ(Chat(R"("seed": 18446744073709551615)").seed, ~uint64_t{0});
+  EXPECT_EQ(Chat(R"("stop": "x")").stop, (std::vector<std::string>{"x"}));
+  EXPECT_EQ(Chat(R"("max_completion_tokens": 9)").max_tokens, 9);
+  EXPECT_EQ(Chat(R"("logprobs": true)").top_logprobs, 0);
+}
+
+TEST(ChatRequest, MapsEffortAliases) {
+  const struct {
+    const char* name;
+    Toggle thinking;
+    Effort effort;
+  } rows[] = {{"none", Toggle::kOff, Effort::kDefault}, {"minimal", Toggle::kOn, Effort::kLow},
+              {"low", Toggle::kOn, Effort::kLow},       {"medium", Toggle::kOn, Effort::kHigh},
+              {"high", Toggle::kOn, Effort::kHigh},     {"xhigh", Toggle::kOn, Effort::kHigh},
+              {"max", Toggle::kOn, Effort::kMax},       {"ultra", Toggle::kOn, Effort::kMax}};
+  for (const auto& row : rows) {
+    const Request request = Chat("\"reasoning_effort\": \"" + std::string(row.name) + "\"");
+    EXPECT_EQ(request.thinking, row.thinking) << row.name;
+    EXPECT_EQ(request.effort, row.effort) << row.name;
+  }
+  const Request both = Chat(R"("thinking": {"type": "disabled"}, "reasoning_effort": "max")");
+  EXPECT_EQ(both.thinking, Toggle::kOff) << "effort must not turn disabled thinking on";
+}
+
+TEST(ChatRequest, PlacesToolsOnTheLeadingSystemMessage) {
+  const char* tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+  const Request with = ParseChatRequest(
+      R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], )" +
+      std::string(tools) + "}");
+  ASSERT_EQ(with.messages.size(), 2u);
+  ASSERT_EQ(with.messages[0].tools.size(), 1u);
+  EXPECT_EQ(with.messages[0].tools[0].Find("name")->text, "f");
+  const Request without = Chat(tools);
+  ASSERT_EQ(without.messages.size(), 2u);
+  EXPECT_EQ(without.messages[0].role, "system");
+  EXPECT_EQ(without.messages[0].content, "");
+  EXPECT_EQ(without.messages[0].tools.size(), 1u);
+}
+
+TEST(ChatRequest, OffersNoToolsWhenToolChoiceIsNone) {
+  const Request request =
+      Chat(R"("tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none")");
+  ASSERT_EQ(request.messages.size(), 1u);
+  EXPECT_TRUE(request.messages[0].tools.empty());
+}
+
+TEST(ChatRequest, PlacesJsonObjectFormatOnTheSystemMessage) {
+  const Request json = Chat(R"("response_format": {"type": "json_object"})");
+  ASSERT_EQ(json.messages.size(), 2u);
+  EXPECT_TRUE(json.messages[0].has_response_format);
+  EXPECT_EQ(json.messages[0].response_format.Find("type")->text, "json_object");
+  EXPECT_EQ(Chat(R"("response_format": {"type": "text"})").messages.size(), 1u);
+}
+
+TEST(ChatRequest, JoinsTextPartsAsConsecutiveMessagesAreJoined) {
+  const Request request = ParseChatRequest(
+      R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"},
+          {"type": "text", "text": "b"}]}]})");
+  EXPECT_EQ(request.messages[0].content, "a\n\nb");
+}
+
+TEST(ChatRequest, ContinuesAnAssistantPrefix) {
+  const Request request = ParseChatRequest(
+      R"({"messages": [{"role": "user", "content": "u"},
+                       {"role": "assistant", "content": "par", "prefix": true}]})");
+  ASSERT_EQ(request.messages.size(), 2u);
+  EXPECT_TRUE(request.messages[1].without_eos);
+}
+
+TEST(ChatRequest, AcceptsItsOwnAnswersBack) {
+  const Request request = ParseChatRequest(
+      R"({"messages": [{"role": "user", "content": "u", "name": "ann"},
+          {"role": "assistant", "content": null, "reasoning_content": "r", "refusal": null,
+           "tool_calls": [{"index": 0, "id": "call_1", "type": "function",
+                           "function": {"name": "f", "arguments": "{\"a\": 1}"}}]},
+          {"role": "tool", "tool_call_id": "call_1", "content": "42"}]})");
+  ASSERT_EQ(request.messages.size(), 3u);
+  EXPECT_EQ(request.messages[1].reasoning_content, "r");
+  ASSERT_EQ(request.messages[1].tool_calls.size(), 1u);
+  EXPECT_EQ(request.messages[1].tool_calls[0].arguments, "{\"a\": 1}");
+  EXPECT_EQ(request.messages[2].tool_call_id, "call_1");
+}
+
+TEST(ChatRequest, IgnoresWhatSaysNothingAboutTheText) {
+  const Request request = Chat(
+      R"("model": "m", "stream": true, "stream_options": {"include_usage": true}, "user": "u",
+         "user_id": "u", "metadata": {"a": "b"}, "store": false, "service_tier": "auto",
+         "frequency_penalty": 1.5, "presence_penalty": -1, "parallel_tool_calls": true, "n": 1)");
+  EXPECT_EQ(request.model, "m");
+}
+
+struct BadField {
+  const char* json;
+  const char* message;
+};
+
+TEST(ChatRequest, NamesThePathOfEveryWrongField) {
+  const BadField rows[] = {
+      {R"("temperature": 3)", "temperature: must be between 0 and 2, got 3"},
+      {R"("temperature": "hot")", "temperature: expected a number, found a string"},
+      {R"("top_p": 0)", "top_p: must be greater than 0 and at most 1, got 0"},
+      {R"("top_p": 1.5)", "top_p: must be between 0 and 1, got 1.5"},
+      {R"("top_k": 1.5)", "top_k: expected an integer, found 1.5"},
+      {R"("min_p": -0.1)", "min_p: must be between 0 and 1, got -0.1"},
+      {R"("seed": 1.5)", "seed: expected an integer, found a number"},
+      {R"("seed": 18446744073709551616)", "seed: does not fit 64 bits: 18446744073709551616"},
+      {R"("max_tokens": 0)", "max_tokens: must be between 1 and 9223372036854775807, got 0"},
+      {R"("max_tokens": 1, "max_completion_tokens": 2)",
+       "max_completion_tokens: differs from max_tokens; give one of them"},
+      {R"("stop": ["a", ""])", "stop[1]: must not be empty"},
+      {R"("stop": 5)", "stop: expected a string or a list of strings, found a number"},
+      {R"("stop": ["a", 1])", "stop[1]: expected a string, found a number"},
+      {R"("logit_bias": {"12": 101})", "logit_bias.12: must be between -100 and 100, got 101"},
+      {R"("logit_bias": {"x": 1})", "logit_bias: \"x\" is not a token id"},
+      {R"("logit_bias": [1])", "logit_bias: expected an object, found a list"},
+      {R"("top_logprobs": 3)", "top_logprobs: needs \"logprobs\": true"},
+      {R"("logprobs": true, "top_logprobs": 21)", "top_logprobs: must be between 0 and 20, got 21"},
+      {R"("logprobs": 3)", "logprobs: expected true or false, found a number"},
+      {R"("n": 2)", "n: one answer at a time: must be 1, got 2"},
+      {R"("thinking": {"type": "adaptive"})",
+       "thinking.type: must be \"enabled\" or \"disabled\", got \"adaptive\""},
+      {R"("thinking": {})", "thinking.type: is missing"},
+      {R"("thinking": {"type": "enabled", "budget": 1})", "thinking.budget: unknown field"},
+      {R"("reasoning_effort": "extra")",
+       "reasoning_effort: must be none, low, high or max, got \"extra\""},
+      {R"("tool_choice": "required")",
+       "tool_choice: \"required\" is not supported; must be \"auto\" or \"none\""},
+      {R"("tool_choice": {"type": "function", "function": {"name": "f"}})",
+       "tool_choice: a named tool cannot be forced; must be \"auto\" or \"none\""},
+      {R"("response_format": {"type": "json_schema", "json_schema": {}})",
+       "response_format.type: \"json_schema\" is not supported; must be \"text\" or "
+       "\"json_object\""},
+      {R"("parallel_tool_calls": false)", "parallel_tool_calls: cannot be turned off"},
+      {R"("functions": [])", "functions: is obsolete; use tools and tool_choice"},
+      {R"("tempratur": 1)", "tempratur: unknown field"},
+      {R"("trust_all": 1)", "trust_all: expected true or false, found a number"},
+      {R"("context": [])",
+       "context: belongs to the prompt encoder alone; give the whole conversation in messages"},
+      {R"("tools": [{"type": "web_search"}])",
+       "tools[0].type: must be \"function\", got \"web_search\""},
+      {R"("tools": [{"type": "function"}])", "tools[0].function: is missing"},
+      {R"("tools": [{"type": "function", "function": {"name": "a b"}}])",
+       "tools[0].function.name: may only have letters, digits, \"_\" and \"-\""},
+      {R"("tools": [{"type": "function", "function": {"name": ""}}])",
+       "tools[0].function.name: must have 1 to 128 characters, got 0"},
+      {R"("tools": [{"type": "function", "function": {"name": "f"}},
+                    {"type": "function", "function": {"name": "f"}}])",
+       "tools[1].function.name: \"f\" is defined twice"},
+      {R"("tools": [{"type": "function", "function": {"name": "f", "strict": true}}])",
+       "tools[0].function.strict: is not supported"},
+      {R"("tools": [{"type": "function", "function": {"name": "f", "parameters": []}}])",
+       "tools[0].function.parameters: expected an object, found a list"},
+  };
+  for (const BadField& row : rows) EXPECT_EQ(FieldError(row.json), row.message) << row.json;
+}
+
+TEST(ChatRequest, NamesThePathOfEveryWrongMessage) {
+  const BadField rows[] = {
+      {"[]", "messages: must not be empty"},
+      {R"("hi")", "messages: expected a list, found a string"},
+      {R"(["hi"])", "messages[0]: expected an object, found a string"},
+      {R"([{"content": "x"}])", "messages[0].role: is missing"},
+      {R"([{"role": "user", "content": "a"}, {"role": "robot", "content": "b"}])",
+       "messages[1].role: unknown role \"robot\""},
+      {R"([{"role": "user"}])", "messages[0].content: is missing"},
+      {R"([{"role": "user", "content": 5}])",
+       "messages[0].content: expected a string or a list of parts, found a number"},
+      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])",
+       "messages[0].content[0].type: \"image_url\" is not supported; only \"text\" parts can be "
+       "read"},
+      {R"([{"role": "user", "content": [{"type": "text", "text": "a"},
+           {"type": "file", "file_id": "f"}]}])",
+       "messages[0].content[1].type: \"file\" is not supported; only \"text\" parts can be read"},
+      {R"([{"role": "user", "content": [{"type": "text"}]}])",
+       "messages[0].content[0].text: is missing"},
+      {R"([{"role": "user", "content": "a", "tool_calls": []}])",
+       "messages[0].tool_calls: only assistant messages carry tool calls"},
+      {R"([{"role": "user", "content": "a", "colour": 1}])", "messages[0].colour: unknown field"},
+      {R"([{"role": "user", "content": "a", "tools": []}])",
+       "messages[0].tools: only system and developer messages carry tools"},
+      {R"([{"role": "developer", "content": ""}])", "messages[0].content: must not be empty"},
+      {R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])",
+       "messages[1]: ends with an answer; add \"prefix\": true to continue it"},
+      {R"([{"role": "system", "content": "a"}])",
+       "messages[0]: the last message must be a user, developer or tool message"},
+      {R"([{"role": "assistant", "content": "b", "prefix": true},
+           {"role": "user", "content": "a"}])",
+       "messages[0].prefix: only the last message can be continued"},
+  };
+  for (const BadField& row : rows) EXPECT_EQ(MessagesError(row.json), row.message) << row.json;
+}
+
+TEST(ChatRequest, SaysWhatIsWrongWithTheDocument) {
+  EXPECT_EQ(ChatError("[]"), "request: expected an object, found a list");
+  EXPECT_EQ(ChatError("{}"), "messages: is missing");
+  EXPECT_NE(ChatError("{").find("request: "), std::string::npos);
+  EXPECT_NE(ChatError("{\"messages\": \"\xff\"}").find(" at byte "), std::string::npos);
+}
+
+TEST(ChatRequest, LimitsStopStringsTo16) {
+  std::string stops;
+  for (int i = 0; i < 16; ++i) stops += (i > 0 ? ", \"" : "\"") + std::to_string(i) + "\"";
+  EXPECT_EQ(Chat("\"stop\": [" + stops + "]").stop.size(), 16u);
+  EXPECT_EQ(FieldError("\"stop\": [" + stops + ", \"x\"]"), "stop: at most 16 strings, got 17");
+}
+
+TEST(CompletionRequest, ReadsPromptAndSampling) {
+  const Request request = ParseCompletionRequest(
+      R"({"prompt": "Once", "max_tokens": 3, "logprobs": 5, "add_bos": false,
+          "recognize_special": false, "temperature": 0})");
+  EXPECT_FALSE(request.is_chat);
+  EXPECT_EQ(request.prompt, "Once");
+  EXPECT_EQ(request.max_tokens, 3);
+  EXPECT_EQ(request.top_logprobs, 5);
+  EXPECT_EQ(request.add_bos, Toggle::kOff);
+  EXPECT_FALSE(request.recognize_special);
+}
+
+TEST(CompletionRequest, NamesThePathOfEveryWrongField) {
+  const BadField rows[] = {
+      {"{}", "prompt: is missing"},
+      {R"({"prompt": ["a"]})", "prompt: expected a string, found a list"},
+      {R"({"prompt": "a", "echo": true})", "echo: is not supported"},
+      {R"({"prompt": "a", "suffix": "b"})", "suffix: is not supported"},
+      {R"({"prompt": "a", "messages": []})", "messages: unknown field"},
+  };
+  for (const BadField& row : rows) {
+    try {
+      ParseCompletionRequest(row.json);
+      ADD_FAILURE() << row.json;
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), row.message);
+    }
+  }
+}
+
+TEST(EncodeRequest, TakesAListOrAnObject) {
+  const EncodeRequest list = ParseEncodeRequest(R"([{"role": "user", "content": "a"}])");
+  EXPECT_EQ(list.messages.size(), 1u);
+  EXPECT_EQ(list.options.thinking, ThinkingMode::kThinking);
+  const EncodeRequest object = ParseEncodeRequest(
+      R"({"messages": [{"role": "user", "content": "a"}], "thinking_mode": "chat",
+          "context": [{"role": "user", "content": "b"}], "drop_thinking": false, "add_bos": false,
+          "effort_prefix": "beyond_max"})");
+  EXPECT_EQ(object.context.size(), 1u);
+  EXPECT_EQ(object.options.thinking, ThinkingMode::kChat);
+  EXPECT_EQ(object.options.effort, EffortPrefix::kBeyondMax);
+  EXPECT_FALSE(object.options.drop_thinking || object.options.add_bos);
+}
+
+}  // namespace
+}  // namespace finback
