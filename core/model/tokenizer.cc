@@ -9,6 +9,7 @@
 #include "core/model/added_token_matcher.h"
 #include "core/model/bpe.h"
 #include "core/model/split_pattern.h"
+#include "core/model/text_index.h"
 #include "core/model/tokenizer_file.h"
 
 namespace finback {
@@ -39,8 +40,8 @@ struct Tokenizer::Impl {
   };
 
   std::string bytes;
-  std::vector<Token> tokens;      // by id
-  std::vector<int32_t> by_bytes;  // ids sorted by bytes; among equals added tokens first
+  std::vector<Token> tokens;  // by id
+  TextIndex by_bytes;         // added tokens first
   std::array<int32_t, 256> byte_ids = {};
   MergeTable merges;
   std::optional<MergeTable>
@@ -60,10 +61,6 @@ struct Tokenizer::Impl {
   }
   bool Has(int32_t id, Flag flag) const {
     return id >= 0 && static_cast<size_t>(id) < tokens.size() && (tokens[id].flags & flag) != 0;
-  }
-  std::vector<int32_t>::const_iterator FirstWith(std::string_view content) const {
-    return std::lower_bound(by_bytes.begin(), by_bytes.end(), content,
-                            [this](int32_t id, std::string_view c) { return Bytes(id) < c; });
   }
   // The base token that stands for exactly these bytes, or -1.
   int32_t SpelledToken(std::string_view piece, bool may_be_added) const;
@@ -92,23 +89,22 @@ void Tokenizer::Impl::ReadTokens(const std::vector<TokenizerFile::Token>& list) 
   }
   tokens.resize(static_cast<size_t>(highest) + 1);
   bytes.reserve(total);
-  by_bytes.reserve(list.size());
   for (const TokenizerFile::Token& token : list) {
     const int flags = (token.added ? kAdded : 0) | (token.special ? kSpecial : 0) |
                       (token.spelled ? kSpelled : 0);
     tokens[token.id] = {static_cast<uint32_t>(bytes.size()),
                         static_cast<uint16_t>(token.bytes.size()), static_cast<uint8_t>(flags)};
     bytes += token.bytes;
-    by_bytes.push_back(token.id);
     if (token.added) added[token.normalized ? 1 : 0].Add(token.bytes, token.id);
   }
   for (AddedTokenMatcher& matcher : added) matcher.Finish();
-  std::sort(by_bytes.begin(), by_bytes.end(), [this](int32_t a, int32_t b) {
-    const int order = Bytes(a).compare(Bytes(b));
-    if (order != 0) return order < 0;
-    if (Has(a, kAdded) != Has(b, kAdded)) return Has(a, kAdded);
-    return a < b;
-  });
+  by_bytes.Reserve(list.size());
+  for (const bool wants_added : {true, false}) {
+    for (const TokenizerFile::Token& token : list) {
+      if (token.added == wants_added) by_bytes.Add(Bytes(token.id), token.id);
+    }
+  }
+  by_bytes.Build();
 }
 
 void Tokenizer::Impl::BuildMerges(const TokenizerFile& file) {
@@ -126,8 +122,8 @@ void Tokenizer::Impl::BuildMerges(const TokenizerFile& file) {
 }
 
 int32_t Tokenizer::Impl::SpelledToken(std::string_view piece, bool may_be_added) const {
-  for (auto id = FirstWith(piece); id != by_bytes.end() && Bytes(*id) == piece; ++id) {
-    if (Has(*id, kSpelled) && (may_be_added || !Has(*id, kAdded))) return *id;
+  for (const TextIndex::Entry& entry : by_bytes.Find(piece)) {
+    if (Has(entry.id, kSpelled) && (may_be_added || !Has(entry.id, kAdded))) return entry.id;
   }
   return -1;
 }
@@ -212,8 +208,7 @@ bool Tokenizer::IsAdded(int32_t id) const { return impl_->Has(id, Impl::kAdded);
 bool Tokenizer::IsSpecial(int32_t id) const { return impl_->Has(id, Impl::kSpecial); }
 
 int32_t Tokenizer::FindToken(std::string_view content) const {
-  const auto id = impl_->FirstWith(content);
-  return id != impl_->by_bytes.end() && Bytes(*id) == content ? *id : -1;
+  return impl_->by_bytes.FindFirst(content);
 }
 
 std::string Tokenizer::Decode(const std::vector<int32_t>& ids) const {

@@ -3,16 +3,18 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <unordered_map>
 
 #include "core/base/json.h"
 #include "core/base/status.h"
+#include "core/model/text_index.h"
 
 namespace finback {
 namespace {
 
 // A parsed JSON value takes two hundred bytes or so; the published file has half a million of them.
 constexpr size_t kMaxValues = size_t{4} << 20;
+
+constexpr const char* kExpectedId = "an id from 0 to 16777215";
 
 // What ByteLevel splits by when its use_regex is set: GPT-2's pattern.
 constexpr const char* kByteLevelPattern =
@@ -160,12 +162,14 @@ class Reader {
     if (Flag(object, field, name, false)) Unsupported(field + "." + name, object.Find(name));
   }
 
+  static bool IsId(const Json* json) {
+    if (json == nullptr || !json->IsInteger()) return false;
+    const int64_t id = json->Integer(-1);
+    return id >= 0 && id < TokenizerFile::kMaxIds;
+  }
   int32_t Id(const Json* json, const std::string& field) const {
-    const int64_t id = json != nullptr && json->IsInteger() ? json->Integer(-1) : -1;
-    if (id < 0 || id >= TokenizerFile::kMaxIds) {
-      Wrong(field, "an id from 0 to 16777215", json);
-    }
-    return static_cast<int32_t>(id);
+    if (!IsId(json)) Wrong(field, kExpectedId, json);
+    return static_cast<int32_t>(json->Integer(-1));
   }
 
   // Only the normalizer that changes nothing.
@@ -212,26 +216,23 @@ class Reader {
   void ReadVocab(const Json* vocab) {
     if (vocab == nullptr || !vocab->IsObject()) Wrong("model.vocab", "an object", vocab);
     file_.tokens.reserve(vocab->members.size());
-    names_.reserve(vocab->members.size());
+    names_.Reserve(vocab->members.size());
     for (const auto& [name, id_json] : vocab->members) {
-      const std::string field = "model.vocab[" + Quote(name) + "]";
-      if (name.empty()) Bad(field, "a token without text");
-      if (name.size() > TokenizerFile::kMaxTokenBytes) {
-        Bad(field,
-            Format("%zu bytes, expected at most %zu", name.size(), TokenizerFile::kMaxTokenBytes));
+      if (!IsId(&id_json) || name.empty() || name.size() > TokenizerFile::kMaxTokenBytes) {
+        RefuseEntry(name, id_json);
       }
-      const int32_t id = Id(&id_json, field);
+      const auto id = static_cast<int32_t>(id_json.Integer(-1));
       std::optional<std::string> bytes = FromByteAlphabet(name);
-      names_.push_back({name, id});
+      names_.Add(name, id);
       TokenizerFile::Token token{.id = id, .spelled = bytes.has_value()};
       token.bytes = bytes ? std::move(*bytes) : name;
       file_.tokens.push_back(std::move(token));
     }
-    CheckUniqueIds();
-    std::sort(names_.begin(), names_.end());
+    names_.Build();
+    SortIds(*vocab);
     for (int byte = 0; byte < 256; ++byte) {
       const std::string name = AlphabetSpelling(byte);
-      file_.byte_ids[byte] = FindName(name);
+      file_.byte_ids[byte] = names_.FindFirst(name);
       if (file_.byte_ids[byte] < 0) {
         Bad("model.vocab",
             Format("no token for byte 0x%02x: ", byte) + Quote(name) + " is missing");
@@ -239,21 +240,23 @@ class Reader {
     }
   }
 
-  void CheckUniqueIds() const {
-    std::vector<Name> by_id = names_;
-    std::sort(by_id.begin(), by_id.end(), [](const Name& a, const Name& b) { return a.id < b.id; });
-    for (size_t i = 1; i < by_id.size(); ++i) {
-      if (by_id[i].id != by_id[i - 1].id) continue;
-      Bad("model.vocab", Format("id %d belongs to both ", by_id[i].id) + Quote(by_id[i - 1].text) +
-                             " and " + Quote(by_id[i].text));
-    }
+  [[noreturn]] void RefuseEntry(const std::string& name, const Json& id) const {
+    const std::string field = "model.vocab[" + Quote(name) + "]";
+    if (!IsId(&id)) Wrong(field, kExpectedId, &id);
+    Bad(field, Format("a token of %zu bytes, expected 1 to %zu", name.size(),
+                      TokenizerFile::kMaxTokenBytes));
   }
 
-  int32_t FindName(std::string_view text) const {
-    const auto name =
-        std::lower_bound(names_.begin(), names_.end(), text,
-                         [](const Name& each, std::string_view t) { return each.text < t; });
-    return name != names_.end() && name->text == text ? name->id : -1;
+  void SortIds(const Json& vocab) {
+    by_id_.reserve(file_.tokens.size());
+    for (size_t i = 0; i < file_.tokens.size(); ++i) by_id_.push_back({file_.tokens[i].id, i});
+    std::sort(by_id_.begin(), by_id_.end());
+    for (size_t i = 1; i < by_id_.size(); ++i) {
+      if (by_id_[i].first != by_id_[i - 1].first) continue;
+      Bad("model.vocab", Format("id %d belongs to both ", by_id_[i].first) +
+                             Quote(vocab.members[by_id_[i - 1].second].first) + " and " +
+                             Quote(vocab.members[by_id_[i].second].first));
+    }
   }
 
   void ReadMerges(const Json* merges) {
@@ -284,7 +287,8 @@ class Reader {
       Wrong(Index("model.merges", index), "two tokens, as \"a b\" or [\"a\", \"b\"]", &json);
     }
     const std::string together = std::string(left) + std::string(right);
-    const Merge merge = {FindName(left), FindName(right), FindName(together)};
+    const Merge merge = {names_.FindFirst(left), names_.FindFirst(right),
+                         names_.FindFirst(together)};
     for (const auto& [id, name] : {std::pair{merge.left, left}, std::pair{merge.right, right},
                                    std::pair{merge.result, std::string_view(together)}}) {
       if (id < 0) Bad(Index("model.merges", index), Quote(name) + " is not in model.vocab");
@@ -295,11 +299,6 @@ class Reader {
   void ReadAddedTokens(const Json* added) {
     if (added == nullptr || added->IsNull()) return;
     if (!added->IsArray()) Wrong("added_tokens", "an array", added);
-    // Position in file_.tokens of every id, sorted by id.
-    std::vector<std::pair<int32_t, size_t>> base;
-    base.reserve(file_.tokens.size());
-    for (size_t i = 0; i < file_.tokens.size(); ++i) base.push_back({file_.tokens[i].id, i});
-    std::sort(base.begin(), base.end());
     std::map<int32_t, size_t> index_of_id;
     std::map<std::string_view, size_t> index_of_content;
     for (size_t i = 0; i < added->items.size(); ++i) {
@@ -313,14 +312,14 @@ class Reader {
         Bad(Index("added_tokens", i) + ".content",
             Quote(content) + Format(" is also that of added_tokens[%zu]", other->second));
       }
-      const int32_t vocab_id = FindName(content);
+      const int32_t vocab_id = names_.FindFirst(content);
       if (vocab_id >= 0 && vocab_id != token.id) {
         Bad(Index("added_tokens", i) + ".id",
             Format("%d, but model.vocab has %d for ", token.id, vocab_id) + Quote(content));
       }
       const auto in_base =
-          std::lower_bound(base.begin(), base.end(), std::pair{token.id, size_t{0}});
-      if (in_base == base.end() || in_base->first != token.id) {
+          std::lower_bound(by_id_.begin(), by_id_.end(), std::pair{token.id, size_t{0}});
+      if (in_base == by_id_.end() || in_base->first != token.id) {
         file_.tokens.push_back(std::move(token));
       } else if (vocab_id < 0) {
         Bad(Index("added_tokens", i) + ".id",
@@ -432,15 +431,10 @@ class Reader {
     if (Type(*json, field) != "ByteLevel") Unsupported(field + ".type", json->Find("type"));
   }
 
-  struct Name {
-    std::string_view text;  // into the JSON document
-    int32_t id = -1;
-    bool operator<(const Name& other) const { return text < other.text; }
-  };
-
   const std::string& path_;
   TokenizerFile file_;
-  std::vector<Name> names_;  // of model.vocab; sorted by text once read
+  TextIndex names_;                                // of model.vocab, into the document
+  std::vector<std::pair<int32_t, size_t>> by_id_;  // ids of model.vocab, places in file_.tokens
 };
 
 }  // namespace

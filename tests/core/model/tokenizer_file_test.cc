@@ -71,7 +71,7 @@ TEST(TokenizerFile, RefusesMalformedVocabularies) {
       {vocab("zz", "\"7\""), kBad, "found \"7\""},
       {vocab("zz", "null"), kBad, "found null"},
       {vocab("zz", "65"), kBad, "id 65 belongs to both"},
-      {vocab("", "300"), kBad, "without text"},
+      {vocab("", "300"), kBad, "a token of 0 bytes"},
       {[](J j) {
          j->vocab.push_back({std::string(5000, 'x'), "300"});
        },
