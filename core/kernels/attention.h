@@ -18,8 +18,9 @@ struct AttentionTileArgs {
   float* sum;   // [heads] running sum of exp(score - max); 0 before
   float* acc;   // [heads, head_dim] running sum of exp(score - max) * key; 0 before
 };
-// score = dot(q, key) * scale (dot as in gemm.h); a head's result depends on the sequence of tiles
-// only, not on which other heads are in the call.
+// Within a tile, values add up in double: float32 sums over a window flip enough bfloat16 roundings
+// of the output to be seen layers later. score = dot(q, key) * scale (dot as in gemm.h); a head's
+// result depends on the sequence of tiles only, not on which other heads are in the call.
 using AttentionTileFunction = void (*)(const AttentionTileArgs& args);
 AttentionTileFunction PickAttentionTile();
 

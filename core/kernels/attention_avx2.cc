@@ -2,8 +2,8 @@
 //
 //   scores   blocks of 3 heads x 2 keys: 10 loads for 12 fused multiply-adds on 16 lanes
 //   weights  exp on 8 keys at a time, the operations of exp.h
-//   values   blocks of 2 heads x 32 channels: 6 loads for 8 fused multiply-adds, keys ascending; a
-//            column of 32 channels of the tile (8 KB) serves every head
+//   values   blocks of 2 heads x 16 channels in double: 6 loads for 8 fused multiply-adds, keys
+//            ascending; a column of 16 channels of the tile (4 KB) serves every head
 //   index    8 keys at a time: 2 x 4 keys x 1 head, one joint reduction, heads ascending
 //
 //   weight [kHeadBlock][kAttentionTile]  16 KB
@@ -20,6 +20,7 @@ namespace finback {
 namespace {
 
 constexpr size_t kHeadBlock = 64;
+constexpr size_t kValueChannels = 16;
 constexpr float kInfinity = __builtin_inff();
 
 // ExpNonPositive on eight values.
@@ -109,32 +110,32 @@ float UpdateSoftmax(const AttentionTileArgs& args, size_t head, float* weight) {
   return correction;
 }
 
-// acc[r][32 channels] = acc * correction[r] + sum over keys of weight[r][key] * key.
+// acc[r][16 channels] = acc * correction[r] + sum over keys of weight[r][key] * key, in double.
 template <int R>
 void AddValues(const AttentionTileArgs& args, size_t head, size_t channel, const float* weight,
                const float* correction) {
-  constexpr int kVectors = 4;
-  __m256 sums[R * kVectors];
+  constexpr int kVectors = kValueChannels / 4;
+  __m256d sums[R * kVectors];
 #pragma GCC unroll 2
   for (int r = 0; r < R; ++r) {
     const float* acc = args.acc + (head + r) * args.head_dim + channel;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       sums[r * kVectors + v] =
-          _mm256_mul_ps(_mm256_loadu_ps(acc + 8 * v), _mm256_set1_ps(correction[r]));
+          _mm256_cvtps_pd(_mm_mul_ps(_mm_loadu_ps(acc + 4 * v), _mm_set1_ps(correction[r])));
     }
   }
   const float* key = args.keys + channel;
   for (size_t j = 0; j < args.count; ++j, key += args.head_dim) {
-    __m256 value[kVectors];
+    __m256d value[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) value[v] = _mm256_loadu_ps(key + 8 * v);
+    for (int v = 0; v < kVectors; ++v) value[v] = _mm256_cvtps_pd(_mm_loadu_ps(key + 4 * v));
 #pragma GCC unroll 2
     for (int r = 0; r < R; ++r) {
-      const __m256 w = _mm256_broadcast_ss(weight + r * kAttentionTile + j);
+      const __m256d w = _mm256_cvtps_pd(_mm_broadcast_ss(weight + r * kAttentionTile + j));
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        sums[r * kVectors + v] = _mm256_fmadd_ps(w, value[v], sums[r * kVectors + v]);
+        sums[r * kVectors + v] = _mm256_fmadd_pd(w, value[v], sums[r * kVectors + v]);
       }
     }
   }
@@ -142,20 +143,22 @@ void AddValues(const AttentionTileArgs& args, size_t head, size_t channel, const
   for (int r = 0; r < R; ++r) {
     float* acc = args.acc + (head + r) * args.head_dim + channel;
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) _mm256_storeu_ps(acc + 8 * v, sums[r * kVectors + v]);
+    for (int v = 0; v < kVectors; ++v) {
+      _mm_storeu_ps(acc + 4 * v, _mm256_cvtpd_ps(sums[r * kVectors + v]));
+    }
   }
 }
 
-// The same for the last head_dim % 32 channels of one head.
+// The same for the last head_dim % 16 channels of one head.
 void AddLastValues(const AttentionTileArgs& args, size_t head, size_t channel, const float* weight,
                    float correction) {
   float* acc = args.acc + head * args.head_dim;
   for (size_t i = channel; i < args.head_dim; ++i) {
-    float sum = acc[i] * correction;
+    double sum = static_cast<double>(acc[i] * correction);
     for (size_t j = 0; j < args.count; ++j) {
-      sum = __builtin_fmaf(weight[j], args.keys[j * args.head_dim + i], sum);
+      sum += static_cast<double>(weight[j]) * static_cast<double>(args.keys[j * args.head_dim + i]);
     }
-    acc[i] = sum;
+    acc[i] = static_cast<float>(sum);
   }
 }
 
@@ -207,7 +210,7 @@ void AttentionTileAvx2(const AttentionTileArgs& args) {
       correction[head] = UpdateSoftmax(args, first + head, weight + head * kAttentionTile);
     }
     size_t channel = 0;
-    for (; channel + 32 <= args.head_dim; channel += 32) {
+    for (; channel + kValueChannels <= args.head_dim; channel += kValueChannels) {
       for (head = 0; head + 2 <= heads; head += 2) {
         AddValues<2>(args, first + head, channel, weight + head * kAttentionTile,
                      correction + head);

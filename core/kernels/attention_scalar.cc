@@ -1,5 +1,5 @@
 // Attention tiles and index scores, the definition. Dot products and the sum of the softmax weights
-// run in gemm.h's order; a value channel adds its keys in ascending order.
+// run in gemm.h's order; a value channel adds its keys in ascending order, in double.
 #include "core/base/number_formats.h"
 #include "core/kernels/attention.h"
 #include "core/kernels/exp.h"
@@ -35,10 +35,13 @@ void AttentionTileScalar(const AttentionTileArgs& args) {
     for (size_t j = 0; j < args.count; ++j) weight[j] = ExpNonPositive(weight[j] - shift);
     args.sum[head] = args.sum[head] * correction + Sum(weight, args.count);
     args.max[head] = largest;
-    for (size_t i = 0; i < args.head_dim; ++i) acc[i] *= correction;
-    for (size_t j = 0; j < args.count; ++j) {
-      const float* key = args.keys + j * args.head_dim;
-      for (size_t i = 0; i < args.head_dim; ++i) acc[i] += weight[j] * key[i];
+    for (size_t i = 0; i < args.head_dim; ++i) {
+      double value = static_cast<double>(acc[i] * correction);
+      for (size_t j = 0; j < args.count; ++j) {
+        value +=
+            static_cast<double>(weight[j]) * static_cast<double>(args.keys[j * args.head_dim + i]);
+      }
+      acc[i] = static_cast<float>(value);
     }
   }
 }

@@ -47,7 +47,9 @@ static inline void AccumulateBlock(const float* x, size_t x_stride, const float*
       for (int o = 0; o < O; ++o) wv[o] = _mm256_loadu_ps(w + o * w_stride + k + half * 8);
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
-        const __m256 xv = _mm256_loadu_ps(x + r * x_stride + k + half * 8);
+        __m256 xv = _mm256_loadu_ps(x + r * x_stride + k + half * 8);
+        // Loads are what limits: this one must not be folded into each of its O users.
+        if (O > 1) __asm__("" : "+x"(xv));
 #pragma GCC unroll 4
         for (int o = 0; o < O; ++o) {
           sums[(r * O + o) * 2 + half] = _mm256_fmadd_ps(xv, wv[o], sums[(r * O + o) * 2 + half]);

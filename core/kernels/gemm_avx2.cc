@@ -30,8 +30,10 @@ namespace {
 
 constexpr size_t kPanel = 8;
 constexpr size_t kDepth = 512;
+constexpr size_t kPanelStride = kDepth + 16;  // rows of the panel start in different cache sets
 constexpr size_t kRowBlock = 64;
-constexpr size_t kTile = 128;  // of FP8 scales
+constexpr size_t kFewRows = 2;  // measured: from three on a panel is faster
+constexpr size_t kTile = 128;   // of FP8 scales
 
 // Every format says how to
 //   LoadX    take kVectors * 8 activations (vector v belongs to partial sums 8 * (v & 1) .. + 7, in
@@ -63,7 +65,6 @@ inline void DecodeLanes(const uint8_t* code, size_t n, __m256 factor, float* out
 struct F32 {
   static constexpr int kVectors = 2;
   static constexpr size_t kBits = 32;
-  static constexpr size_t kDirectRows = 3;
   static bool DirectWorks(const GemmArgs&) { return true; }
   static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
   static void LoadX(const float* x, __m256, __m256* v) {
@@ -84,7 +85,6 @@ struct F32 {
 struct Bf16Codes {
   static constexpr int kVectors = 2;
   static constexpr size_t kBits = 16;
-  static constexpr size_t kDirectRows = 3;
   static bool DirectWorks(const GemmArgs&) { return true; }
   static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
   static void LoadX(const float* x, __m256, __m256* v) {
@@ -109,7 +109,6 @@ constexpr int kLargestFoldedScale = 246;
 struct Fp8 {
   static constexpr int kVectors = 2;
   static constexpr size_t kBits = 8;
-  static constexpr size_t kDirectRows = 3;
 
   static const uint8_t* Scale(const GemmArgs& args, size_t o, size_t k) {
     return args.scale + (o / kTile) * ((args.in + kTile - 1) / kTile) + k / kTile;
@@ -221,7 +220,6 @@ constexpr Fp4Tables kFp4Tables = MakeFp4Tables();
 struct Fp4 {
   static constexpr int kVectors = 4;
   static constexpr size_t kBits = 4;
-  static constexpr size_t kDirectRows = 3;
 
   static bool DirectWorks(const GemmArgs&) { return true; }
   static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
@@ -382,9 +380,10 @@ void MultiplyRows(const float* x, size_t x_stride, const float* panel, size_t n,
         sum[r * 4 + i] = _mm256_load_ps(sums + (r * kPanel + o) * kLanes + i * 8);
       }
     }
-    AccumulateBlock<R, 2>(x, x_stride, panel + o * kDepth, kDepth, full, sum);
+    AccumulateBlock<R, 2>(x, x_stride, panel + o * kPanelStride, kPanelStride, full, sum);
     if (full < n) {
-      AccumulateTail<R, 2>(x + full, x_stride, panel + o * kDepth + full, kDepth, n - full, sum);
+      AccumulateTail<R, 2>(x + full, x_stride, panel + o * kPanelStride + full, kPanelStride,
+                           n - full, sum);
     }
 #pragma GCC unroll 3
     for (int r = 0; r < R; ++r) {
@@ -411,7 +410,7 @@ inline void StoreOutputs(const float* sums, size_t outs, float* y) {
 
 template <typename Format>
 void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
-  alignas(64) float panel[kPanel * kDepth];
+  alignas(64) float panel[kPanel * kPanelStride];
   alignas(64) float sums[kRowBlock * kPanel * kLanes];
   constexpr size_t kRowSums = kPanel * kLanes;
   const float* x = args.x + first * args.x_stride;
@@ -421,13 +420,16 @@ void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
     if (outs < kPanel) memset(panel, 0, sizeof panel);
     for (size_t k = 0; k < args.in; k += kDepth) {
       const size_t n = args.in - k < kDepth ? args.in - k : kDepth;
-      for (size_t i = 0; i < outs; ++i) Format::Decode(args, o + i, k, n, panel + i * kDepth);
+      for (size_t i = 0; i < outs; ++i) Format::Decode(args, o + i, k, n, panel + i * kPanelStride);
       size_t row = 0;
       for (; row + 3 <= rows; row += 3) {
         MultiplyRows<3>(x + row * args.x_stride + k, args.x_stride, panel, n,
                         sums + row * kRowSums);
       }
-      for (; row < rows; ++row) {
+      if (row + 2 == rows) {
+        MultiplyRows<2>(x + row * args.x_stride + k, args.x_stride, panel, n,
+                        sums + row * kRowSums);
+      } else if (row + 1 == rows) {
         MultiplyRows<1>(x + row * args.x_stride + k, args.x_stride, panel, n,
                         sums + row * kRowSums);
       }
@@ -442,10 +444,9 @@ void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
 template <typename Format>
 void GemmAvx2(const GemmArgs& args) {
   if (args.out_begin >= args.out_end) return;
-  if (args.rows <= Format::kDirectRows && Format::DirectWorks(args)) {
+  if (args.rows <= kFewRows && Format::DirectWorks(args)) {
     if (args.rows == 1) DirectRows<Format, 1, 4>(args);
     if (args.rows == 2) DirectRows<Format, 2, 2>(args);
-    if (args.rows == 3) DirectRows<Format, 3, 1>(args);
     return;
   }
   for (size_t first = 0; first < args.rows; first += kRowBlock) {

@@ -1,0 +1,292 @@
+// Every kernel of the .inc lists, as bytes read per second and FLOP per second, absolute and as a
+// share of this machine's roofs: read bandwidth and fused multiply-adds of one core, measured in
+// the same run. Rates are per second of this thread's processor time, so that neighbours disturb
+// less.
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/number_formats.h"
+#include "core/kernels/gemm_blas.h"
+#include "core/kernels/registry.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace finback {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kRoofBytes = size_t{192} << 20;  // beyond any cache here
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) double ReadPass(const uint8_t* data, size_t bytes) {
+  __m256i sum[4] = {};
+  for (size_t i = 0; i + 128 <= bytes; i += 128) {
+    for (int j = 0; j < 4; ++j) {
+      const __m256i* at = reinterpret_cast<const __m256i*>(data + i + 32 * j);
+      sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(at));
+    }
+  }
+  sum[0] = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
+  benchmark::DoNotOptimize(sum[0]);
+  return double(bytes);
+}
+
+// Ten chains: latency 4 to 5 times 2 per cycle.
+__attribute__((target("avx2,fma"))) double FmaPass(size_t rounds) {
+  __m256 sum[10];
+  for (int j = 0; j < 10; ++j) sum[j] = _mm256_set1_ps(float(j));
+  const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
+  for (size_t i = 0; i < rounds; ++i) {
+#pragma GCC unroll 10
+    for (int j = 0; j < 10; ++j) sum[j] = _mm256_fmadd_ps(sum[j], a, b);
+  }
+  for (int j = 0; j < 10; ++j) benchmark::DoNotOptimize(sum[j]);
+  return double(rounds) * 10 * 8 * 2;
+}
+#else
+double ReadPass(const uint8_t* data, size_t bytes) {
+  uint64_t sum[4] = {};
+  for (size_t i = 0; i + 32 <= bytes; i += 32) {
+    uint64_t word[4];
+    std::memcpy(word, data + i, 32);
+    for (int j = 0; j < 4; ++j) sum[j] ^= word[j];
+  }
+  benchmark::DoNotOptimize(sum);
+  return double(bytes);
+}
+
+double FmaPass(size_t rounds) {
+  float sum[16] = {};
+  for (size_t i = 0; i < rounds; ++i) {
+    for (int j = 0; j < 16; ++j) sum[j] = sum[j] * 0.999f + 0.001f;
+    benchmark::DoNotOptimize(sum);
+  }
+  return double(rounds) * 16 * 2;
+}
+#endif
+
+// Processor seconds of the calling thread.
+double ThreadSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
+}
+
+template <typename Body>
+double BestRate(int repeats, const Body& body) {
+  double best = 0.0;
+  for (int i = 0; i < repeats; ++i) {
+    const double begin = ThreadSeconds();
+    const double work = body();
+    best = std::max(best, work / (ThreadSeconds() - begin));
+  }
+  return best;
+}
+
+struct Roofs {
+  double read, read_all, fma;  // bytes, bytes, FLOP per second
+};
+
+// All cores read at once, by the wall clock.
+double ReadAll(const uint8_t* data) {
+  const unsigned count = std::max(1u, std::thread::hardware_concurrency());
+  double best = 0.0;
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    const Clock::time_point begin = Clock::now();
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < count; ++i) {
+      threads.emplace_back(
+          [=] { ReadPass(data + kRoofBytes / count / 128 * 128 * i, kRoofBytes / count); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    best = std::max(best, double(kRoofBytes) / seconds);
+  }
+  return best;
+}
+
+// Pseudo-random bytes that are finite in every format.
+uint8_t* Data() {
+  static const std::unique_ptr<uint8_t[]> storage = [] {
+    std::unique_ptr<uint8_t[]> bytes(new uint8_t[kRoofBytes + 64]);
+    uint32_t state = 1;
+    for (size_t i = 0; i < kRoofBytes + 64; ++i) {
+      state = state * 1664525u + 1013904223u;
+      bytes[i] = static_cast<uint8_t>((state >> 24) & 0xBE);
+    }
+    return bytes;
+  }();
+  return storage.get() + (64 - reinterpret_cast<uintptr_t>(storage.get()) % 64) % 64;
+}
+
+const Roofs& MachineRoofs() {
+  static const Roofs roofs = [] {
+    const uint8_t* data = Data();
+    Roofs r;
+    r.read = BestRate(5, [&] { return ReadPass(data, kRoofBytes); });
+    r.read_all = ReadAll(data);
+    r.fma = BestRate(7, [] { return FmaPass(2000000); });
+    return r;
+  }();
+  return roofs;
+}
+
+void Report(benchmark::State& state, double bytes, double flops) {
+  using benchmark::Counter;
+  const double n = double(state.iterations());
+  const Roofs& roofs = MachineRoofs();
+  state.counters["B/s"] = Counter(bytes * n, Counter::kIsRate);
+  state.counters["of_read"] = Counter(bytes * n / roofs.read, Counter::kIsRate);
+  if (flops == 0) return;
+  state.counters["FLOP/s"] = Counter(flops * n, Counter::kIsRate);
+  state.counters["of_fma"] = Counter(flops * n / roofs.fma, Counter::kIsRate);
+}
+
+size_t RowBytes(GemmFormat format, size_t in) {
+  return format == kGemmF32    ? in * 4
+         : format == kGemmBf16 ? in * 2
+         : format == kGemmFp8  ? in
+                               : in / 2;
+}
+
+// Weights of 96 MB for few rows, so that they come from memory; of 2 MB for many.
+void Gemm(benchmark::State& state, GemmFormat format, GemmFunction function, size_t rows) {
+  const size_t in = 4096;
+  const size_t bytes = rows <= 4 ? size_t{96} << 20 : size_t{2} << 20;
+  const size_t out = bytes / RowBytes(format, in);
+  const size_t scales = format == kGemmFp8   ? out / 128 * (in / 128)
+                        : format == kGemmFp4 ? out * in / 32
+                                             : 0;
+  std::vector<uint8_t> scale(scales, 121);
+  std::vector<float> x(rows * in), y(rows * out);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = RoundBf16(float(int(i % 97) - 48) / 16.0f);
+  // A call covers 64 outputs, as one task of a thread does; time is per call.
+  size_t o = 0;
+  const size_t block = std::min<size_t>(64, out);
+  for (auto _ : state) {
+    function({Data(), scale.data(), in, o, o + block, x.data(), in, rows, y.data(), out, 0});
+    o = o + 2 * block <= out ? o + block : 0;
+  }
+  const double scale_bytes = format == kGemmFp4 ? double(in) / 32 : double(in) / 128 / 128;
+  Report(state, double(block) * (double(RowBytes(format, in)) + (scales > 0 ? scale_bytes : 0)),
+         2.0 * double(block * in * rows));
+}
+
+std::vector<float> Floats(size_t n) {
+  std::vector<float> x(n);
+  for (size_t i = 0; i < n; ++i) x[i] = RoundBf16(float(int(i * 31 % 97) - 48) / 16.0f);
+  return x;
+}
+
+constexpr KvFormat kKv = {512, 64};
+
+void Attention(benchmark::State& state, AttentionTileFunction function) {
+  const size_t heads = 64, head_dim = 512, count = 64;
+  const std::vector<float> q = Floats(heads * head_dim), keys = Floats(count * head_dim);
+  std::vector<float> max(heads), sum(heads), acc(heads * head_dim);
+  for (auto _ : state) {
+    function(
+        {q.data(), keys.data(), heads, head_dim, count, 0.04f, max.data(), sum.data(), acc.data()});
+  }
+  Report(state, double(keys.size() * 4), 4.0 * double(heads * head_dim * count));
+}
+
+void Index(benchmark::State& state, IndexScoreFunction function) {
+  const size_t heads = 64, width = 128, count = 64;
+  const std::vector<float> q = Floats(heads * width), keys = Floats(count * width),
+                           weight = Floats(heads);
+  std::vector<float> score(count);
+  for (auto _ : state) {
+    function({q.data(), weight.data(), keys.data(), heads, width, count, true, score.data()});
+  }
+  Report(state, double(keys.size() * 4), 2.0 * double(heads * width * count));
+}
+
+template <typename Function, typename Body>
+void Register(const char* operation, const KernelList<Function>& kernels, const Body& body) {
+  for (const Kernel<Function>& kernel : kernels) {
+    const uint32_t runnable = CpuIsa() | (OpenBlas() ? kIsaBlas : 0u);
+    if ((kernel.isa & runnable) != kernel.isa) continue;
+    const Function function = kernel.function;
+    benchmark::RegisterBenchmark((std::string(kernel.name) + "/" + operation).c_str(),
+                                 [=](benchmark::State& state) { body(state, function); });
+  }
+}
+
+void RegisterSmallOperations() {
+  Register("512", RoundBf16Kernels(), [](benchmark::State& state, RoundBf16Function function) {
+    std::vector<float> x = Floats(512);
+    for (auto _ : state) function(x.data(), x.size());
+    Report(state, 2048, 0);
+  });
+  Register("4096", QuantizeFp8Kernels(), [](benchmark::State& state, QuantizeFp8Function function) {
+    std::vector<float> x = Floats(4096);
+    for (auto _ : state) function(x.data(), x.size(), 128);
+    Report(state, 4096 * 4, 0);
+  });
+  Register("entry", PackKvKernels(), [](benchmark::State& state, PackKvFunction function) {
+    const std::vector<float> x = Floats(512);
+    std::vector<uint8_t> entry(kKv.Bytes());
+    for (auto _ : state) function(kKv, x.data(), entry.data());
+    Report(state, 2048, 0);
+  });
+  Register("entry", UnpackKvKernels(), [](benchmark::State& state, UnpackKvFunction function) {
+    std::vector<float> x(512);
+    for (auto _ : state) function(kKv, Data(), x.data());
+    Report(state, 583, 0);
+  });
+  Register("key", PackIndexKernels(), [](benchmark::State& state, PackIndexFunction function) {
+    const std::vector<float> x = Floats(128);
+    std::vector<uint8_t> key(68);
+    for (auto _ : state) function(x.data(), 128, key.data());
+    Report(state, 512, 0);
+  });
+  Register("key", UnpackIndexKernels(), [](benchmark::State& state, UnpackIndexFunction function) {
+    std::vector<float> x(128);
+    for (auto _ : state) function(Data(), 128, x.data());
+    Report(state, 68, 0);
+  });
+  Register("512", DotKernels(), [](benchmark::State& state, DotFunction function) {
+    const std::vector<float> a = Floats(512), b = Floats(512);
+    for (auto _ : state) benchmark::DoNotOptimize(function(a.data(), b.data(), 512));
+    Report(state, 4096, 1024);
+  });
+  Register("64x512x64", AttentionTileKernels(), Attention);
+  Register("64x128x64", IndexScoreKernels(), Index);
+}
+
+void RegisterAll() {
+  for (const GemmFormat format : {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4}) {
+    for (const size_t rows : {1u, 2u, 3u, 4u, 8u, 64u}) {
+      Register(("rows:" + std::to_string(rows)).c_str(), GemmKernels(format),
+               [=](benchmark::State& state, GemmFunction function) {
+                 Gemm(state, format, function, rows);
+               });
+    }
+  }
+  RegisterSmallOperations();
+}
+
+}  // namespace
+}  // namespace finback
+
+int main(int argc, char** argv) {
+  finback::RegisterAll();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const finback::Roofs& roofs = finback::MachineRoofs();
+  benchmark::AddCustomContext("read_roof_one_core_GB/s", std::to_string(roofs.read / 1e9));
+  benchmark::AddCustomContext("read_roof_all_cores_GB/s", std::to_string(roofs.read_all / 1e9));
+  benchmark::AddCustomContext("fma_roof_one_core_GFLOP/s", std::to_string(roofs.fma / 1e9));
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,266 @@
+// All kernels of an operation's list on one input: equal bits where arithmetic is exact, else equal
+// within rounding of the sum of magnitudes. A difference traps.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "core/base/number_formats.h"
+#include "core/kernels/gemm_blas.h"
+#include "core/kernels/registry.h"
+
+namespace finback {
+namespace {
+
+// Bytes of the input, over and over, varied so that a short input still fills large operands.
+class Input {
+ public:
+  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+
+  uint8_t Byte() {
+    const uint8_t byte = size_ == 0 ? 0 : data_[at_ % size_];
+    const uint8_t turn = size_ == 0 ? 0 : static_cast<uint8_t>(at_ / size_ * 37);
+    ++at_;
+    return static_cast<uint8_t>(byte + turn);
+  }
+  size_t Below(size_t n) { return (Byte() * size_t{256} + Byte()) % n; }
+  uint8_t E4m3() {
+    const uint8_t code = Byte();
+    return (code & 0x7F) == 0x7F ? 0x7E : code;  // NaN is not promised anything
+  }
+  // On the bfloat16 grid, magnitude 0 or 2^-16 to 2^15: no product of two leaves the normal range.
+  float Bf16() {
+    const uint8_t low = Byte(), high = Byte();
+    const uint32_t exponent = 111u + (high & 31u);
+    if (low == 0) return 0.0f;
+    return BitsToFloat((uint32_t{high} & 0x80u) << 24 | exponent << 23 |
+                       (uint32_t{low} & 0x7Fu) << 16);
+  }
+  std::vector<float> Bf16s(size_t n) {
+    std::vector<float> x(n);
+    for (float& v : x) v = Bf16();
+    return x;
+  }
+  float AnyBits() {
+    uint32_t bits = 0;
+    for (int i = 0; i < 4; ++i) bits = bits << 8 | Byte();
+    return BitsToFloat(bits);
+  }
+  std::vector<float> Finite(size_t n) {
+    std::vector<float> x(n);
+    for (float& v : x) {
+      v = AnyBits();
+      if (!std::isfinite(v)) v = 0.0f;
+    }
+    return x;
+  }
+
+ private:
+  const uint8_t* data_;
+  size_t size_, at_ = 0;
+};
+
+bool CanRun(uint32_t isa) {
+  static const uint32_t runnable = CpuIsa() | (OpenBlas() ? kIsaBlas : 0u);
+  return (isa & runnable) == isa;
+}
+
+void Check(bool equal) {
+  if (!equal) __builtin_trap();
+}
+
+template <typename T>
+void CheckSame(const std::vector<T>& a, const std::vector<T>& b) {
+  Check(a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+// Calls run(function) for every kernel of the list that this machine has, the scalar one first.
+template <typename Function, typename Run>
+void Compare(KernelList<Function> kernels, const Run& run) {
+  const auto expected = run(kernels.back().function);
+  for (const Kernel<Function>& kernel : kernels) {
+    if (CanRun(kernel.isa)) CheckSame(expected, run(kernel.function));
+  }
+}
+
+void FuzzGemm(Input& input) {
+  const GemmFormat format = static_cast<GemmFormat>(input.Below(4));
+  const size_t bits[] = {32, 16, 8, 4};
+  const size_t in = format == kGemmFp4 ? 32 * (1 + input.Below(20)) : 1 + input.Below(600);
+  const size_t out = 1 + input.Below(20), rows = 1 + input.Below(6);
+  const size_t begin = input.Below(out), end = begin + 1 + input.Below(out - begin);
+  std::vector<uint8_t> weight(out * in * bits[format] / 8), magnitude;
+  for (size_t i = 0; i < out * in && format <= kGemmBf16; ++i) {
+    const float value = input.Bf16();
+    const Bf16 code = FloatToBf16(value);
+    if (format == kGemmF32) std::memcpy(&weight[4 * i], &value, 4);
+    if (format == kGemmBf16) std::memcpy(&weight[2 * i], &code, 2);
+  }
+  for (size_t i = 0; i < weight.size() && format > kGemmBf16; ++i) {
+    weight[i] = format == kGemmFp8 ? input.E4m3() : input.Byte();
+  }
+  magnitude = weight;
+  const size_t bytes = format == kGemmF32 ? 4 : format == kGemmBf16 ? 2 : 1;
+  for (size_t i = bytes - 1; i < magnitude.size(); i += bytes) {
+    magnitude[i] &= format == kGemmFp4 ? 0x77 : 0x7F;
+  }
+  std::vector<uint8_t> scale(format == kGemmFp4 ? out * in / 32
+                                                : (out + 127) / 128 * ((in + 127) / 128));
+  for (uint8_t& s : scale) s = static_cast<uint8_t>(90 + input.Byte() % 64);
+  const std::vector<float> x = input.Bf16s(rows * in);
+  std::vector<float> x_magnitude = x;
+  for (float& v : x_magnitude) v = std::fabs(v);
+
+  const auto multiply = [&](GemmFunction function, const std::vector<uint8_t>& w,
+                            const std::vector<float>& a) {
+    std::vector<float> y(rows * (end - begin));
+    function(
+        {w.data(), scale.data(), in, begin, end, a.data(), in, rows, y.data(), end - begin, begin});
+    return y;
+  };
+  const GemmFunction scalar = GemmKernels(format).back().function;
+  const std::vector<float> expected = multiply(scalar, weight, x);
+  const std::vector<float> sums = multiply(scalar, magnitude, x_magnitude);
+  for (const Kernel<GemmFunction>& kernel : GemmKernels(format)) {
+    if (!CanRun(kernel.isa)) continue;
+    const std::vector<float> found = multiply(kernel.function, weight, x);
+    if ((kernel.isa & kIsaBlas) == 0) CheckSame(expected, found);
+    for (size_t i = 0; i < found.size(); ++i) {
+      Check(std::fabs(found[i] - expected[i]) <= 1.2e-7f * static_cast<float>(in + 1) * sums[i]);
+    }
+  }
+}
+
+void FuzzRoundings(Input& input) {
+  std::vector<float> any(input.Below(70));
+  for (float& v : any) v = input.AnyBits();
+  Compare(RoundBf16Kernels(), [&](RoundBf16Function function) {
+    std::vector<float> x = any;
+    function(x.data(), x.size());
+    return x;
+  });
+  const size_t block = 8 * (1 + input.Below(16));
+  const std::vector<float> finite = input.Finite(block * (1 + input.Below(4)));
+  Compare(QuantizeFp8Kernels(), [&](QuantizeFp8Function function) {
+    std::vector<float> x = finite;
+    function(x.data(), x.size(), block);
+    return x;
+  });
+}
+
+void FuzzKvEntries(Input& input) {
+  const size_t rope = input.Below(70), channels = 64 * (1 + input.Below(8));
+  const KvFormat format = {channels + rope, rope};
+  const std::vector<float> values = input.Finite(format.head_dim);
+  Compare(PackKvKernels(), [&](PackKvFunction function) {
+    std::vector<uint8_t> entry(format.Bytes());
+    function(format, values.data(), entry.data());
+    return entry;
+  });
+  std::vector<uint8_t> entry(format.Bytes());
+  for (uint8_t& code : entry) code = input.E4m3();
+  for (size_t i = 0; i < channels / 64; ++i) entry[channels + i] = input.Byte() % 255;
+  Compare(UnpackKvKernels(), [&](UnpackKvFunction function) {
+    std::vector<float> unpacked(format.head_dim);
+    function(format, entry.data(), unpacked.data());
+    return unpacked;
+  });
+}
+
+void FuzzIndexKeys(Input& input) {
+  const size_t n = 32 * (1 + input.Below(8));
+  const std::vector<float> values = input.Finite(n);
+  Compare(PackIndexKernels(), [&](PackIndexFunction function) {
+    std::vector<uint8_t> key(n / 2 + n / 32);
+    function(values.data(), n, key.data());
+    return key;
+  });
+  std::vector<uint8_t> key(n / 2 + n / 32);
+  for (uint8_t& code : key) code = input.Byte();
+  for (size_t i = 0; i < n / 32; ++i) key[n / 2 + i] = input.Byte() % 255;
+  Compare(UnpackIndexKernels(), [&](UnpackIndexFunction function) {
+    std::vector<float> unpacked(n);
+    function(key.data(), n, unpacked.data());
+    return unpacked;
+  });
+}
+
+void FuzzIndexScores(Input& input) {
+  const size_t heads = 1 + input.Below(9), width = 1 + input.Below(140),
+               count = 1 + input.Below(20);
+  const std::vector<float> q = input.Bf16s(heads * width), keys = input.Bf16s(count * width);
+  const std::vector<float> weight = input.Bf16s(heads);
+  const bool round = input.Below(2) == 0;
+  Compare(IndexScoreKernels(), [&](IndexScoreFunction function) {
+    std::vector<float> score(count);
+    function({q.data(), weight.data(), keys.data(), heads, width, count, round, score.data()});
+    return score;
+  });
+  Compare(DotKernels(), [&](DotFunction function) {
+    return std::vector<float>{function(q.data(), keys.data(), width)};
+  });
+}
+
+struct AttentionState {
+  std::vector<float> max, sum, acc;
+};
+
+void FuzzAttention(Input& input) {
+  const size_t heads = 1 + input.Below(7), head_dim = 1 + input.Below(140);
+  const std::vector<float> q = input.Bf16s(heads * head_dim);
+  const AttentionState empty = {std::vector<float>(heads, -INFINITY), std::vector<float>(heads),
+                                std::vector<float>(heads * head_dim)};
+  std::vector<AttentionState> states(AttentionTileKernels().size(), empty);
+  for (size_t tiles = 1 + input.Below(3); tiles > 0; --tiles) {
+    const size_t count = 1 + input.Below(kAttentionTile);
+    const std::vector<float> keys = input.Bf16s(count * head_dim);
+    const float scale = std::ldexp(1.0f, -static_cast<int>(input.Below(30)));
+    for (size_t i = 0; i < states.size(); ++i) {
+      if (!CanRun(AttentionTileKernels()[i].isa)) continue;
+      AttentionState& s = states[i];
+      AttentionTileKernels()[i].function({q.data(), keys.data(), heads, head_dim, count, scale,
+                                          s.max.data(), s.sum.data(), s.acc.data()});
+    }
+  }
+  const AttentionState& expected = states.back();
+  for (size_t i = 0; i < states.size(); ++i) {
+    if (!CanRun(AttentionTileKernels()[i].isa)) continue;
+    CheckSame(expected.max, states[i].max);
+    CheckSame(expected.sum, states[i].sum);
+    for (size_t j = 0; j < expected.acc.size(); ++j) {
+      // No key is larger than 2^16; 192 keys at most.
+      const float bound = 0x1p-23f * 200 * 0x1p16f * expected.sum[j / head_dim];
+      Check(std::fabs(expected.acc[j] - states[i].acc[j]) <= bound);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace finback
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  finback::Input input(data + 1, size - 1);
+  switch (data[0] % 6) {
+    case 0:
+      finback::FuzzGemm(input);
+      break;
+    case 1:
+      finback::FuzzRoundings(input);
+      break;
+    case 2:
+      finback::FuzzKvEntries(input);
+      break;
+    case 3:
+      finback::FuzzIndexKeys(input);
+      break;
+    case 4:
+      finback::FuzzIndexScores(input);
+      break;
+    default:
+      finback::FuzzAttention(input);
+      break;
+  }
+  return 0;
+}
