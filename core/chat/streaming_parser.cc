@@ -144,8 +144,10 @@ Match ReadParameterHeader(std::string_view text, Header* header) {
 bool ReadUntypedParameter(std::string_view text, Header* header, std::string_view* value) {
   const size_t close = text.substr(0, kLongestTag).find(kTagClose);
   size_t begin = 0;
-  if (close == std::string_view::npos || Attribute(text, "name", &begin) != Match::kYes)
+  if (close == std::string_view::npos || IsHopeless(text.substr(0, close)) ||
+      Attribute(text, "name", &begin) != Match::kYes) {
     return false;
+  }
   for (size_t quote = text.find('"', begin); quote < close; quote = text.find('"', quote + 1)) {
     size_t i = quote + 1;
     if (Bracket(text, &i) != Match::kYes || i > close) continue;
@@ -153,7 +155,7 @@ bool ReadUntypedParameter(std::string_view text, Header* header, std::string_vie
     header->is_string = false;
     header->end = close;
     *value = text.substr(i, close - i);
-    return value->find(wire::kDsml) == std::string_view::npos;
+    return true;
   }
   return false;
 }
@@ -304,7 +306,7 @@ bool CompletionParser::State::FlushText(std::string_view window) {
   size_t held = 0;
   if (!is_last) {
     for (std::string_view marker : kMarkers) held = std::max(held, HeldLength(window, marker));
-    for (std::string_view marker : {kBlockStart, kBlockStart.substr(1), kTagClose}) {
+    for (std::string_view marker : {kBlockStart, kBlockStart.substr(1), kTagStart, kTagClose}) {
       held = std::max(held, HeldLength(window, marker));
     }
   }
