@@ -48,7 +48,6 @@ std::string Value(const std::string& name, const Json& value, bool bytes) {
   if (value.is_array()) {
     std::string list;
     for (const Json& item : value) {
-      if (item.is_structured()) return std::to_string(value.size());
       list +=
           (list.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : item.dump());
     }
@@ -63,19 +62,38 @@ void Row(int indent, const std::string& name, const std::string& value) {
   WriteOut(line + value + "\n");
 }
 
-// Objects become indented blocks, and {"count", "bytes"} one row. `bytes`: all numbers below are
-// bytes.
+// {"count", "bytes"} is one row; so is each {"name", "bytes"} of a list.
+bool IsTotal(const Json& value) {
+  return value.is_object() && value.size() == 2 && value.contains("count") &&
+         value.contains("bytes");
+}
+
+bool IsFileList(const Json& value) {
+  return value.is_array() && !value.empty() && value[0].is_object();
+}
+
+bool HoldsBytes(const std::string& name) {
+  return name == "read_per_token" || name == "cache" || EndsWith(name, "_bytes");
+}
+
+// Objects become indented blocks. `bytes`: all numbers below are bytes.
 void PrintBlock(const Json& block, int indent, bool bytes) {
   for (const auto& [name, value] : block.items()) {
-    if (value.is_object() && value.size() == 2 && value.contains("count") &&
-        value.contains("bytes")) {
+    if (IsTotal(value)) {
       char row[96];
-      std::snprintf(row, sizeof row, "%8s tensors %s", Grouped(value["count"]).c_str(),
+      std::snprintf(row, sizeof row, "%8s tensors  %s", Grouped(value["count"]).c_str(),
                     Bytes(value["bytes"]).c_str());
       Row(indent, name, row);
+    } else if (IsFileList(value)) {
+      WriteOut(std::string(static_cast<size_t>(indent), ' ') + name + "\n");
+      for (const Json& file : value) {
+        Row(indent + 2, file.value("name", ""), Bytes(file.value("bytes", int64_t{0})));
+      }
     } else if (value.is_object()) {
       WriteOut(std::string(static_cast<size_t>(indent), ' ') + name + "\n");
-      PrintBlock(value, indent + 2, bytes || name == "read_per_token" || EndsWith(name, "_bytes"));
+      PrintBlock(value, indent + 2, bytes || HoldsBytes(name));
+    } else if (name == "budget_bytes" && value == 0) {
+      Row(indent, name, "no limit");
     } else {
       Row(indent, name, Value(name, value, bytes));
     }

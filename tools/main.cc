@@ -19,7 +19,8 @@ int PrintVersion(bool json) {
     const Json info = ParseJson(text, "the build information");
     std::string compiled;
     for (const Json& isa : info.value("isas_compiled", Json::array())) {
-      compiled += (compiled.empty() ? "" : ", ") + isa.get<std::string>();
+      if (!compiled.empty()) compiled += ", ";
+      compiled += isa.get<std::string>();
     }
     WriteOut("finback " + std::string(finback_version()) + "\ninstruction set " +
              info.value("isa", "") + ", of " + compiled + "\n");

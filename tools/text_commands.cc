@@ -21,7 +21,8 @@ void PrintIds(const finback_tokens* tokens) {
   const int32_t* ids = finback_tokens_data(tokens);
   std::string line;
   for (size_t i = 0; i < finback_tokens_count(tokens); ++i) {
-    line += (i == 0 ? "" : " ") + std::to_string(ids[i]);
+    if (i != 0) line += ' ';
+    line += std::to_string(ids[i]);
   }
   WriteOut(line + "\n");
   FlushOut();

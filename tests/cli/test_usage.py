@@ -1,0 +1,131 @@
+"""Exit codes, help, and where output goes when something is wrong with the command line or the outputs."""
+
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from command import FINBACK, FIXTURES, CommandTest, environment, finback
+
+COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "logits"]
+
+
+class Usage(CommandTest):
+    def test_help_goes_to_standard_output(self):
+        for arguments in [["--help"]] + [[command, "--help"] for command in COMMANDS]:
+            with self.subTest(arguments):
+                run = self.assert_ok(finback(*arguments))
+                self.assertIn(b"Usage: finback", run.stdout)
+                self.assertEqual(run.stderr, b"")
+
+    def test_version_names_the_instruction_set(self):
+        run = self.assert_ok(finback("--version"))
+        self.assertRegex(run.stdout.decode(), r"^finback \d+\.\d+\.\d+\ninstruction set \w+, of .*scalar")
+
+    def test_version_as_json(self):
+        info = json.loads(self.assert_ok(finback("--version", "--json")).stdout)
+        self.assertIn(info["isa"], info["isas_compiled"])
+        self.assertIn("scalar", info["isas_compiled"])
+
+    def test_forced_instruction_set(self):
+        info = json.loads(finback("--version", "--json", env=environment(FINBACK_ISA="scalar")).stdout)
+        self.assertEqual(info["isa"], "scalar")
+
+    def test_no_command_is_a_usage_error(self):
+        run = finback()
+        self.assertEqual(run.returncode, 2)
+        self.assertEqual(run.stdout, b"")
+        self.assertIn(b"chat", run.stderr)
+
+    def test_usage_errors(self):
+        for arguments in [
+            ["sing"],
+            ["--sing"],
+            ["chat", "--sing"],
+            ["chat", "--think", "--no-think", "hi"],
+            ["chat", "one", "two"],
+            ["chat", "--temperature", "hot", "hi"],
+            ["chat", "--precision", "int3", "hi"],
+            ["logits"],
+            ["logits", "model"],
+            ["logits", "model", "--tokens", "x"],
+            ["encode", "one", "two"],
+        ]:
+            with self.subTest(arguments):
+                self.assert_fails(finback(*arguments), 2, "--help")
+
+    def test_missing_model_is_a_failure_that_names_it(self):
+        for arguments in [["inspect", "/no/such/model"], ["chat", "--model", "/no/such/model", "hi"]]:
+            with self.subTest(arguments):
+                self.assert_fails(finback(*arguments), 1, "/no/such/model")
+
+    def test_model_from_the_environment(self):
+        run = finback("inspect", env=environment(FINBACK_MODEL="/no/such/model/either"))
+        self.assert_fails(run, 1, "/no/such/model/either")
+
+    def test_missing_file_is_a_failure_that_names_it(self):
+        self.assert_fails(finback("encode", "/no/such/file"), 1, "/no/such/file")
+        self.assert_fails(finback("parse", "/no/such/file"), 1, "/no/such/file")
+        self.assert_fails(
+            finback("logits", "/no/such/model", "--tokens", "/no/such/file", "--out", "/dev/null"), 1, "/no/such/file"
+        )
+
+    def test_option_out_of_bounds_is_a_usage_error(self):
+        self.assert_fails(finback("inspect", "--threads", "-5", "/tmp"), 2, "threads")
+        self.assert_fails(finback("inspect", "--threads", "many", "/tmp"), 2, "threads")
+
+
+class Outputs(CommandTest):
+    """What happens when standard output cannot be written."""
+
+    FIXTURE = os.path.join(FIXTURES, "test_input_2.json")
+
+    def test_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            self.assert_fails(finback("encode", self.FIXTURE, stdout=full), 1, "standard output", "No space")
+
+    def test_closed_standard_output(self):
+        run = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", FINBACK, "encode", self.FIXTURE],
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+        self.assert_fails(run, 1, "standard output")
+
+    def test_reader_that_went_away_gets_no_complaint(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as pipe:
+            run = finback("encode", self.FIXTURE, stdout=pipe)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertEqual(run.stderr, b"")
+
+
+class Manual(CommandTest):
+    """The man page and the completions know every option, and no other."""
+
+    SOURCE = os.path.normpath(os.path.join(FIXTURES, "..", "..", "..", "tools"))
+
+    def options(self):
+        names = set()
+        for command in COMMANDS:
+            text = self.assert_ok(finback(command, "--help")).stdout.decode()
+            names |= set(re.findall(r"^\s+(?:-\w,)?(--[\w-]+)", text, re.MULTILINE))
+        return names - {"--help"}
+
+    def test_man_page(self):
+        with open(os.path.join(self.SOURCE, "man", "finback.1"), encoding="ascii") as file:
+            page = file.read().replace("\\-", "-")
+        for option in sorted(self.options()):
+            self.assertRegex(page, re.escape(option) + r"\b")
+
+    def test_completions(self):
+        with open(os.path.join(self.SOURCE, "completions", "finback.bash"), encoding="ascii") as file:
+            completed = set(re.findall(r"--[a-z][\w-]+", file.read()))
+        self.assertEqual(completed - {"--help", "--version"}, self.options())
+
+
+if __name__ == "__main__":
+    unittest.main()
