@@ -13,11 +13,12 @@ enum class LayerKind : uint8_t { kWindow, kCsa, kHca };  // compression ratio 0,
 
 enum class Scoring : uint8_t { kSqrtSoftplus, kSigmoid, kSoftmax };
 
-enum class EffortLadder : uint8_t { kPreview, k0731 };  // how reasoning effort is spelled in the prompt
+// How reasoning effort is spelled in the prompt.
+enum class EffortLadder : uint8_t { kPreview, k0731 };
 
 struct LayerSpec {
   LayerKind kind = LayerKind::kWindow;
-  int32_t ratio = 0;       // tokens per compressed entry; 0 for kWindow
+  int32_t ratio = 0;         // tokens per compressed entry; 0 for kWindow
   bool hash_routed = false;  // experts are looked up by token id
 };
 
@@ -28,7 +29,7 @@ struct Config {
   int32_t index_heads = 0, index_head_dim = 0, index_topk = 0;
   int32_t experts = 0, experts_per_token = 0, expert_width = 0, hash_layers = 0;
   int32_t hc_streams = 0, hc_sinkhorn_iterations = 0;
-  int32_t drafts = 0;  // MTP blocks that this library runs (0 when the checkpoint's are of another design)
+  int32_t drafts = 0;  // MTP blocks that this library runs; 0 when they are of another design
   int64_t max_position = 0;
   float rms_norm_eps = 1e-6f, hc_eps = 1e-6f, routed_scale = 1.0f, swiglu_limit = 0.0f;
   float rope_theta = 10000.0f, compress_rope_theta = 160000.0f;
@@ -40,13 +41,14 @@ struct Config {
   int32_t bos_id = 0, eos_id = 1;
   std::vector<LayerSpec> layers;  // [layers_count], then one per MTP block
 
-  // False when head shapes do not allow the published roundings (head_dim - rope_dim not a multiple of
-  // 64): such checkpoints run without the cache simulations (architecture 1.4).
+  // False for checkpoints that say nothing of quantization, and when head shapes do not allow the
+  // published roundings (head_dim - rope_dim not a multiple of 64, index_head_dim not of 32): they
+  // run without the cache simulations (architecture 1.4).
   bool quantized_cache = true;
 };
 
-// `path` is used in messages only. Throws Error(kCheckpoint) naming the field, found and expected, and
-// Error(kUnsupported) naming the architecture when it is not DeepSeek-V4.
+// `path` is used in messages only. Throws Error(kCheckpoint) naming the field, found and expected,
+// and Error(kUnsupported) naming the architecture when it is not DeepSeek-V4.
 Config ParseConfig(const std::string& text, const std::string& path);
 
 // Reads and parses <folder>/config.json.
@@ -56,8 +58,8 @@ Config LoadConfig(const std::string& folder);
 struct GenerationConfig {
   bool do_sample = true;
   double temperature = 1.0, top_p = 1.0;
-  int32_t top_k = 0;                 // 0: off
-  bool has_thinking = false;         // optional "thinking": true|false in the file overrides the default
+  int32_t top_k = 0;          // 0: off
+  bool has_thinking = false;  // optional "thinking": true|false in the file overrides the default
   bool thinking = true;
 };
 GenerationConfig LoadGenerationConfig(const std::string& folder);

@@ -14,6 +14,11 @@ std::unique_ptr<Model> Model::Open(const std::string& folder, const ModelOptions
   impl.config = LoadConfig(folder);
   impl.precision = options.precision;
   impl.weights = Weights::Open(folder, impl.config);
+  if (impl.weights->foreign_drafts()) {  // known from the tensors' names alone
+    impl.config.foreign_drafts = true;
+    impl.config.drafts = 0;
+    impl.config.layers.resize(static_cast<size_t>(impl.config.layers_count));
+  }
   impl.compute = std::make_unique<Compute>(impl.config, options.precision, options.threads);
   return model;
 }

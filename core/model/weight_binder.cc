@@ -79,58 +79,72 @@ const uint8_t* WeightBinder::Scale(const std::string& name, int64_t rows, int64_
   return store_.converted.back().codes.data();
 }
 
-Linear WeightBinder::Matrix(const std::string& name, Storage storage, int64_t out, int64_t in) {
-  const bool expert = storage == Storage::kExpert;
-  const bool blocked = expert || storage == Storage::kFp8;
-  const bool fp8 = blocked || storage == Storage::kFp8Unblocked;
-  const char* dtypes = expert                         ? "I8 (packed FP4), F8_E4M3, BF16 or F32"
-                       : fp8                          ? "F8_E4M3, BF16 or F32"
-                       : storage == Storage::kFloat32 ? "F32 or BF16"
-                                                      : "BF16 or F32";
-  const int64_t shape[] = {out, in};
-  const size_t tensor = Require(name, dtypes, shape, 2);
-  const SafetensorsEntry& entry = *store_.entries[tensor];
-  Linear linear{.dtype = Dtype::kF32, .out = out, .in = in, .weight = store_.tensors[tensor].data};
-  const bool packed = entry.type == StoredType::kI8 || entry.type == StoredType::kU8 ||
-                      entry.type == StoredType::kF4;
-  if (entry.type == StoredType::kF32 || entry.type == StoredType::kBf16) {
-    linear.dtype = entry.type == StoredType::kF32 ? Dtype::kF32 : Dtype::kBf16;
-  } else if (fp8 && entry.type == StoredType::kF8E4m3) {
-    linear.dtype = Dtype::kF8E4m3;
-  } else if (expert && packed) {
-    linear.dtype = Dtype::kFp4Packed;
-  } else {
-    ThrowDtype(tensor, dtypes);
+Dtype WeightBinder::MatrixDtype(size_t tensor, Storage storage) const {
+  const StoredType type = store_.entries[tensor]->type;
+  if (type == StoredType::kF32) return Dtype::kF32;
+  if (type == StoredType::kBf16) return Dtype::kBf16;
+  const bool plain = storage == Storage::kFloat || storage == Storage::kFloat32;
+  if (!plain && type == StoredType::kF8E4m3) return Dtype::kF8E4m3;
+  const bool packed = type == StoredType::kI8 || type == StoredType::kU8 || type == StoredType::kF4;
+  if (storage == Storage::kExpert && packed) return Dtype::kFp4Packed;
+  ThrowDtype(tensor, ExpectedDtypes(storage));
+}
+
+const char* WeightBinder::ExpectedDtypes(Storage storage) {
+  switch (storage) {
+    case Storage::kFloat:
+      return "BF16 or F32";
+    case Storage::kFloat32:
+      return "F32 or BF16";
+    case Storage::kExpert:
+      return "I8 (packed FP4), F8_E4M3, BF16 or F32";
+    default:
+      return "F8_E4M3, BF16 or F32";
   }
+}
+
+// Two elements a byte: the header may count bytes or, tagged F4, elements; the size decides.
+void WeightBinder::CheckPacked(size_t tensor, int64_t out, int64_t in) const {
+  const SafetensorsEntry& entry = *store_.entries[tensor];
+  const int64_t logical[] = {out, in}, packed[] = {out, in / 2};
+  const bool elements = entry.type == StoredType::kF4 && entry.rank == 2 && entry.shape[1] == in;
+  CheckShape(tensor, elements ? logical : packed, 2);
+  const uint64_t expected = static_cast<uint64_t>(out) * static_cast<uint64_t>(in) / 2;
+  const uint64_t found = store_.tensors[tensor].bytes;
+  if (found == expected) return;
+  Throw(Code::kCheckpoint, "%s: found %llu bytes, expected %llu for packed FP4 %s",
+        store_.Where(tensor).c_str(), static_cast<unsigned long long>(found),
+        static_cast<unsigned long long>(expected), ShapeText(logical, 2).c_str());
+}
+
+Linear WeightBinder::Matrix(const std::string& name, Storage storage, int64_t out, int64_t in) {
+  const int64_t shape[] = {out, in};
+  const size_t tensor = Require(name, ExpectedDtypes(storage), shape, 2);
+  Linear linear;
+  linear.dtype = MatrixDtype(tensor, storage);
+  linear.out = out;
+  linear.in = in;
+  linear.weight = store_.tensors[tensor].data;
+  const StoredType type = store_.entries[tensor]->type;
+  const bool blocked = storage == Storage::kFp8 || storage == Storage::kExpert;
   if (linear.quantized() && blocked && in % 128 != 0) {
     Throw(Code::kUnsupported, "%s: found %s with %lld inputs, expected a multiple of 128",
-          store_.Where(tensor).c_str(), StoredTypeName(entry.type), static_cast<long long>(in));
+          store_.Where(tensor).c_str(), StoredTypeName(type), static_cast<long long>(in));
   }
   if (linear.dtype == Dtype::kFp4Packed) {
-    // Two elements a byte: the header may count bytes or, tagged F4, elements. The size decides,
-    // and the header's own consistency was checked before.
-    const int64_t bytes_shape[] = {out, in / 2};
-    const bool logical = entry.type == StoredType::kF4 && entry.rank == 2 && entry.shape[1] == in;
-    CheckShape(tensor, logical ? shape : bytes_shape, 2);
-    if (store_.tensors[tensor].bytes !=
-        static_cast<uint64_t>(out) * static_cast<uint64_t>(in) / 2) {
-      Throw(Code::kCheckpoint, "%s: found %llu bytes, expected %lld for packed FP4 [%lld, %lld]",
-            store_.Where(tensor).c_str(),
-            static_cast<unsigned long long>(store_.tensors[tensor].bytes),
-            static_cast<long long>(out * in / 2), static_cast<long long>(out),
-            static_cast<long long>(in));
-    }
+    CheckPacked(tensor, out, in);
     Mark(tensor, linear.dtype, shape, 2);
     linear.scale = Scale(ScaleName(name), out, in / 32);
     return linear;
   }
   CheckShape(tensor, shape, 2);
   Mark(tensor, linear.dtype, shape, 2);
-  if (linear.quantized())
+  if (linear.quantized()) {
     linear.scale = Scale(ScaleName(name), CeilDiv(out, 128), CeilDiv(in, 128));
+  }
   if (storage == Storage::kFloat32 && linear.dtype == Dtype::kBf16) {
     store_.widened.emplace_back(static_cast<size_t>(out * in));
-    Widen(linear.weight, entry.type, static_cast<size_t>(out * in), store_.widened.back().data());
+    Widen(linear.weight, type, static_cast<size_t>(out * in), store_.widened.back().data());
     linear.weight = reinterpret_cast<const uint8_t*>(store_.widened.back().data());
     linear.dtype = Dtype::kF32;
   }

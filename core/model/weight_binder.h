@@ -27,6 +27,9 @@ class WeightBinder {
     kExpert,        // packed FP4 with row scales, or kFp8
   };
 
+  static const char* ExpectedDtypes(Storage storage);
+  Dtype MatrixDtype(size_t tensor, Storage storage) const;
+  void CheckPacked(size_t tensor, int64_t out, int64_t in) const;
   Linear Matrix(const std::string& name, Storage storage, int64_t out, int64_t in);
   Vector Values(const std::string& name, std::initializer_list<int64_t> shape);
   Vector Norm(const std::string& name, int64_t width) { return Values(name + ".weight", {width}); }

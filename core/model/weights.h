@@ -32,8 +32,8 @@ struct Linear {
   Dtype dtype = Dtype::kF32;  // kF32, kBf16, kF8E4m3, kFp4Packed
   int64_t out = 0, in = 0;
   const uint8_t* weight = nullptr;
-  const uint8_t* scale =
-      nullptr;  // kF8E4m3: E8M0 [ceil(out/128), ceil(in/128)]; kFp4Packed: [out, in/32]
+  // E8M0: kF8E4m3 [ceil(out/128), ceil(in/128)]; kFp4Packed [out, in/32].
+  const uint8_t* scale = nullptr;
   bool quantized() const { return dtype == Dtype::kF8E4m3 || dtype == Dtype::kFp4Packed; }
 };
 
@@ -91,8 +91,7 @@ struct DraftWeights {  // an MTP block
 
 class Weights {
  public:
-  // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported) naming file, tensor, found,
-  // expected.
+  // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported): file, tensor, found, expected.
   static std::unique_ptr<Weights> Open(const std::string& folder, const Config& config);
   ~Weights();
 
