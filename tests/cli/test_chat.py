@@ -12,10 +12,15 @@ from command import FINBACK, KRILL, CommandTest, environment, finback, needs_kri
 QUESTION = "What do baleen whales eat?"
 
 
+def one_thread(arguments):
+    """Tests run side by side: one thread each, unless the test is about threads."""
+    return [] if "--threads" in arguments else ["--threads", 1]
+
+
 @needs_krill
 class Chat(CommandTest):
     def chat(self, *arguments, **options):
-        return self.assert_ok(finback("chat", "--model", KRILL, *arguments, **options))
+        return self.assert_ok(finback("chat", "--model", KRILL, *one_thread(arguments), *arguments, **options))
 
     def test_answer_alone_on_standard_output(self):
         run = self.chat(QUESTION)
@@ -88,7 +93,7 @@ class Chat(CommandTest):
     def test_seed_decides_and_threads_do_not(self):
         hot = ["--no-think", "--temperature", 1.5, "--max-tokens", 40]
         one = self.chat(*hot, "--seed", 1, QUESTION).stdout
-        self.assertEqual(self.chat(*hot, "--seed", 1, "--threads", 1, QUESTION).stdout, one)
+        self.assertEqual(self.chat(*hot, "--seed", 1, "--threads", 2, QUESTION).stdout, one)
         others = {self.chat(*hot, "--seed", seed, QUESTION).stdout for seed in range(2, 7)}
         self.assertTrue(others - {one})
 
@@ -155,7 +160,7 @@ class Chat(CommandTest):
 @needs_krill
 class Complete(CommandTest):
     def complete(self, *arguments, **options):
-        return self.assert_ok(finback("complete", "--model", KRILL, "--max-tokens", 12, *arguments, **options))
+        return self.assert_ok(finback("complete", "--model", KRILL, "--threads", 1, "--max-tokens", 12, *arguments, **options))
 
     def test_continuation_alone_on_standard_output(self):
         run = self.complete("The finback whale")
