@@ -17,9 +17,14 @@ bool StopFilter::Push(std::string_view text, std::string* out) {
     return false;
   }
   held_.append(text);
-  // The stop string that begins first wins.
-  size_t cut = std::string::npos;
-  for (const std::string& stop : stops_) cut = std::min(cut, held_.find(stop));
+  // The stop string that is complete first wins, and the longest of those: so pieces do not matter.
+  size_t cut = std::string::npos, end = std::string::npos;
+  for (const std::string& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at == std::string::npos || at + stop.size() > end) continue;
+    cut = at + stop.size() < end ? at : std::min(cut, at);
+    end = at + stop.size();
+  }
   if (cut != std::string::npos) {
     out->append(held_, 0, cut);
     held_.clear();
