@@ -75,11 +75,19 @@ Match Bracket(std::string_view text, size_t* i) {
   return Literal(text, ">", i);
 }
 
-// A name may hold anything; but a DSML or end-of-sentence token says that it has no end.
-bool IsHopeless(std::string_view text) {
-  return text.size() > kLongestTag || text.find(wire::kDsml) != std::string_view::npos ||
-         text.find(wire::kEos) != std::string_view::npos;
+// A name may hold anything; but a DSML or end-of-sentence token says that it has no end, and so
+// does its length. Returns how long a text is when that is known; more than text.size() if it is
+// not.
+size_t HopelessLength(std::string_view text) {
+  size_t length = kLongestTag + 1;
+  for (std::string_view marker : {wire::kDsml, wire::kEos}) {
+    const size_t at = text.find(marker);
+    if (at != std::string_view::npos) length = std::min(length, at + marker.size());
+  }
+  return length;
 }
+
+bool IsHopeless(std::string_view text) { return HopelessLength(text) <= text.size(); }
 
 struct Header {
   std::string name;
@@ -92,9 +100,10 @@ Match ReadInvokeHeader(std::string_view text, Header* header) {
   size_t begin = 0;
   const Match start = Attribute(text, "name", &begin);
   if (start != Match::kYes) return start;
+  const size_t hopeless = HopelessLength(text);
   for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
        quote = text.find('"', quote + 1)) {
-    if (IsHopeless(text.substr(0, quote))) return Match::kNo;
+    if (quote >= hopeless) return Match::kNo;
     size_t i = quote + 1;
     if (Bracket(text, &i) != Match::kYes) continue;
     header->end = i;
@@ -107,7 +116,7 @@ Match ReadInvokeHeader(std::string_view text, Header* header) {
     header->name = text.substr(begin, quote - begin);
     return Match::kYes;
   }
-  return IsHopeless(text) ? Match::kNo : Match::kNeedMore;
+  return hopeless <= text.size() ? Match::kNo : Match::kNeedMore;
 }
 
 // `\s*string\s*=\s*"true|false"\s*>` at `*i`.
@@ -125,19 +134,20 @@ Match ReadParameterHeader(std::string_view text, Header* header) {
   size_t begin = 0;
   const Match start = Attribute(text, "name", &begin);
   if (start != Match::kYes) return start;
+  const size_t hopeless = HopelessLength(text);
   for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
        quote = text.find('"', quote + 1)) {
-    if (IsHopeless(text.substr(0, quote))) return Match::kNo;
+    if (quote >= hopeless) return Match::kNo;
     size_t i = quote + 1;
     const Match match = ReadStringAttribute(text, &i, &header->is_string);
     if (match == Match::kNo) continue;
-    if (match == Match::kNeedMore) return IsHopeless(text) ? Match::kNo : match;
+    if (match == Match::kNeedMore) return hopeless <= text.size() ? Match::kNo : match;
     if (i > kLongestTag) return Match::kNo;
     header->name = text.substr(begin, quote - begin);
     header->end = i;
     return Match::kYes;
   }
-  return IsHopeless(text) ? Match::kNo : Match::kNeedMore;
+  return hopeless <= text.size() ? Match::kNo : Match::kNeedMore;
 }
 
 // A parameter without its string attribute, when it is short and complete: `name="K">VALUE</...`.

@@ -123,8 +123,23 @@ class Maker:
             message["task"] = "sing"
         return message
 
+    def exchange(self):
+        """A call of several tools and their results, in any order."""
+        ids = self.random.sample(["c1", "c2", "c3", "c4"], self.random.randint(2, 4))
+        calls = [dict(self.call(), id=i) for i in ids if self.chance(0.9)]
+        results = [{"role": "tool", "tool_call_id": self.random.choice(ids + ["c1"]), "content": self.text() + str(n)}
+                   for n in range(self.random.randint(1, 4))]
+        if self.chance(0.3):
+            results.insert(self.random.randint(0, len(results)), {"role": "user", "content": self.text()})
+        return [{"role": "assistant", "reasoning_content": self.text(), "tool_calls": calls}] + results
+
+    def conversation(self):
+        if self.chance(0.3):
+            return [m for _ in range(self.random.randint(1, 3)) for m in self.exchange()]
+        return [self.message() for _ in range(self.random.randint(0, 9))]
+
     def request(self):
-        out = {"messages": [self.message() for _ in range(self.random.randint(0, 9))]}
+        out = {"messages": self.conversation()}
         if self.chance(0.25):
             out["context"] = [self.message() for _ in range(self.random.randint(0, 5))]
         out["thinking_mode"] = self.random.choice(["thinking", "chat"])
