@@ -41,7 +41,7 @@ std::string Pcre2Message(int code) {
 // Steps of backtracking that one start of a match may take. Honest patterns need a few per byte
 // (the longest run of white space is gone through twice); an exponential one hits this at once.
 uint32_t MatchLimit(size_t text_bytes) {
-  return static_cast<uint32_t>(std::min<size_t>(10000 + 16 * text_bytes, UINT32_MAX / 2));
+  return static_cast<uint32_t>(std::min<size_t>(100000 + 16 * text_bytes, UINT32_MAX / 2));
 }
 
 }  // namespace

@@ -154,6 +154,27 @@ TEST(TokenizerPattern, MatchesTheSameWithoutTheCompiler) {
   }
 }
 
+TEST(TokenizerPattern, BearsLongTextsWithoutTheCompiler) {
+  for (const char* regex : TokenizerJson::kPatterns) {
+    const SplitPattern compiled = SplitPattern::Regex(regex, "p");
+    const SplitPattern interpreted = SplitPattern::Regex(regex, "p", /*use_jit=*/false);
+    for (const char* character : {" ", "\n", "a", "1", "!", "\u3042", "\u0301", "\u180e", "\x01"}) {
+      std::string text;
+      while (text.size() < 500000) text += character;
+      text += " x";
+      // Of one-character matches (digits, control characters) the first few thousand are enough.
+      const std::string_view some = std::string_view(text).substr(text.size() - 3002);
+      ASSERT_EQ(Matches(compiled, some), Matches(interpreted, some)) << regex;
+      SplitPattern::Scratch scratch;
+      SplitPattern::Span fast;
+      SplitPattern::Span slow;
+      ASSERT_EQ(compiled.Find(text, 0, &scratch, &fast),
+                interpreted.Find(text, 0, &scratch, &slow));
+      ASSERT_EQ(fast.end, slow.end) << regex;
+    }
+  }
+}
+
 TEST(TokenizerPattern, StopsWhatBacktracksWithoutEnd) {
   const std::string text = std::string(200, 'a') + "!";
   for (const char* regex : {"(?:a+)+\\z", "(?:a|a)*\\z", "a*a*a*a*a*a*a*a*\\z"}) {
