@@ -1,30 +1,15 @@
 // Answers of scripted and random models, through the backend's interface.
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <map>
-#include <new>
 #include <thread>
 
 #include "core/base/status.h"
 #include "core/local/local_backend.h"
+#include "tests/core/local/counting_allocator.h"
 #include "tests/core/local/model_builder.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}  // namespace
-
-// Counts what the program allocates; the decoding test looks at the difference.
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { free(memory); }
-void operator delete(void* memory, size_t) noexcept { free(memory); }
 
 namespace finback {
 namespace {
@@ -424,9 +409,9 @@ TEST(Decoding, AllocatesNothingPerToken) {
       ParseChatRequest(Json(std::string(kNoThinking) + ", " + Favour(backend.get(), "tick"))));
   Event event;
   for (int i = 0; i < 40; ++i) ASSERT_TRUE(stream->Step(&event));
-  const int64_t before = allocations.load();
+  const int64_t before = AllocationCount();
   for (int i = 0; i < 64; ++i) stream->Step(&event);
-  EXPECT_EQ(allocations.load() - before, 0);
+  EXPECT_EQ(AllocationCount() - before, 0);
 }
 
 TEST(Sequence, IsStoppedByACancelAndGoesOn) {

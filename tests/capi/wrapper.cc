@@ -1,0 +1,80 @@
+// wrapper FOLDER: the C++ wrapper over the same library.
+#include <gtest/gtest.h>
+
+#include <finback/finback.hpp>
+#include <string>
+
+namespace {
+
+std::string folder;
+
+finback::Engine Open(const char* name) {
+  finback::Options options;
+  options.Set("model", folder + "/" + name).Set("threads", "1").Set("context_tokens", "256");
+  return finback::Engine(options);
+}
+
+constexpr const char* kHello = R"({"messages": [{"role": "user", "content": "hi"}]})";
+
+TEST(Wrapper, IteratesOverEvents) {
+  finback::Engine engine = Open("scripted");
+  std::string reasoning, content, finish;
+  finback::Stream stream = engine.Chat(kHello);
+  for (const finback::Event& event : stream) {
+    if (event.kind == finback::EventKind::kReasoning) reasoning += event.text;
+    if (event.kind == finback::EventKind::kContent) content += event.text;
+    if (event.kind == finback::EventKind::kFinish) finish = event.finish_reason;
+  }
+  EXPECT_EQ(reasoning, "Let me think.");
+  EXPECT_EQ(content, "Hello world!");
+  EXPECT_EQ(finish, "stop");
+  EXPECT_EQ(stream.Usage().completion_tokens, 7);
+  EXPECT_NE(stream.Response().find("Hello world!"), std::string::npos);
+}
+
+TEST(Wrapper, ThrowsWithTheCode) {
+  finback::Engine engine = Open("scripted");
+  try {
+    engine.Chat("{}");
+    FAIL();
+  } catch (const finback::Error& error) {
+    EXPECT_EQ(error.code(), FINBACK_ERROR_INVALID_REQUEST);
+    EXPECT_STREQ(error.what(), "messages: is missing");
+  }
+}
+
+TEST(Wrapper, KeepsTheProgressCallbackAlive) {
+  int calls = 0;
+  finback::Options options;
+  options.Set("model", folder + "/scripted");
+  auto engine = std::make_unique<finback::Engine>(
+      std::move(options), [&calls](std::string_view, uint64_t, uint64_t) { return ++calls > 0; });
+  const int at_open = calls;
+  finback::Stream stream = engine->Chat(kHello);
+  engine.reset();
+  for (const finback::Event& event : stream) (void)event;
+  EXPECT_GT(calls, at_open);
+}
+
+TEST(Wrapper, RunsSequences) {
+  finback::Engine engine = Open("random");
+  finback::Sequence sequence = engine.NewSequence();
+  const std::vector<int32_t> ids = engine.Tokenize("whale");
+  const std::vector<float> all = sequence.Evaluate(ids, finback::Rows::kAll);
+  ASSERT_EQ(all.size(), ids.size() * sequence.Vocab());
+  finback::Sequence other = engine.NewSequence();
+  sequence.RollBack(1);
+  other.Restore(sequence.Snapshot());
+  const std::vector<float> last = other.Evaluate({ids.back()});
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), all.end() - static_cast<long>(last.size())));
+  EXPECT_EQ(engine.Detokenize(ids), "whale");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (argc != 2) return 2;
+  folder = argv[1];
+  return RUN_ALL_TESTS();
+}
