@@ -47,7 +47,7 @@ size_t HeldLength(std::string_view text, std::string_view marker) {
   return 0;
 }
 
-enum class Match { kNo, kYes, kNeedMore };
+enum class Match { kFails, kYes, kNeedMore };
 
 // Matches `literal` at `*i` and steps over it.
 Match Literal(std::string_view text, std::string_view literal, size_t* i) {
@@ -56,7 +56,7 @@ Match Literal(std::string_view text, std::string_view literal, size_t* i) {
     *i += literal.size();
     return Match::kYes;
   }
-  return rest == literal.substr(0, rest.size()) ? Match::kNeedMore : Match::kNo;
+  return rest == literal.substr(0, rest.size()) ? Match::kNeedMore : Match::kFails;
 }
 
 // `\s*WORD\s*=\s*"` at `*i`.
@@ -103,7 +103,7 @@ Match ReadInvokeHeader(std::string_view text, Header* header) {
   const size_t hopeless = HopelessLength(text);
   for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
        quote = text.find('"', quote + 1)) {
-    if (quote >= hopeless) return Match::kNo;
+    if (quote >= hopeless) return Match::kFails;
     size_t i = quote + 1;
     if (Bracket(text, &i) != Match::kYes) continue;
     header->end = i;
@@ -112,11 +112,11 @@ Match ReadInvokeHeader(std::string_view text, Header* header) {
         Literal(text, kTagClose, &i) != Match::kYes) {
       continue;
     }
-    if (i > kLongestTag) return Match::kNo;
+    if (i > kLongestTag) return Match::kFails;
     header->name = text.substr(begin, quote - begin);
     return Match::kYes;
   }
-  return hopeless <= text.size() ? Match::kNo : Match::kNeedMore;
+  return hopeless <= text.size() ? Match::kFails : Match::kNeedMore;
 }
 
 // `\s*string\s*=\s*"true|false"\s*>` at `*i`.
@@ -125,7 +125,7 @@ Match ReadStringAttribute(std::string_view text, size_t* i, bool* is_string) {
   if (match != Match::kYes) return match;
   match = Literal(text, "true\"", i);
   *is_string = match == Match::kYes;
-  if (match == Match::kNo) match = Literal(text, "false\"", i);
+  if (match == Match::kFails) match = Literal(text, "false\"", i);
   return match == Match::kYes ? Bracket(text, i) : match;
 }
 
@@ -137,17 +137,17 @@ Match ReadParameterHeader(std::string_view text, Header* header) {
   const size_t hopeless = HopelessLength(text);
   for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
        quote = text.find('"', quote + 1)) {
-    if (quote >= hopeless) return Match::kNo;
+    if (quote >= hopeless) return Match::kFails;
     size_t i = quote + 1;
     const Match match = ReadStringAttribute(text, &i, &header->is_string);
-    if (match == Match::kNo) continue;
-    if (match == Match::kNeedMore) return hopeless <= text.size() ? Match::kNo : match;
-    if (i > kLongestTag) return Match::kNo;
+    if (match == Match::kFails) continue;
+    if (match == Match::kNeedMore) return hopeless <= text.size() ? Match::kFails : match;
+    if (i > kLongestTag) return Match::kFails;
     header->name = text.substr(begin, quote - begin);
     header->end = i;
     return Match::kYes;
   }
-  return hopeless <= text.size() ? Match::kNo : Match::kNeedMore;
+  return hopeless <= text.size() ? Match::kFails : Match::kNeedMore;
 }
 
 // A parameter without its string attribute, when it is short and complete: `name="K">VALUE</...`.
@@ -236,6 +236,7 @@ struct CompletionParser::State {
   Utf8Stream utf8;
   std::string buffer;  // undecided from `position` on
   size_t position = 0;
+  std::string joined;          // tail and rest; kept, so that a token allocates nothing
   std::string tail;            // the last delivered text, which removals may join with what follows
   size_t newlines = 0;         // that led in the tag or block at hand
   bool tag_closes = false;     // kTag: it began with `</`
@@ -330,7 +331,7 @@ bool CompletionParser::State::FlushText(std::string_view window) {
 bool CompletionParser::State::Text() {
   if (rest().empty()) return false;
   // Markers are sought in what a reader would see: delivered text and what follows it.
-  const std::string joined = tail + std::string(rest());
+  joined.assign(tail).append(rest());
   const std::string_view window = joined;
   const size_t delivered = tail.size();
   size_t begin = 0, end = std::string_view::npos;
@@ -396,7 +397,7 @@ bool CompletionParser::State::Tag() {
   std::string word;
   size_t end;
   if (!Word(0, &word, &end)) return false;
-  Match match = Match::kNo;
+  Match match = Match::kFails;
   size_t i = end;
   Header header;
   if (word == "tool_calls" && (tag_closes ? calls > 0 : !reasoning || at_line_start)) {
@@ -405,7 +406,7 @@ bool CompletionParser::State::Tag() {
     match = ReadInvokeHeader(rest().substr(end), &header);
   }
   if (match == Match::kNeedMore) return is_last ? RemoveUnfinished() : false;
-  if (match == Match::kNo) return StrayTag(word, end);
+  if (match == Match::kFails) return StrayTag(word, end);
   if (word == "invoke") {
     OpenCall(header, end);
     return true;
@@ -462,7 +463,7 @@ bool CompletionParser::State::BlockTag(size_t begin, size_t word_begin, bool clo
   std::string word;
   size_t end;
   if (!Word(word_begin, &word, &end)) return false;
-  Match match = Match::kNo;
+  Match match = Match::kFails;
   size_t i = end;
   Header header;
   if (word == "tool_calls") {
@@ -476,7 +477,7 @@ bool CompletionParser::State::BlockTag(size_t begin, size_t word_begin, bool clo
     return Take(match == Match::kYes ? i : end, calls_in_block ? Mode::kDone : Mode::kText);
   }
   if (match == Match::kNeedMore) return RemoveUnfinished();
-  if (match == Match::kNo) return LeaveBlock(calls_in_block ? begin : 0);
+  if (match == Match::kFails) return LeaveBlock(calls_in_block ? begin : 0);
   if (word == "tool_calls") return Take(i, Mode::kBlock);
   OpenCall(header, end);
   return true;
@@ -544,7 +545,7 @@ bool CompletionParser::State::OpenParameter(size_t header_begin) {
   const std::string_view text = rest().substr(header_begin);
   const Match match = ReadParameterHeader(text, &header);
   if (match == Match::kNeedMore) return is_last ? RemoveUnfinished() : false;
-  if (match == Match::kNo) {
+  if (match == Match::kFails) {
     std::string_view untyped;
     if (!ReadUntypedParameter(text, &header, &untyped)) {
       Take(header_begin);
