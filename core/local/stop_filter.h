@@ -1,6 +1,6 @@
-// Ends text at the stop string that is complete first, whatever pieces it comes in. Holds back at most what could
-// still become one; never lets through a stop string or, at the end of a stopped answer, a part of
-// one.
+// Ends text at the stop string that is complete first, whatever pieces it comes in. Holds back at
+// most what could still become one; never lets through a stop string or, at the end of a stopped
+// answer, a part of one.
 #pragma once
 
 #include <string>

@@ -1,6 +1,5 @@
 /* The smallest test kit: CHECK counts failures and says where; main returns the count. */
-#ifndef FINBACK_TESTS_CAPI_CHECK_H
-#define FINBACK_TESTS_CAPI_CHECK_H
+#pragma once
 
 #include <stdio.h>
 #include <string.h>
@@ -25,5 +24,3 @@ static int failures = 0;
               actual_ ? actual_ : "NULL", (expected));                        \
     }                                                                         \
   } while (0)
-
-#endif
