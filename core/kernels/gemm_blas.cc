@@ -14,6 +14,10 @@
 #include "core/kernels/decode.h"
 #include "core/kernels/gemm.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace finback {
 namespace {
 
@@ -27,6 +31,19 @@ using Sgemm = void (*)(int order, int transpose_a, int transpose_b, int m, int n
                        float alpha, const float* a, int lda, const float* b, int ldb, float beta,
                        float* c, int ldc);
 using SetThreads = void (*)(int threads);
+using CoreName = char* (*)();
+
+// OpenBLAS takes any AMD processor of family 15 for an Opteron and then prefetches with 3DNow!,
+// which emulated processors of that family (qemu64) do not have.
+bool CanRunItsKernels(const char* core) {
+#if defined(__x86_64__)
+  if (strncmp(core, "Opteron", 7) != 0) return true;
+  uint32_t a, b, c, d;
+  return __get_cpuid(0x80000001u, &a, &b, &c, &d) && (d & (1u << 31)) != 0;
+#else
+  return core != nullptr;
+#endif
+}
 
 // Never closed: its threads outlive any call.
 Sgemm LoadSgemm() {
@@ -35,7 +52,9 @@ Sgemm LoadSgemm() {
   const SetThreads set_threads =
       reinterpret_cast<SetThreads>(dlsym(library, "openblas_set_num_threads"));
   const Sgemm sgemm = reinterpret_cast<Sgemm>(dlsym(library, "cblas_sgemm"));
-  if (set_threads == nullptr || sgemm == nullptr) return nullptr;
+  const CoreName core_name = reinterpret_cast<CoreName>(dlsym(library, "openblas_get_corename"));
+  if (set_threads == nullptr || sgemm == nullptr || core_name == nullptr) return nullptr;
+  if (!CanRunItsKernels(core_name())) return nullptr;
   set_threads(1);
   return sgemm;
 }

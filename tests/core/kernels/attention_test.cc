@@ -24,6 +24,12 @@ void RunTile(AttentionTileFunction function, const std::vector<float>& q, const 
             .acc = state.acc.data()});
 }
 
+// The rows above the scalar one, which is what they are compared with.
+template <typename Function>
+std::vector<Kernel<Function>> AboveScalar(KernelList<Function> list) {
+  return {list.begin(), list.end() - 1};
+}
+
 class AttentionTileTest : public ::testing::TestWithParam<Kernel<AttentionTileFunction>> {
  protected:
   void SetUp() override {
@@ -36,6 +42,12 @@ INSTANTIATE_TEST_SUITE_P(All, AttentionTileTest,
                                              AttentionTileKernels().end()),
                          [](const auto& test) { return std::string(test.param.name); });
 
+class AttentionTwinTest : public AttentionTileTest {};
+INSTANTIATE_TEST_SUITE_P(All, AttentionTwinTest,
+                         ::testing::ValuesIn(AboveScalar(AttentionTileKernels())),
+                         [](const auto& test) { return std::string(test.param.name); });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(AttentionTwinTest);
+
 class IndexScoreTest : public ::testing::TestWithParam<Kernel<IndexScoreFunction>> {
  protected:
   void SetUp() override {
@@ -47,6 +59,12 @@ INSTANTIATE_TEST_SUITE_P(All, IndexScoreTest,
                          ::testing::ValuesIn(IndexScoreKernels().begin(),
                                              IndexScoreKernels().end()),
                          [](const auto& test) { return std::string(test.param.name); });
+
+class IndexScoreTwinTest : public IndexScoreTest {};
+INSTANTIATE_TEST_SUITE_P(All, IndexScoreTwinTest,
+                         ::testing::ValuesIn(AboveScalar(IndexScoreKernels())),
+                         [](const auto& test) { return std::string(test.param.name); });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(IndexScoreTwinTest);
 
 TEST(ExpNonPositive, IsWithinTwoUlpAndZeroFarBelow) {
   double worst = 0.0;
@@ -66,11 +84,12 @@ TEST(ExpNonPositive, IsWithinTwoUlpAndZeroFarBelow) {
 
 // Scores and softmax weights are equal because products of bfloat16 are exact; the weighted sum of
 // keys is fused in SIMD kernels only.
-TEST_P(AttentionTileTest, EqualsItsScalarTwin) {
+TEST_P(AttentionTwinTest, EqualsItsScalarTwin) {
   Random random(kSeed);
   const AttentionTileFunction scalar = AttentionTileKernels().back().function;
   for (const size_t head_dim : {1u, 8u, 16u, 33u, 70u, 128u, 512u}) {
     for (const size_t heads : {1u, 2u, 3u, 5u, 67u}) {
+      if (heads == 67 && head_dim > 70) continue;
       State expected(heads, head_dim), found(heads, head_dim);
       std::vector<float> q = random.Normals(heads * head_dim);
       for (float& v : q) v = RoundBf16(v);
@@ -123,7 +142,7 @@ TEST_P(AttentionTileTest, IsASoftmaxOverAllTiles) {
 
 TEST_P(AttentionTileTest, GivesAHeadTheSameBitsWhateverHeadsAreInTheCall) {
   Random random(kSeed + 2);
-  const size_t heads = 66, head_dim = 100, count = 29;
+  const size_t heads = 66, head_dim = 50, count = 29;
   const std::vector<float> q = random.Normals(heads * head_dim);
   const std::vector<float> keys = random.Normals(count * head_dim);
   State all(heads, head_dim);
@@ -166,7 +185,7 @@ std::vector<float> Scores(IndexScoreFunction function, const std::vector<float>&
   return score;
 }
 
-TEST_P(IndexScoreTest, EqualsItsScalarTwinOnRoundedInputs) {
+TEST_P(IndexScoreTwinTest, EqualsItsScalarTwinOnRoundedInputs) {
   Random random(kSeed + 3);
   const IndexScoreFunction scalar = IndexScoreKernels().back().function;
   for (const size_t width : {16u, 20u, 64u, 128u}) {
