@@ -1,39 +1,8 @@
 #include "tools/engine_options.h"
 
 #include <cstdlib>
-#include <filesystem>
-#include <system_error>
 
 #include "tools/failure.h"
-
-namespace {
-
-namespace fs = std::filesystem;
-
-bool IsCheckpoint(const fs::path& folder) {
-  std::error_code error;
-  return fs::is_regular_file(folder / "config.json", error);
-}
-
-// Beside the program (installed, or in the build tree), else where the package put it. Empty:
-// nowhere.
-std::string FindKrill() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  std::vector<fs::path> candidates;
-  if (!error) {
-    const fs::path prefix = program.parent_path().parent_path();
-    candidates.push_back(prefix / "share" / "finback" / "krill");
-    candidates.push_back(prefix.parent_path() / "examples" / "krill");
-  }
-  candidates.emplace_back(fs::path(FINBACK_DATA_DIR) / "krill");
-  for (const fs::path& candidate : candidates) {
-    if (IsCheckpoint(candidate)) return candidate.string();
-  }
-  return "";
-}
-
-}  // namespace
 
 void EngineOptions::AddModel(CLI::App* command, ModelArgument argument) {
   if (argument == ModelArgument::kRequiredPositional) {
@@ -71,25 +40,21 @@ void EngineOptions::Set(const std::string& name, const std::string& value) {
   more_.emplace_back(name, value);
 }
 
-std::string EngineOptions::ModelFolder() const {
-  std::string model = model_;
-  if (model.empty()) {
-    const char* variable = std::getenv("FINBACK_MODEL");
-    if (variable != nullptr) model = variable;
-  }
-  if (!model.empty() && model != "krill") return model;
-  const std::string krill = FindKrill();
-  if (!krill.empty()) return krill;
-  throw Failure(kExitFailure, "no model: krill is not installed and none was named",
-                "name a checkpoint folder with --model or FINBACK_MODEL");
+std::string EngineOptions::Model() const {
+  if (!model_.empty()) return model_;
+  const char* variable = std::getenv("FINBACK_MODEL");
+  return variable != nullptr && *variable != '\0' ? variable : "krill";
 }
 
 EngineHandle EngineOptions::Open(ProgressLine* progress) const {
   const OptionsHandle options(Checked(finback_options_new()));
-  std::vector<std::pair<std::string, std::string>> values = {
-      {"model", ModelFolder()},         {"precision", precision_}, {"threads", threads_},
-      {"context_tokens", context_},     {"chunk_tokens", chunk_},  {"memory_budget_bytes", memory_},
-      {"effort_ladder", effort_ladder_}};
+  std::vector<std::pair<std::string, std::string>> values = {{"model", Model()},
+                                                             {"precision", precision_},
+                                                             {"threads", threads_},
+                                                             {"context_tokens", context_},
+                                                             {"chunk_tokens", chunk_},
+                                                             {"memory_budget_bytes", memory_},
+                                                             {"effort_ladder", effort_ladder_}};
   values.insert(values.end(), more_.begin(), more_.end());
   for (const auto& [name, value] : values) {
     if (value.empty()) continue;

@@ -26,10 +26,10 @@ class EngineOptions {
 
   bool has_context() const { return !context_.empty(); }
 
-  // The folder that will be opened: what was named, else FINBACK_MODEL, else the installed krill.
-  std::string ModelFolder() const;
-
  private:
+  // What was named, else FINBACK_MODEL, else krill, which the library finds.
+  std::string Model() const;
+
   std::string model_, precision_, threads_, context_, chunk_, memory_, effort_ladder_;
   std::vector<std::pair<std::string, std::string>> more_;
 };

@@ -9,6 +9,8 @@
 
 namespace {
 
+constexpr size_t kFilesByName = 8;
+
 struct InspectOptions {
   EngineOptions engine;
   bool json = false;
@@ -62,7 +64,7 @@ void Row(int indent, const std::string& name, const std::string& value) {
   WriteOut(line + value + "\n");
 }
 
-// {"count", "bytes"} is one row; so is each {"name", "bytes"} of a list.
+// {"count", "bytes"}: one row.
 bool IsTotal(const Json& value) {
   return value.is_object() && value.size() == 2 && value.contains("count") &&
          value.contains("bytes");
@@ -76,6 +78,17 @@ bool HoldsBytes(const std::string& name) {
   return name == "read_per_token" || name == "cache" || EndsWith(name, "_bytes");
 }
 
+// A few files by name, many as one row.
+void PrintFiles(const Json& files, int indent, const std::string& name) {
+  int64_t bytes = 0;
+  for (const Json& file : files) bytes += file.value("bytes", int64_t{0});
+  Row(indent, name, std::to_string(files.size()) + ", " + Bytes(bytes));
+  if (files.size() > kFilesByName) return;
+  for (const Json& file : files) {
+    Row(indent + 2, file.value("name", ""), Bytes(file.value("bytes", int64_t{0})));
+  }
+}
+
 // Objects become indented blocks. `bytes`: all numbers below are bytes.
 void PrintBlock(const Json& block, int indent, bool bytes) {
   for (const auto& [name, value] : block.items()) {
@@ -85,10 +98,7 @@ void PrintBlock(const Json& block, int indent, bool bytes) {
                     Bytes(value["bytes"]).c_str());
       Row(indent, name, row);
     } else if (IsFileList(value)) {
-      WriteOut(std::string(static_cast<size_t>(indent), ' ') + name + "\n");
-      for (const Json& file : value) {
-        Row(indent + 2, file.value("name", ""), Bytes(file.value("bytes", int64_t{0})));
-      }
+      PrintFiles(value, indent, name);
     } else if (value.is_object()) {
       WriteOut(std::string(static_cast<size_t>(indent), ' ') + name + "\n");
       PrintBlock(value, indent + 2, bytes || HoldsBytes(name));

@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::sort(files.begin(), files.end());
-  LLVMFuzzerTestOneInput(nullptr, 0);
+  const uint8_t nothing = 0;
+  LLVMFuzzerTestOneInput(&nothing, 0);
   for (const std::filesystem::path& file : files) {
     std::ifstream stream(file, std::ios::binary);
     const std::vector<char> bytes{std::istreambuf_iterator<char>(stream), {}};

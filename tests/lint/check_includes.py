@@ -26,7 +26,6 @@ MAY_INCLUDE = {
 # file -> rooms it may include beyond its room's, and why.
 MORE = {
     "capi/backends.cc": ("core/local/", "core/remote/"),  # the one file that names the backends
-    "tools/oracle_main.cc": ("core/base/", "core/kernels/", "core/model/"),  # a test program: looks inside the model
 }
 INCLUDE = re.compile(rb'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 # Files compiled for one instruction set: anything with inline functions would be compiled for it too.

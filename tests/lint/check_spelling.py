@@ -7,7 +7,7 @@ import sys
 import source_tree
 
 # Words that codespell takes for misspellings.
-IGNORED = "ans,inout,fo,te,nd,hist,ot,ue,ba,ro,fpr,als,mis,ser,crate,numer,copyable,sinkhorn,statics"
+IGNORED = "ans,inout,fo,te,nd,hist,ot,ue,ba,ro,fpr,als,mis,ser,crate,numer,copyable,sinkhorn,statics,nothink,kno,startin,thi"
 EXEMPT = re.compile(r"tests/(golden|fuzz/corpus)/|examples/krill/.*\.(json|txt|safetensors)$|.*requirements\.txt$")
 
 
