@@ -19,8 +19,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The tensors of a checkpoint, of each layer's experts the first and the last.
+std::vector<BuiltTensor> Kinds() {
+  std::vector<BuiltTensor> kinds = WithDraft().tensors;
+  std::erase_if(kinds, [](const BuiltTensor& tensor) {
+    return tensor.name.find(".experts.1.") != std::string::npos ||
+           tensor.name.find(".experts.2.") != std::string::npos;
+  });
+  return kinds;
+}
+
 TEST(RefusedWeights, EveryMissingTensorIsNamed) {
-  for (const BuiltTensor& tensor : WithDraft().tensors) {
+  for (const BuiltTensor& tensor : Kinds()) {
     TempFolder folder;
     ExpectRefusal(
         [&] {
@@ -33,7 +43,7 @@ TEST(RefusedWeights, EveryMissingTensorIsNamed) {
 }
 
 TEST(RefusedWeights, EveryWrongShapeIsNamed) {
-  for (const BuiltTensor& tensor : WithDraft().tensors) {
+  for (const BuiltTensor& tensor : Kinds()) {
     TempFolder folder;
     std::string right = "[";
     for (size_t i = 0; i < tensor.shape.size(); ++i)
@@ -60,7 +70,7 @@ TEST(RefusedWeights, EveryWrongDtypeIsNamed) {
   const std::map<std::string, std::string> others = {{"BF16", "F16"},     {"F32", "I32"},
                                                      {"I64", "F64"},      {"F8_E4M3", "F8_E5M2"},
                                                      {"F8_E8M0", "BOOL"}, {"I8", "F8_E8M0"}};
-  for (const BuiltTensor& tensor : WithDraft().tensors) {
+  for (const BuiltTensor& tensor : Kinds()) {
     TempFolder folder;
     const std::string& other = others.at(tensor.dtype);
     ExpectRefusal(
