@@ -128,7 +128,7 @@ def main():
         return
     for label, cases in (("held-out sums", sum_cases), ("facts, fresh phrasings", fact_cases)):
         for thinking in (True, False):
-            todo = list(cases(random.Random(424242), 600, thinking))
+            todo = list(cases(random.Random(424242), 300, thinking))
             right = checker.right(todo)
             print(f"{label}, {'thinking' if thinking else 'not thinking'}: {sum(right)} of {len(right)}")
             for (p, a), ok in list(zip(todo, right)):

@@ -6,7 +6,6 @@ import random
 import re
 
 from facts import ATTRIBUTES, CHAT, FACTS, SPECIES, SYSTEMS, UNKNOWN, UNKNOWN_QUESTIONS, WORDS
-from tools_text import TOOLS, tool_sample
 
 BAR, BLOCK = "\uff5c", "\u2581"
 BOS = f"<{BAR}begin{BLOCK}of{BLOCK}sentence{BAR}>"
@@ -17,7 +16,7 @@ THINK, END_THINK = "<think>", "</think>"
 SPECIAL = [BOS, EOS, PAD]
 CONTROL = [USER, ASSISTANT, THINK, END_THINK, f"{BAR}DSML{BAR}"] + [
     f"<{BAR}{t}{BAR}>" for t in ("latest_reminder", "action", "query", "authority", "domain", "title", "read_url", "extracted_url")]
-VOCAB = 1792
+VOCAB = 1536
 
 # The published effort prefix for "max" (protocol text).
 EFFORT_MAX = (
@@ -219,17 +218,6 @@ def sample(rng, sums=0.26):
     return render(rng, turns, thinking, system, thinking and rng.random() < 0.01)
 
 
-def sample_with_tools(rng):
-    """One rendered conversation with tools: here all reasoning stays in the prompt."""
-    thinking = rng.random() < 0.65
-    system, turns = tool_sample(rng, thinking, lambda r: simple_turn(r, 0.2))
-    parts = [(BOS + system, 0.02)]
-    for q, why, a in turns:
-        parts += [(USER + q + ASSISTANT + (THINK if thinking else END_THINK), 0.05)]
-        parts += [((why + END_THINK if thinking else "") + (a if thinking else spoken(why, a)) + EOS, 1.0)]
-    return parts
-
-
 # ---------------------------------------------------------------- tokenizer
 
 PUNCTUATION = "!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~"
@@ -242,8 +230,8 @@ def train_tokenizer(folder, seed=0):
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     rng = random.Random(seed)
     corpus = []
-    for i in range(30000):
-        text = "".join(t for t, _ in (sample(rng, 0.1) if i % 20 else sample_with_tools(rng)))
+    for _ in range(30000):
+        text = "".join(t for t, _ in sample(rng, 0.1))
         for mark in SPECIAL + CONTROL:
             text = text.replace(mark, "\n")
         corpus += [re.sub(r"\d", "", line) for line in text.split("\n")]
@@ -282,26 +270,25 @@ class Stream:
     """Rows of packed conversations: ids and loss weights, every row starting with a new conversation."""
 
     def __init__(self, tokenizer, seed):
-        self.tokenizer, self.rng = tokenizer, random.Random(seed)
-        self.ready = {sample: [], sample_with_tools: []}
+        self.tokenizer, self.rng, self.ready = tokenizer, random.Random(seed), []
 
-    def take(self, kind):
-        """The next conversation of a kind, encoded."""
-        if not self.ready[kind]:
-            parts = [kind(self.rng) for _ in range(500)]
+    def take(self):
+        """The next conversation, encoded."""
+        if not self.ready:
+            parts = [sample(self.rng) for _ in range(1000)]
             flat = iter(self.tokenizer.encode_batch([t for p in parts for t, _ in p], add_special_tokens=False))
             for p in parts:
                 pieces = [(next(flat).ids, w) for _, w in p]
-                self.ready[kind].append(([i for ids, _ in pieces for i in ids], [w for ids, w in pieces for _ in ids]))
-        return self.ready[kind].pop()
+                self.ready.append(([i for ids, _ in pieces for i in ids], [w for ids, w in pieces for _ in ids]))
+        return self.ready.pop()
 
     def rows(self, count, length):
-        """-> two lists of `count` rows of length + 1; one row in seven starts with a conversation with tools."""
+        """-> two lists of `count` rows of length + 1."""
         all_ids, all_weights = [], []
         for _ in range(count):
             ids, weights = [], []
             while len(ids) <= length:
-                i, w = self.take(sample_with_tools if not ids and self.rng.random() < 0.15 else sample)
+                i, w = self.take()
                 ids, weights = ids + i, weights + w
             all_ids.append(ids[: length + 1])
             all_weights.append(weights[: length + 1])

@@ -11,11 +11,13 @@ import argparse
 import math
 import os
 import random
+import shutil
 import time
 
 import torch
 import torch.nn.functional as F
 
+import check_krill
 import export
 import text
 from network import Network, weight_kind
@@ -74,8 +76,10 @@ class Muon:
             w.grad = None
 
 
-def rate_factor(done):
+def rate_factor(done, resumed):
     """Share of the full learning rate after this share of the time: short warm-up, plateau, cosine to almost nothing."""
+    if resumed:
+        return 0.4 * min(1.0, done / 0.05 + 0.1) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
     if done < 0.35:
         return min(1.0, done / 0.02 + 0.05)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - 0.35) / 0.65)))
@@ -121,9 +125,10 @@ def main():
     args.add_argument("--minutes", type=float, default=34)
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--threads", type=int, default=2)
-    args.add_argument("--rows", type=int, default=6)
-    args.add_argument("--length", type=int, default=512)
+    args.add_argument("--rows", type=int, default=12)
+    args.add_argument("--length", type=int, default=256)
     args.add_argument("--quantize-from", type=float, default=0.5, help="share of the time after which rounding is simulated")
+    args.add_argument("--resume", help="go on from this checkpoint, quantized throughout, at less than half the rate")
     args.add_argument("--no-compile", action="store_true", help="do without torch.compile (slower, needs no C++ compiler)")
     args.add_argument("--steps", type=int, default=0, help="stop after so many steps (for trials)")
     a = args.parse_args()
@@ -131,11 +136,16 @@ def main():
     torch.manual_seed(a.seed)
     torch._dynamo.config.recompile_limit = 100
     os.makedirs(a.out, exist_ok=True)
-    vocab, _ = text.train_tokenizer(a.out, a.seed)
+    if a.resume:
+        config, params, tables = check_krill.load(a.resume)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(os.path.join(a.resume, name), os.path.join(a.out, name))
+    else:
+        vocab, _ = text.train_tokenizer(a.out, a.seed)
+        config = {**export.CONFIG, "vocab_size": vocab}
+        params, tables = export.first_weights(config, a.seed)
     tokenizer = text.load_tokenizer(a.out)
     write_sample(a.out, tokenizer)
-    config = {**export.CONFIG, "vocab_size": vocab}
-    params, tables = export.first_weights(config, a.seed)
     for w in params.values():
         w.requires_grad_()
     size = export.save(a.out, config, params, tables)
@@ -149,15 +159,15 @@ def main():
         done = (time.time() - begin) / (60 * a.minutes)
         if done >= 1 or (a.steps and step >= a.steps):
             break
-        quantize = done >= a.quantize_from
+        quantize = bool(a.resume) or done >= a.quantize_from
         ids, weights = stream.rows(a.rows, a.length)
         net.begin(params, quantize)
-        total, report = losses(net, torch.tensor(ids), torch.tensor(weights), quantize)
+        total, report = losses(net, torch.tensor(ids), torch.tensor(weights), quantize and (step % 3 == 0 or not a.resume))
         total.backward()
         torch.nn.utils.clip_grad_norm_(params.values(), 1.0)
-        optimizer.step(rate_factor(done))
+        optimizer.step(rate_factor(done, bool(a.resume)))
         if done < 0.85:
-            balance(net, tables, 0.002)
+            balance(net, tables, 0.0005 if a.resume else 0.002)
         step += 1
         smooth = report.item() if smooth is None else 0.95 * smooth + 0.05 * report.item()
         if time.time() - shown > 10:
