@@ -71,7 +71,7 @@ std::string ResolveModel(const std::string& model) {
   if (model == "krill") return InstalledModel(model);
   if (model.rfind("local:", 0) == 0) return model.substr(6);
   if (SchemeLength(model) > 0 && !IsFolder(model)) {
-    Throw(Code::kUnsupported, "model \"%.200s\": this version runs models from local folders only",
+    Throw(Code::kUnsupported, "this version runs models from local folders only, not \"%s\"",
           model.c_str());
   }
   return model;
@@ -82,7 +82,7 @@ std::string ResolveModel(const std::string& model) {
 std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
   options->model = ResolveModel(options->model);
   if (!IsFolder(options->model)) {
-    Throw(Code::kNotFound, "model \"%.400s\": no such folder", options->model.c_str());
+    Throw(Code::kNotFound, "no such model folder: %s", options->model.c_str());
   }
   return OpenLocalBackend(*options);
 }

@@ -65,7 +65,7 @@ size_t FindOption(const char* name) {
   for (size_t i = 0; i < kOptionCount; ++i) {
     if (strcmp(kRows[i].name, name) == 0) return i;
   }
-  Throw(Code::kNotFound, "no option named \"%.64s\"", name);
+  Throw(Code::kNotFound, "no option named \"%s\"", name);
 }
 
 // False when `text` is not a decimal integer that fits.
@@ -86,17 +86,17 @@ void CheckValue(const OptionRow& row, const char* value) {
     int64_t integer = 0;
     if (!ParseInteger(value, &integer) || integer < IntegerOf(row.minimum) ||
         integer > IntegerOf(row.maximum)) {
-      Throw(Code::kInvalidArgument, "option %s: must be an integer from %s to %s, got \"%.64s\"",
+      Throw(Code::kInvalidArgument, "option %s: must be an integer from %s to %s, got \"%s\"",
             row.name, row.minimum, row.maximum, value);
     }
   } else if (type == "switch") {
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
-      Throw(Code::kInvalidArgument, "option %s: must be 0 or 1, got \"%.64s\"", row.name, value);
+      Throw(Code::kInvalidArgument, "option %s: must be 0 or 1, got \"%s\"", row.name, value);
     }
   } else if (type == "choice") {
     const std::string quoted = std::string("\"") + value + "\"";
     if (std::string_view(row.choices).find(quoted) == std::string_view::npos) {
-      Throw(Code::kInvalidArgument, "option %s: must be one of %s, got \"%.64s\"", row.name,
+      Throw(Code::kInvalidArgument, "option %s: must be one of %s, got \"%s\"", row.name,
             row.choices, value);
     }
   }

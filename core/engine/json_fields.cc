@@ -4,27 +4,16 @@
 #include <cinttypes>
 
 namespace finback {
-namespace {
-
-// A name as it may stand in a one-line message.
-std::string Quoted(std::string_view text) {
-  constexpr size_t kLongest = 64;
-  std::string out;
-  if (text.size() <= kLongest) {
-    AppendJsonString(text, &out);
-    return out;
-  }
-  size_t cut = kLongest;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-  AppendJsonString(text.substr(0, cut), &out);
-  out.insert(out.size() - 1, "...");
-  return out;
-}
-
-}  // namespace
-
 void FailAt(const std::string& path, const std::string& message) {
   throw Error(Code::kInvalidRequest, path.empty() ? message : path + ": " + message);
+}
+
+std::string Shown(std::string_view text) {
+  constexpr size_t kLongest = 64;
+  if (text.size() <= kLongest) return std::string(text);
+  size_t cut = kLongest;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+  return std::string(text.substr(0, cut)) + "...";
 }
 
 const char* KindName(const Json& json) {
@@ -137,10 +126,7 @@ bool JsonFields::Integer(std::string_view name, int64_t low, int64_t high, int64
 void JsonFields::RejectUnknown() const {
   for (const auto& [name, value] : object_.members) {
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-    const std::string quoted = Quoted(name);
-    FailAt(path_.empty() ? quoted.substr(1, quoted.size() - 2)
-                         : path_ + "." + quoted.substr(1, quoted.size() - 2),
-           "unknown field");
+    FailAt(path_.empty() ? Shown(name) : path_ + "." + Shown(name), "unknown field");
   }
 }
 

@@ -18,6 +18,9 @@ namespace finback {
 // "a string", "a list", "null", ...: for messages.
 const char* KindName(const Json& json);
 
+// The beginning of a text, for messages; never cut inside a character.
+std::string Shown(std::string_view text);
+
 class JsonFields {
  public:
   // `path` is "" for the document itself. Throws unless `object` is an object.

@@ -47,7 +47,7 @@ void ReadThinking(JsonFields* fields, Request* request) {
     } else if (*type == "disabled") {
       request->thinking = Toggle::kOff;
     } else {
-      FailAt("thinking.type", "must be \"enabled\" or \"disabled\", got \"" + *type + "\"");
+      FailAt("thinking.type", "must be \"enabled\" or \"disabled\", got \"" + Shown(*type) + "\"");
     }
     inner.RejectUnknown();
   }
@@ -57,7 +57,7 @@ void ReadThinking(JsonFields* fields, Request* request) {
       if (*effort == row.name) match = &row;
     }
     if (match == nullptr) {
-      FailAt("reasoning_effort", "must be none, low, high or max, got \"" + *effort + "\"");
+      FailAt("reasoning_effort", "must be none, low, high or max, got \"" + Shown(*effort) + "\"");
     }
     request->effort = match->effort;
     if (match->thinking != Toggle::kDefault) request->thinking = match->thinking;
@@ -120,7 +120,7 @@ void ReadLogitBias(JsonFields* fields, Request* request) {
       good = good && c >= '0' && c <= '9';
       if (good) id = id * 10 + (c - '0');
     }
-    if (!good) FailAt("logit_bias", "\"" + key.substr(0, 32) + "\" is not a token id");
+    if (!good) FailAt("logit_bias", "\"" + Shown(key) + "\" is not a token id");
     const std::string path = "logit_bias." + key;
     if (!value.IsNumber()) FailAt(path, Format("expected a number, found %s", KindName(value)));
     if (!(value.number >= -100 && value.number <= 100)) {
@@ -202,7 +202,7 @@ bool ReadToolChoice(JsonFields* fields) {
   if (choice->text == "required") {
     FailAt("tool_choice", "\"required\" is not supported; must be \"auto\" or \"none\"");
   }
-  FailAt("tool_choice", "must be \"auto\" or \"none\", got \"" + choice->text + "\"");
+  FailAt("tool_choice", "must be \"auto\" or \"none\", got \"" + Shown(choice->text) + "\"");
 }
 
 // The format to put on the system message, or nullptr.
@@ -217,7 +217,8 @@ const Json* ReadResponseFormat(JsonFields* fields) {
            "\"json_schema\" is not supported; must be \"text\" or \"json_object\"");
   }
   if (*type != "text" && *type != "json_object") {
-    FailAt("response_format.type", "must be \"text\" or \"json_object\", got \"" + *type + "\"");
+    FailAt("response_format.type",
+           "must be \"text\" or \"json_object\", got \"" + Shown(*type) + "\"");
   }
   inner.RejectUnknown();
   return *type == "json_object" ? format : nullptr;
@@ -232,7 +233,7 @@ EffortPrefix ReadEffortPrefix(JsonFields* fields) {
   if (name == nullptr || *name == "none") return EffortPrefix::kNone;
   if (*name == "max") return EffortPrefix::kMax;
   if (*name == "beyond_max") return EffortPrefix::kBeyondMax;
-  FailAt("effort_prefix", "must be none, max or beyond_max, got \"" + *name + "\"");
+  FailAt("effort_prefix", "must be none, max or beyond_max, got \"" + Shown(*name) + "\"");
 }
 
 }  // namespace
@@ -311,7 +312,7 @@ EncodeRequest ParseEncodeRequest(std::string_view json) {
   }
   if (const std::string* mode = fields.FindString("thinking_mode")) {
     if (*mode != "thinking" && *mode != "chat") {
-      FailAt("thinking_mode", "must be \"thinking\" or \"chat\", got \"" + *mode + "\"");
+      FailAt("thinking_mode", "must be \"thinking\" or \"chat\", got \"" + Shown(*mode) + "\"");
     }
     request.options.thinking = *mode == "chat" ? ThinkingMode::kChat : ThinkingMode::kThinking;
   }

@@ -24,7 +24,7 @@ const Role& FindRole(JsonFields* fields) {
   for (const Role& role : kRoles) {
     if (*name == role.name) return role;
   }
-  FailAt(fields->Path("role"), "unknown role \"" + name->substr(0, 64) + "\"");
+  FailAt(fields->Path("role"), "unknown role \"" + Shown(*name) + "\"");
 }
 
 // Text parts become one text, as consecutive user messages do; anything else cannot be read.
@@ -36,7 +36,7 @@ std::string JoinParts(const Json& parts, const std::string& path) {
     if (type == nullptr) FailAt(part.Path("type"), "is missing");
     if (*type != "text") {
       FailAt(part.Path("type"),
-             "\"" + type->substr(0, 64) + "\" is not supported; only \"text\" parts can be read");
+             "\"" + Shown(*type) + "\" is not supported; only \"text\" parts can be read");
     }
     const std::string* piece = part.FindString("text");
     if (piece == nullptr) FailAt(part.Path("text"), "is missing");
@@ -182,7 +182,7 @@ std::vector<Json> ParseTools(const Json& array, const std::string& path) {
     const std::string* type = tool.FindString("type");
     if (type == nullptr) FailAt(tool.Path("type"), "is missing");
     if (*type != "function") {
-      FailAt(tool.Path("type"), "must be \"function\", got \"" + type->substr(0, 64) + "\"");
+      FailAt(tool.Path("type"), "must be \"function\", got \"" + Shown(*type) + "\"");
     }
     const Json* function = tool.FindObject("function");
     if (function == nullptr) FailAt(tool.Path("function"), "is missing");

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <functional>
 #include <string>
-#include <vector>
 
 extern "C" {
 void* __libc_malloc(size_t size);
@@ -156,9 +155,9 @@ bool Chat(finback_engine* engine) {
 bool Sequences(finback_engine* engine) {
   finback_sequence* sequence = finback_sequence_new(engine);
   if (sequence == nullptr) return false;
-  const std::vector<int32_t> ids = {1, 2, 3};
+  static const int32_t ids[] = {1, 2, 3};
   static float logits[4096];
-  bool good = finback_sequence_evaluate(sequence, ids.data(), 3, logits, 1) == FINBACK_OK;
+  bool good = finback_sequence_evaluate(sequence, ids, 3, logits, 1) == FINBACK_OK;
   finback_bytes* bytes = good ? finback_sequence_snapshot(sequence) : nullptr;
   good = bytes != nullptr;
   finback_sequence* fork = good ? finback_sequence_fork(sequence) : nullptr;
