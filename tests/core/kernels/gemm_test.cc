@@ -324,6 +324,30 @@ TEST_P(ScaledGemmTest, StaysExactWhenActivationsAndScalesAreExtreme) {
   }
 }
 
+// Where x times the scale alone would overflow, or lose bits among subnormals, one row must be
+// computed as many are.
+TEST_P(ScaledGemmTest, GivesARowTheSameBitsAtTheEdgesOfTheRange) {
+  Random random(kSeed + 8);
+  const size_t out = 7, in = 128, rows = 5;
+  for (const bool large : {false, true}) {
+    Matrix m = MakeMatrix(format(), out, in, random, large ? 3 : -14);
+    for (size_t i = m.offset; i < m.bytes.size(); ++i) {
+      if (large) m.bytes[i] &= format() == kGemmFp8 ? 0x87 : 0x99;  // magnitudes below 2^-6, 0.5
+    }
+    std::vector<float> x = random.Normals(rows * in);
+    for (float& v : x) v = std::ldexp(v, large ? 119 : -122);
+    const std::vector<float> all = Multiply(function(), m, x, rows);
+    EXPECT_TRUE(std::isfinite(all[0]));
+    EXPECT_GT(LargestMagnitude(all), 0.0f);
+    for (size_t row = 0; row < rows; ++row) {
+      const std::vector<float> one(x.begin() + row * in, x.begin() + (row + 1) * in);
+      const std::vector<float> expected(all.begin() + row * out, all.begin() + (row + 1) * out);
+      ASSERT_TRUE(SameFloats(expected, Multiply(function(), m, one, 1)))
+          << "seed " << kSeed + 8 << (large ? " large" : " small") << " row " << row;
+    }
+  }
+}
+
 TEST_P(GemmTest, GivesZeroForZeroInputAndForNoInputWidthOrRowsNothing) {
   Random random(kSeed + 6);
   const Matrix m = MakeMatrix(format(), 21, 128, random);
