@@ -30,8 +30,9 @@ struct ParserEvent {
 };
 
 // Feed text in any chunking; concatenated text per kind does not depend on the chunking. What the
-// strict parser accepts gives the same result here, but for string="false" values that are no JSON:
-// those become JSON strings. Where the text deviates:
+// strict parser accepts gives the same result here, but for string="false" values that are no JSON,
+// which become JSON strings, and for names of a kilobyte or with a DSML or end-of-sentence token in
+// them, which are no names here. Where the text deviates:
 //  - Without `</think>` everything is reasoning. BOS, `<think>` and `</think>` out of place are
 //    removed. The first end-of-sentence marker ends the completion; what follows is ignored.
 //  - Whitespace around and inside tags may vary, and the tags that close a parameter list or a
