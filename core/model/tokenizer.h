@@ -20,14 +20,15 @@ class Tokenizer {
   static std::unique_ptr<Tokenizer> Load(const std::string& folder);  // <folder>/tokenizer.json
   ~Tokenizer();
 
-  // Appends the ids of `text`. Throws Error(kInvalidArgument) with the byte offset on invalid UTF-8.
+  // Appends the ids of `text`. Throws Error(kInvalidArgument) with the byte offset on invalid
+  // UTF-8.
   void Encode(std::string_view text, AddedTokens added, std::vector<int32_t>* ids) const;
 
-  int32_t size() const;                                  // highest id + 1
-  std::string_view Bytes(int32_t id) const;              // raw bytes; empty for unknown ids
+  int32_t size() const;                      // highest id + 1
+  std::string_view Bytes(int32_t id) const;  // raw bytes; empty for unknown ids
   bool IsAdded(int32_t id) const;
-  bool IsSpecial(int32_t id) const;                      // carries the file's "special" flag
-  int32_t FindToken(std::string_view content) const;     // id of an added or base token's text, or -1
+  bool IsSpecial(int32_t id) const;                   // carries the file's "special" flag
+  int32_t FindToken(std::string_view content) const;  // id of an added or base token's text, or -1
   std::string Decode(const std::vector<int32_t>& ids) const;  // ill-formed bytes become U+FFFD
 
  private:

@@ -43,7 +43,7 @@ void ExpectFaults(const std::vector<Fault>& faults) {
 
 using J = TokenizerJson*;
 constexpr Code kBad = Code::kCheckpoint;
-constexpr Code kNo = Code::kUnsupported;
+constexpr Code kRefused = Code::kUnsupported;
 
 TEST(TokenizerFile, RefusesWhatIsNotAnObject) {
   for (const char* text : {"", "{", "nonsense", "{\"a\": \"\xff\"}", "{} {}"}) {
@@ -120,11 +120,12 @@ TEST(TokenizerFile, RefusesMalformedAddedTokens) {
       {added(R"({"id": 97, "content": "<y>"})"), kBad, "97 belongs to another token"},
       {added(R"({"id": 301, "content": "<y>", "special": 1})"), kBad,
        ".special: expected true or false"},
-      {added(R"({"id": 301, "content": "<y>", "lstrip": true})"), kNo,
+      {added(R"({"id": 301, "content": "<y>", "lstrip": true})"), kRefused,
        "added_tokens[1].lstrip: true"},
-      {added(R"({"id": 301, "content": "<y>", "rstrip": true})"), kNo,
+      {added(R"({"id": 301, "content": "<y>", "rstrip": true})"), kRefused,
        "added_tokens[1].rstrip: true"},
-      {added(R"({"id": 301, "content": "<y>", "single_word": true})"), kNo, ".single_word: true"},
+      {added(R"({"id": 301, "content": "<y>", "single_word": true})"), kRefused,
+       ".single_word: true"},
   });
   TokenizerJson json;
   json.AddAdded(300, std::string(5000, '<'));
@@ -134,13 +135,14 @@ TEST(TokenizerFile, RefusesMalformedAddedTokens) {
 TEST(TokenizerFile, RefusesOtherModelsByName) {
   const auto model = [](const char* more) { return [=](J j) { j->model_more = more; }; };
   ExpectFaults({
-      {[](J j) { j->model_type = "\"Unigram\""; }, kNo, "model.type: \"Unigram\" is not supported"},
+      {[](J j) { j->model_type = "\"Unigram\""; }, kRefused,
+       "model.type: \"Unigram\" is not supported"},
       {[](J j) { j->model_type = "3"; }, kBad, "model.type: expected a string, found 3"},
-      {model("\"dropout\": 0.1, "), kNo, "model.dropout: 0.1"},
-      {model("\"byte_fallback\": true, "), kNo, "model.byte_fallback: true"},
+      {model("\"dropout\": 0.1, "), kRefused, "model.dropout: 0.1"},
+      {model("\"byte_fallback\": true, "), kRefused, "model.byte_fallback: true"},
       {model("\"byte_fallback\": 1, "), kBad, "model.byte_fallback: expected true or false"},
-      {model("\"continuing_subword_prefix\": \"##\", "), kNo, "\"##\" is not supported"},
-      {model("\"end_of_word_suffix\": \"</w>\", "), kNo, "end_of_word_suffix"},
+      {model("\"continuing_subword_prefix\": \"##\", "), kRefused, "\"##\" is not supported"},
+      {model("\"end_of_word_suffix\": \"</w>\", "), kRefused, "end_of_word_suffix"},
       {model("\"ignore_merges\": \"no\", "), kBad, "model.ignore_merges: expected true or false"},
   });
 }
@@ -151,13 +153,15 @@ TEST(TokenizerFile, RefusesOtherStepsByName) {
   const auto byte_level = [](const char* text) { return [=](J j) { j->byte_level = text; }; };
   const auto decoder = [](const char* text) { return [=](J j) { j->decoder = text; }; };
   ExpectFaults({
-      {normalizer(R"({"type": "NFC"})"), kNo, "normalizer.type: \"NFC\" is not supported"},
-      {normalizer(R"({"type": "Sequence", "normalizers": [{"type": "Lowercase"}]})"), kNo,
+      {normalizer(R"({"type": "NFC"})"), kRefused, "normalizer.type: \"NFC\" is not supported"},
+      {normalizer(R"({"type": "Sequence", "normalizers": [{"type": "Lowercase"}]})"), kRefused,
        "normalizer.normalizers[0].type: \"Lowercase\""},
       {normalizer(R"({"type": "Sequence"})"), kBad, "normalizer.normalizers: expected an array"},
       {normalizer("3"), kBad, "normalizer: expected an object or null"},
-      {step(R"({"type": "Digits"})"), kNo, "pretokenizers[3].type: \"Digits\" is not supported"},
-      {step(R"({"type": "ByteLevel", "add_prefix_space": false})"), kNo, "pretokenizers[3].type"},
+      {step(R"({"type": "Digits"})"), kRefused,
+       "pretokenizers[3].type: \"Digits\" is not supported"},
+      {step(R"({"type": "ByteLevel", "add_prefix_space": false})"), kRefused,
+       "pretokenizers[3].type"},
       {step("[]"), kBad, "pretokenizers[3]: expected an object"},
       {step(R"({"type": "Split"})"), kBad, "pretokenizers[3].pattern: expected"},
       {step(R"({"type": "Split", "pattern": "a", "behavior": "Isolated"})"), kBad, ".pattern"},
@@ -169,19 +173,19 @@ TEST(TokenizerFile, RefusesOtherStepsByName) {
        "pretokenizers[3].pattern.Regex: a group is not closed"},
       {step(R"({"type": "Split", "pattern": {"Regex": "a"}})"), kBad,
        ".behavior: expected a string"},
-      {step(R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Removed"})"), kNo,
+      {step(R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Removed"})"), kRefused,
        "pretokenizers[3].behavior: \"Removed\""},
       {step(R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated", "invert": 0})"),
        kBad, ".invert: expected true or false"},
-      {byte_level(R"({"type": "ByteLevel", "add_prefix_space": true})"), kNo,
+      {byte_level(R"({"type": "ByteLevel", "add_prefix_space": true})"), kRefused,
        ".add_prefix_space: true"},
       {byte_level(R"({"type": "ByteLevel"})"), kBad, ".add_prefix_space: expected true or false"},
-      {byte_level(R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated"})"), kNo,
-       "the last step, and no other, is ByteLevel"},
+      {byte_level(R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated"})"),
+       kRefused, "the last step, and no other, is ByteLevel"},
       {[](J j) { j->steps.assign(40, j->steps[0]); }, kBad, "41 steps, expected at most 32"},
       {decoder("null"), kBad, "decoder: expected an object"},
-      {decoder(R"({"type": "Metaspace"})"), kNo, "decoder.type: \"Metaspace\""},
-      {[](J j) { j->more = R"("post_processor": {"type": "TemplateProcessing"}, )"; }, kNo,
+      {decoder(R"({"type": "Metaspace"})"), kRefused, "decoder.type: \"Metaspace\""},
+      {[](J j) { j->more = R"("post_processor": {"type": "TemplateProcessing"}, )"; }, kRefused,
        "post_processor.type: \"TemplateProcessing\""},
   });
 }
@@ -239,7 +243,7 @@ TEST(TokenizerFile, SurvivesRandomDamage) {
       Ids(*tokenizer, "ab <x> 123 \u3042\n");
       ++accepted;
     } catch (const Error& error) {
-      EXPECT_TRUE(error.code() == kBad || error.code() == kNo)
+      EXPECT_TRUE(error.code() == kBad || error.code() == kRefused)
           << "seed " << kSeed << ", round " << round << ": " << error.what();
       ++refused;
     }
