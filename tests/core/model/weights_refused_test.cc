@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/status.h"
@@ -470,6 +471,7 @@ TEST(RefusedWeights, RandomlyEditedHeadersAreRefusedOrHarmless) {
   const Config config = LoadConfig(folder.path());
   const std::string header = HeaderOf(Smallest().tensors).dump(),
                     buffer = BufferOf(Smallest().tensors);
+  constexpr std::string_view kLetters = "0123456789,:{}[]\"\\ -.eIFBU84_";
   int opened = 0, refused = 0;
   for (uint32_t seed = 1; seed <= 400; ++seed) {
     SCOPED_TRACE(seed);
@@ -477,7 +479,7 @@ TEST(RefusedWeights, RandomlyEditedHeadersAreRefusedOrHarmless) {
     std::string edited = header;
     const uint32_t edits = 1 + random() % 3;
     for (uint32_t i = 0; i < edits; ++i) {
-      edited[random() % edited.size()] = "0123456789,:{}[]\"\\ -.eIFBU84_"[random() % 31];
+      edited[random() % edited.size()] = kLetters[random() % kLetters.size()];
     }
     WriteSafetensors(folder / "model.safetensors", edited, buffer);
     try {
