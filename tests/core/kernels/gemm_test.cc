@@ -330,12 +330,12 @@ TEST_P(ScaledGemmTest, GivesARowTheSameBitsAtTheEdgesOfTheRange) {
   Random random(kSeed + 8);
   const size_t out = 7, in = 128, rows = 5;
   for (const bool large : {false, true}) {
-    Matrix m = MakeMatrix(format(), out, in, random, large ? 3 : -14);
+    Matrix m = MakeMatrix(format(), out, in, random, large ? 3 : -24);
     for (size_t i = m.offset; i < m.bytes.size(); ++i) {
       if (large) m.bytes[i] &= format() == kGemmFp8 ? 0x87 : 0x99;  // magnitudes below 2^-6, 0.5
     }
     std::vector<float> x = random.Normals(rows * in);
-    for (float& v : x) v = std::ldexp(v, large ? 119 : -122);
+    for (float& v : x) v = std::ldexp(v, large ? 119 : -118);
     const std::vector<float> all = Multiply(function(), m, x, rows);
     EXPECT_TRUE(std::isfinite(all[0]));
     EXPECT_GT(LargestMagnitude(all), 0.0f);
