@@ -278,6 +278,7 @@ TEST_P(ScaledGemmTest, DecodesEveryCodeAtEveryScaleExactly) {
   for (int scale = 0; scale < 255; ++scale) {
     m.scale.assign(fp8 ? 2 : out, static_cast<uint8_t>(scale));
     for (const size_t rows : {1u, 2u, 3u, 4u}) {
+      if (blas() && rows != 1) continue;  // it has one path
       for (const size_t k : {0u, fp8 ? 0u : 1u}) {
         std::vector<float> x(rows * in);
         for (size_t row = 0; row < rows; ++row) x[row * in + k] = 1.0f;
