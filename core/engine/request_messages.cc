@@ -1,6 +1,7 @@
 #include "core/engine/request_messages.h"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "core/engine/json_fields.h"
@@ -176,7 +177,7 @@ std::vector<Message> ParseChatMessages(const Json& array, const std::string& pat
 
 std::vector<Json> ParseTools(const Json& array, const std::string& path) {
   std::vector<Json> tools;
-  std::vector<std::string> names;
+  std::set<std::string> names;
   for (size_t i = 0; i < array.items.size(); ++i) {
     JsonFields tool(array.items[i], Format("%s[%zu]", path.c_str(), i));
     const std::string* type = tool.FindString("type");
@@ -187,11 +188,10 @@ std::vector<Json> ParseTools(const Json& array, const std::string& path) {
     const Json* function = tool.FindObject("function");
     if (function == nullptr) FailAt(tool.Path("function"), "is missing");
     JsonFields fields(*function, tool.Path("function"));
-    std::string name = ParseToolName(&fields);
-    if (std::find(names.begin(), names.end(), name) != names.end()) {
+    const std::string name = ParseToolName(&fields);
+    if (!names.insert(name).second) {
       FailAt(fields.Path("name"), "\"" + name + "\" is defined twice");
     }
-    names.push_back(std::move(name));
     fields.FindString("description");
     fields.FindObject("parameters");
     if (fields.Bool("strict", false)) FailAt(fields.Path("strict"), "is not supported");

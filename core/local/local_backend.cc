@@ -20,8 +20,6 @@
 namespace finback {
 namespace {
 
-constexpr const char* kBosText = "<\uFF5Cbegin\u2581of\u2581sentence\uFF5C>";
-
 Precision ModelPrecision(PrecisionChoice choice) {
   switch (choice) {
     case PrecisionChoice::kPublished:
@@ -170,6 +168,16 @@ LocalBackend::LocalBackend(const EngineOptions& options)
       options.context_tokens > 0 ? options.context_tokens : std::min(limit, kDefaultContextTokens);
   shape_.chunk_tokens = options.chunk_tokens;
   shape_.restore_points = options.restore_points;
+  if (options_.log) {
+    options_.log(
+        LogLevel::kInformation,
+        Format("opened %s: %zu tensors, %" PRIu64 " bytes, kernels %s", options_.model.c_str(),
+               model_->weights().tensors().size(), model_->weights().total_bytes(), LocalIsa())
+            .c_str());
+    if (model_->config().foreign_drafts || model_->weights().foreign_drafts()) {
+      options_.log(LogLevel::kWarning, "mtp.* belongs to a draft module that is not run: ignored");
+    }
+  }
 }
 
 const PromptTokenizer& LocalBackend::prompts() {
@@ -201,13 +209,12 @@ EncodedPrompt LocalBackend::Encode(const Request& request) const {
 
 std::vector<int32_t> LocalBackend::CompletionTokens(const Request& request) {
   const PromptTokenizer& prompts = this->prompts();
-  std::vector<PromptSpan> spans;
-  const bool has_bos = request.prompt.rfind(kBosText, 0) == 0;
-  if (request.add_bos == Toggle::kOn || (request.add_bos == Toggle::kDefault && !has_bos)) {
-    spans.push_back({kBosText, true});
+  std::vector<int32_t> ids = prompts.Encode({{request.prompt, request.recognize_special}});
+  const int32_t bos = model_->config().bos_id;
+  const bool missing = ids.empty() || ids.front() != bos;
+  if (request.add_bos == Toggle::kOn || (request.add_bos == Toggle::kDefault && missing)) {
+    ids.insert(ids.begin(), bos);
   }
-  spans.push_back({request.prompt, request.recognize_special});
-  std::vector<int32_t> ids = prompts.Encode(spans);
   if (ids.empty()) throw Error(Code::kInvalidRequest, "prompt: must not be empty");
   return ids;
 }
@@ -301,7 +308,7 @@ std::string LocalBackend::Info() {
                         shape_.chunk_tokens,
                         Sequence::PlanBytes(model_->config(), model_->precision(),
                                             shape_.context_tokens, shape_.chunk_tokens),
-                        budget_});
+                        budget_.limit()});
 }
 
 void LocalBackend::Verify(const std::string* sha256_list) {

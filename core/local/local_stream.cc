@@ -116,7 +116,7 @@ void LocalStream::Prefill() {
     Evaluate(ids.subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
              LogitRows::kNone, position);
   } else {
-    session_->KeepRestorePoint();
+    if (own_ == nullptr && parser_.has_value()) session_->KeepRestorePoint();
     Evaluate(ids.last(1), LogitRows::kLast, position);
     phase_ = Phase::kDecode;
   }

@@ -153,7 +153,9 @@ const char* PrecisionName(Precision precision) {
   return "?";
 }
 
-void WriteConfig(const Config& c, EffortLadder ladder, JsonWriter* json) {
+void WriteConfig(const Model& model, EffortLadder ladder, JsonWriter* json) {
+  const Config& c = model.config();
+  const bool foreign_drafts = c.foreign_drafts || model.weights().foreign_drafts();
   json->Key("config").BeginObject();
   const std::pair<const char*, int64_t> numbers[] = {
       {"hidden", c.hidden},
@@ -174,13 +176,13 @@ void WriteConfig(const Config& c, EffortLadder ladder, JsonWriter* json) {
       {"expert_width", c.expert_width},
       {"hash_layers", c.hash_layers},
       {"hc_streams", c.hc_streams},
-      {"drafts", c.drafts},
+      {"drafts", foreign_drafts ? 0 : c.drafts},
       {"max_position", c.max_position},
       {"bos_id", c.bos_id},
       {"eos_id", c.eos_id},
   };
   for (const auto& [name, value] : numbers) json->Key(name).Integer(value);
-  json->Key("foreign_drafts").Bool(c.foreign_drafts);
+  json->Key("foreign_drafts").Bool(foreign_drafts);
   json->Key("effort_ladder").String(ladder == EffortLadder::k0731 ? "0731" : "preview");
   json->Key("compress_ratios").BeginList();
   for (const LayerSpec& layer : c.layers) json->Integer(layer.ratio);
@@ -239,7 +241,7 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   json.BeginObject().Key("model").String(model.folder());
   json.Key("precision").String(PrecisionName(model.precision()));
   json.Key("isa").String(IsaName(ActiveIsa())).Key("threads").Integer(model.parallel().threads());
-  WriteConfig(config, inputs.ladder, &json);
+  WriteConfig(model, inputs.ladder, &json);
   json.Key("generation").BeginObject();
   const GenerationConfig& generation = inputs.generation;
   json.Key("temperature").Number(generation.do_sample ? generation.temperature : 0.0);
@@ -262,8 +264,7 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   json.Key("window").Unsigned(cache.window).Key("csa").Unsigned(cache.csa);
   json.Key("hca").Unsigned(cache.hca).Key("index").Unsigned(cache.index).EndObject();
   json.Key("mapped_bytes").Unsigned(model.weights().total_bytes());
-  json.Key("budget_bytes").Unsigned(inputs.budget.limit());
-  json.Key("used_bytes").Unsigned(inputs.budget.used()).EndObject();
+  json.Key("budget_bytes").Unsigned(inputs.budget_bytes).EndObject();
   WriteReadPerToken(config, inventory, cache.read, &json);
   json.EndObject();
   return out;

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string>
 
-#include "core/local/memory_budget.h"
 #include "core/model/model.h"
 
 namespace finback {
@@ -17,7 +16,7 @@ struct InfoInputs {
   int64_t context_tokens;
   int32_t chunk_tokens;
   uint64_t sequence_bytes;
-  const MemoryBudget& budget;
+  uint64_t budget_bytes;
 };
 
 std::string ModelInfoJson(const InfoInputs& inputs);

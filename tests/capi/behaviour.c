@@ -327,9 +327,13 @@ static int32_t refuse(const char *phase, uint64_t done, uint64_t total, void *us
   return 1;
 }
 
-static void test_progress(const char *folder) {
+static void count_log(int32_t level, const char *message, void *user_data) {
+  if (level == 2 && strstr(message, "tensors") != NULL) ++*(int *)user_data;
+}
+
+static void test_callbacks(const char *folder) {
   char path[4096], text[256];
-  int calls = 0;
+  int calls = 0, lines = 0;
   snprintf(path, sizeof path, "%s/scripted", folder);
   finback_options *options = finback_options_new();
   finback_options_set(options, "model", path);
@@ -338,7 +342,9 @@ static void test_progress(const char *folder) {
   CHECK(finback_engine_open(options) == NULL);
   CHECK(finback_last_error_code() == FINBACK_ERROR_CANCELLED);
   CHECK(finback_options_set_progress(options, count_progress, &calls) == FINBACK_OK);
+  CHECK(finback_options_set_log(options, count_log, &lines) == FINBACK_OK);
   finback_engine *engine = finback_engine_open(options);
+  CHECK(lines == 1);
   finback_stream *stream = finback_engine_chat(engine, HELLO "}");
   CHECK(collect(stream, FINBACK_EVENT_CONTENT, text, sizeof text) == FINBACK_DONE);
   CHECK(calls >= 3);
@@ -382,7 +388,7 @@ int main(int argc, char **argv) {
   finback_engine_free(engine);
   test_any_order_of_frees(argv[1]);
   test_sequence(argv[1]);
-  test_progress(argv[1]);
+  test_callbacks(argv[1]);
   if (failures > 0) fprintf(stderr, "%d checks failed\n", failures);
   return failures > 0;
 }

@@ -258,10 +258,10 @@ FINBACK_API void finback_engine_free(finback_engine *self);
  *   files         [{"name": .., "bytes": ..}, ..]
  *   memory        for context_tokens: sequence_bytes (what a sequence reserves), cache_bytes (of
  *                 them, the model's memory at full length; cache: by window, csa, hca, index),
- *                 mapped_bytes (of weights), budget_bytes, used_bytes
+ *                 mapped_bytes (of weights), budget_bytes
  *   read_per_token  bytes that one decoded token touches: weights, by kind, and cache at full
  *                 length; memory bandwidth divided by the total bounds tokens per second
- * Borrowed: valid until the engine's last hold goes. Since 0.1.
+ * Borrowed: valid until the engine is freed. Since 0.1.
  */
 FINBACK_API const char *finback_engine_info(finback_engine *self);
 
