@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <span>
 #include <utility>
@@ -17,10 +16,13 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(size_t count) { Allocate(count); }
-  ~Buffer() { free(data_); }
+  ~Buffer() { free(block_); }
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : block_(std::exchange(other.block_, nullptr)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(block_, other.block_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
@@ -28,10 +30,17 @@ class Buffer {
 
   // Replaces what was held by `count` zeros. Throws std::bad_alloc.
   void Allocate(size_t count) {
-    T* fresh = count == 0 ? nullptr : static_cast<T*>(calloc(count, sizeof(T)));
+    // calloc leaves large blocks untouched; kernels read whole cache lines, so the data is aligned
+    // to one.
+    const size_t limit = (SIZE_MAX - kAlignment) / sizeof(T);
+    if (count > limit) throw std::bad_alloc();
+    void* fresh = count == 0 ? nullptr : calloc(count * sizeof(T) + kAlignment, 1);
     if (count != 0 && fresh == nullptr) throw std::bad_alloc();
-    free(data_);
-    data_ = fresh;
+    free(block_);
+    block_ = fresh;
+    const uintptr_t address = reinterpret_cast<uintptr_t>(fresh);
+    const size_t skip = (kAlignment - address % kAlignment) % kAlignment;
+    data_ = count == 0 ? nullptr : reinterpret_cast<T*>(static_cast<uint8_t*>(fresh) + skip);
     size_ = count;
   }
 
@@ -43,6 +52,9 @@ class Buffer {
   std::span<T> span() { return {data_, size_}; }
 
  private:
+  static constexpr size_t kAlignment = 64;
+
+  void* block_ = nullptr;
   T* data_ = nullptr;
   size_t size_ = 0;
 };
