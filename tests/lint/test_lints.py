@@ -254,6 +254,24 @@ class Objects(unittest.TestCase):
         code, output = self.undefined(source, "core/kernels/isa.cc")
         self.assertEqual(code, 0, output)
 
+    def weak(self, source):
+        tree = Tree({})
+        path = self.compile(tree, source, "out/x_avx2.cc.o", "-c")
+        run = subprocess.run(
+            [sys.executable, os.path.join(HERE, "check_kernel_symbols.py"), path],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # fmt: skip
+        return run.returncode, run.stdout
+
+    def test_kernel_symbols_clean(self):
+        code, output = self.weak("static int twice(int a) { return 2 * a; }\nint f(int a) { return twice(a); }\n")
+        self.assertEqual(code, 0, output)
+
+    def test_kernel_symbols_weak(self):
+        source = "__attribute__((noinline)) inline int twice(int a) { return 2 * a; }\nint f(int a) { return twice(a); }\n"
+        code, output = self.weak(source)
+        self.assertNotEqual(code, 0)
+        self.assertIn("twice(int)", output)
+
     def test_undefined_nothing_there(self):
         tree = Tree({})
         code, output = tree.run("check_undefined.py", tree.path("nowhere"))
