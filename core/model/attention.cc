@@ -90,8 +90,10 @@ KeyList KeysOf(const Compute& compute, const LayerState& state, const Scratch& s
 
 // Heads [begin, end) of one query over its keys: softmax with a sink in the denominator, then the
 // inverse rotary; writes o [end - begin, head_dim].
-void AttendHeads(const Compute& compute, const Vector& sink, const KeyList& keys, size_t row,
-                 size_t begin, size_t end, Scratch* scratch) {
+void AttendHeads(const Pass& pass, const Vector& sink, const KeyList& keys, size_t row,
+                 size_t begin, size_t end) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
   const size_t width = static_cast<size_t>(compute.config.head_dim);
   const size_t pairs = static_cast<size_t>(compute.config.rope_dim) / 2;
   const size_t offset = (row * static_cast<size_t>(compute.config.heads) + begin) * width;
@@ -159,8 +161,10 @@ void ProjectOutput(const Compute& compute, const AttentionWeights& w, size_t row
 
 }  // namespace
 
-void Attend(const Compute& compute, const AttentionWeights& w, const Activation& x,
-            int64_t position, Scratch* scratch, LayerState* state) {
+void Attend(const Pass& pass, const AttentionWeights& w, const Activation& x, LayerState* state) {
+  const Compute& compute = pass.compute;
+  const int64_t position = pass.position;
+  Scratch* scratch = pass.scratch;
   const size_t heads = static_cast<size_t>(compute.config.heads);
   float* low = scratch->q_low.data();
   Project(compute, w.wq_a, x, Rounding::kHalf, low);
@@ -176,20 +180,19 @@ void Attend(const Compute& compute, const AttentionWeights& w, const Activation&
   AppendWindow(compute, x.rows, position, scratch, state);
 
   if (state->kind != LayerKind::kWindow) {
-    Compress(compute, w.compressor, EntryRotation::kNone, x, position, scratch, &state->main);
+    Compress(pass, w.compressor, EntryRotation::kNone, x, &state->main);
   }
   if (state->kind == LayerKind::kCsa) {
-    Compress(compute, w.index_compressor, EntryRotation::kHadamard, x, position, scratch,
-             &state->index);
-    SelectEntries(compute, w, q_low, x, position, state->index, scratch);
+    Compress(pass, w.index_compressor, EntryRotation::kHadamard, x, &state->index);
+    SelectEntries(pass, w, q_low, x, state->index);
   }
 
   const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
   compute.parallel.For(x.rows * groups, 1, [&](size_t begin, size_t end) {
     for (size_t task = begin; task < end; ++task) {
       const size_t row = task / groups, first = task % groups * kHeadsPerTask;
-      AttendHeads(compute, w.sink, KeysOf(compute, *state, *scratch, position, row), row, first,
-                  std::min(heads, first + kHeadsPerTask), scratch);
+      AttendHeads(pass, w.sink, KeysOf(compute, *state, *scratch, position, row), row, first,
+                  std::min(heads, first + kHeadsPerTask));
     }
   });
   ProjectOutput(compute, w, x.rows, scratch);

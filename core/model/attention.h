@@ -6,9 +6,8 @@
 
 namespace finback {
 
-// x [rows, hidden] normed input of tokens position .. position + rows - 1 -> scratch.y [rows,
+// x [rows, hidden] normed input of the tokens -> scratch.y [rows,
 // hidden]. Appends the tokens to `state`.
-void Attend(const Compute& compute, const AttentionWeights& w, const Activation& x,
-            int64_t position, Scratch* scratch, LayerState* state);
+void Attend(const Pass& pass, const AttentionWeights& w, const Activation& x, LayerState* state);
 
 }  // namespace finback

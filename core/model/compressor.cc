@@ -61,11 +61,13 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation
 
 }  // namespace
 
-void Compress(const Compute& compute, const CompressorWeights& w, EntryRotation rotation,
-              const Activation& x, int64_t position, Scratch* scratch, CompressorState* state) {
+void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotation,
+              const Activation& x, CompressorState* state) {
+  const Compute& compute = pass.compute;
+  const int64_t position = pass.position;
   const size_t row = state->row;
-  float* kv = scratch->compressor_kv.data();
-  float* gate = scratch->compressor_gate.data();
+  float* kv = pass.scratch->compressor_kv.data();
+  float* gate = pass.scratch->compressor_gate.data();
   Project(compute, w.wkv, x, Rounding::kNone, kv);
   Project(compute, w.wgate, x, Rounding::kNone, gate);
   for (size_t i = 0; i < x.rows; ++i) {

@@ -9,9 +9,9 @@ namespace finback {
 
 enum class EntryRotation : uint8_t { kNone, kHadamard };  // kHadamard: the indexer's keys
 
-// Takes the normed inputs x [rows, hidden] of tokens position .. position + rows - 1, and appends
+// Takes the normed inputs x [rows, hidden] of the tokens, and appends
 // every entry whose window closes among them.
-void Compress(const Compute& compute, const CompressorWeights& w, EntryRotation rotation,
-              const Activation& x, int64_t position, Scratch* scratch, CompressorState* state);
+void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotation,
+              const Activation& x, CompressorState* state);
 
 }  // namespace finback

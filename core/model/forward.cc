@@ -69,46 +69,50 @@ void Embed(const Compute& compute, const Weights& weights, std::span<const int32
   }
 }
 
-void RunLayer(const Compute& compute, const Weights& weights, const LayerWeights& w, int32_t layer,
-              std::span<const int32_t> ids, int64_t position, float* streams, Scratch* scratch,
+void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* streams,
               LayerState* state, LayerTrace* trace) {
-  const size_t rows = ids.size();
-  weights.CheckLayer(layer);
-  SetRotary(compute, state->kind, position, rows, scratch);
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
+  const size_t rows = pass.rows();
+  pass.weights.CheckLayer(layer);
+  SetRotary(compute, state->kind, pass.position, rows, scratch);
 
   HyperConnectionPre(compute, w.hc_attn, streams, rows, scratch);
   const Activation attention_input = NormInput(compute, w.attn_norm, rows, scratch);
-  Attend(compute, w.attn, attention_input, position, scratch, state);
+  Attend(pass, w.attn, attention_input, state);
   HyperConnectionPost(compute, scratch->y.data(), rows, *scratch, streams);
 
   HyperConnectionPre(compute, w.hc_ffn, streams, rows, scratch);
   const Activation expert_input = NormInput(compute, w.ffn_norm, rows, scratch);
-  MixExperts(compute, weights, w.moe, layer, ids, expert_input, scratch);
+  MixExperts(pass, w.moe, layer, expert_input);
   HyperConnectionPost(compute, scratch->y.data(), rows, *scratch, streams);
 
   if (trace != nullptr) Record(compute.config, *state, rows, *scratch, trace);
 }
 
-void Head(const Compute& compute, const Weights& weights, const HyperConnectionWeights& hc,
-          const Vector& norm, const float* streams, size_t rows, Scratch* scratch, float* logits) {
+void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
+          const float* streams, size_t rows, float* logits) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
   HyperConnectionHead(compute, hc, streams, rows, scratch, scratch->x.data());
   RmsNorm(compute, scratch->x.data(), rows, norm, scratch->normed.data());
   const float* y = scratch->normed.data();
   const Activation input{y, y, rows, static_cast<size_t>(compute.config.hidden)};
-  Project(compute, weights.head, input, Rounding::kNone, logits);
+  Project(compute, pass.weights.head, input, Rounding::kNone, logits);
 }
 
-void RunDraft(const Compute& compute, const Weights& weights, std::span<const int32_t> next_ids,
-              int64_t position, const float* streams, Scratch* scratch, LayerState* state,
-              float* logits) {
+void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* logits) {
+  const Compute& compute = pass.compute;
+  const Weights& weights = pass.weights;
+  Scratch* scratch = pass.scratch;
   const DraftWeights& w = weights.drafts[0];
-  const size_t rows = next_ids.size(), d = static_cast<size_t>(compute.config.hidden);
+  const size_t rows = pass.rows(), d = static_cast<size_t>(compute.config.hidden);
   const size_t m = static_cast<size_t>(compute.config.hc_streams);
   weights.CheckGlobal();
   weights.CheckLayer(compute.config.layers_count);
   float* embedded = scratch->x.data();
   for (size_t row = 0; row < rows; ++row) {
-    EmbedRow(compute, weights.embed, next_ids[row], embedded + row * d);
+    EmbedRow(compute, weights.embed, pass.ids[row], embedded + row * d);
   }
   RmsNorm(compute, embedded, rows, w.enorm, scratch->normed.data());
   const Activation e =
@@ -126,9 +130,9 @@ void RunDraft(const Compute& compute, const Weights& weights, std::span<const in
     }
     compute.Half(out, m * d);
   }
-  RunLayer(compute, weights, w.layer, compute.config.layers_count, next_ids, position,
-           scratch->draft_streams.data(), scratch, state, nullptr);
-  Head(compute, weights, w.hc_head, w.norm, scratch->draft_streams.data(), rows, scratch, logits);
+  RunLayer(pass, w.layer, compute.config.layers_count, scratch->draft_streams.data(), state,
+           nullptr);
+  Head(pass, w.hc_head, w.norm, scratch->draft_streams.data(), rows, logits);
 }
 
 }  // namespace finback

@@ -17,10 +17,9 @@ struct LayerTrace {
 };
 using Trace = std::vector<LayerTrace>;  // by layer
 
-// One layer over a chunk: updates streams [ids.size(), hc, hidden] and the layer's state in place.
+// One layer over the chunk: updates streams [rows, hc, hidden] and the layer's state in place.
 // `trace` may be null.
-void RunLayer(const Compute& compute, const Weights& weights, const LayerWeights& w, int32_t layer,
-              std::span<const int32_t> ids, int64_t position, float* streams, Scratch* scratch,
+void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* streams,
               LayerState* state, LayerTrace* trace);
 
 // streams[i] = the token's embedding in every stream.
@@ -28,12 +27,11 @@ void Embed(const Compute& compute, const Weights& weights, std::span<const int32
            float* streams);
 
 // Final streams [rows, hc, hidden] -> logits [rows, vocab].
-void Head(const Compute& compute, const Weights& weights, const HyperConnectionWeights& hc,
-          const Vector& norm, const float* streams, size_t rows, Scratch* scratch, float* logits);
+void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
+          const float* streams, size_t rows, float* logits);
 
-// The MTP block: final streams of tokens t and the ids of tokens t + 1 -> logits for tokens t + 2.
-void RunDraft(const Compute& compute, const Weights& weights, std::span<const int32_t> next_ids,
-              int64_t position, const float* streams, Scratch* scratch, LayerState* state,
-              float* logits);
+// The MTP block: the pass carries the ids of tokens t + 1; final streams of tokens t -> logits for
+// tokens t + 2.
+void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* logits);
 
 }  // namespace finback

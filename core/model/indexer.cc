@@ -55,8 +55,10 @@ void SelectLargest(const float* score, size_t count, size_t k, float* order, int
 }
 
 // Scores of entries [begin, end) for one query.
-void ScoreEntries(const Compute& compute, const CompressorState& state, const Scratch& scratch,
-                  size_t row, size_t begin, size_t end, float* score) {
+void ScoreEntries(const Pass& pass, const CompressorState& state, size_t row, size_t begin,
+                  size_t end, float* score) {
+  const Compute& compute = pass.compute;
+  const Scratch& scratch = *pass.scratch;
   const size_t heads = static_cast<size_t>(compute.config.index_heads), width = state.format.width;
   const size_t tile = std::min(kScoreTile, std::max<size_t>(1, kMaxTileFloats / width));
   float keys[kMaxTileFloats];
@@ -83,9 +85,11 @@ void ScoreEntries(const Compute& compute, const CompressorState& state, const Sc
 
 }  // namespace
 
-void SelectEntries(const Compute& compute, const AttentionWeights& w, const Activation& q_low,
-                   const Activation& x, int64_t position, const CompressorState& state,
-                   Scratch* scratch) {
+void SelectEntries(const Pass& pass, const AttentionWeights& w, const Activation& q_low,
+                   const Activation& x, const CompressorState& state) {
+  const Compute& compute = pass.compute;
+  const int64_t position = pass.position;
+  Scratch* scratch = pass.scratch;
   const Config& c = compute.config;
   const size_t topk = static_cast<size_t>(c.index_topk), heads = static_cast<size_t>(c.index_heads);
   const auto visible = [&](size_t row) {
@@ -116,7 +120,7 @@ void SelectEntries(const Compute& compute, const AttentionWeights& w, const Acti
             const size_t query = task / tiles, tile = task % tiles;
             const size_t stop = std::min((tile + 1) * kScoreTile, visible(first + query));
             if (tile * kScoreTile >= stop) continue;
-            ScoreEntries(compute, state, *scratch, first + query, tile * kScoreTile, stop,
+            ScoreEntries(pass, state, first + query, tile * kScoreTile, stop,
                          scratch->score.data() + query * longest);
           }
         });

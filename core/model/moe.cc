@@ -184,16 +184,17 @@ void Activate(const Compute& compute, float weight, const float* up, float* gate
 
 }  // namespace
 
-void MixExperts(const Compute& compute, const Weights& weights, const MoeWeights& w, int32_t layer,
-                std::span<const int32_t> ids, const Activation& x, Scratch* scratch) {
+void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
   const Config& config = compute.config;
   const size_t d = static_cast<size_t>(config.hidden),
                k = static_cast<size_t>(config.experts_per_token);
   const size_t width = static_cast<size_t>(config.expert_width);
-  Route(compute, w, ids, x, scratch);
+  Route(compute, w, pass.ids, x, scratch);
   const Pairs pairs = GroupByExpert(config, x.rows, scratch);
   for (size_t i = 0; i < pairs.groups; ++i) {
-    if (scratch->group[i] < config.experts) weights.CheckExpert(layer, scratch->group[i]);
+    if (scratch->group[i] < config.experts) pass.weights.CheckExpert(layer, scratch->group[i]);
   }
   const auto expert = [&](int32_t e) -> const ExpertWeights& {
     return e < config.experts ? w.experts[static_cast<size_t>(e)] : w.shared;

@@ -10,10 +10,9 @@
 
 namespace finback {
 
-// x [rows, hidden] normed input, ids [rows] their tokens (for hash layers) -> scratch.y [rows,
+// x [rows, hidden] normed input of the tokens (hash layers route by id) -> scratch.y [rows,
 // hidden], scratch.expert and scratch.expert_weight [rows, experts_per_token]. `layer` counts MTP
 // blocks after the main layers; an expert's contents are checked when it is first chosen.
-void MixExperts(const Compute& compute, const Weights& weights, const MoeWeights& w, int32_t layer,
-                std::span<const int32_t> ids, const Activation& x, Scratch* scratch);
+void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x);
 
 }  // namespace finback

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "core/base/buffer.h"
 #include "core/model/config.h"
@@ -38,6 +39,17 @@ struct Scratch {
   Buffer<float> draft_embed, draft_streams;  // [chunk, hidden], [chunk, hc, hidden]
 
   void ReserveAll(const Config& config, const StateShape& shape, Reserve* reserve);
+};
+
+// One chunk of tokens on its way through the network: what every part of it needs.
+struct Pass {
+  const Compute& compute;
+  const Weights& weights;
+  std::span<const int32_t> ids;  // [rows]
+  int64_t position;              // of ids[0] in the sequence
+  Scratch* scratch;
+
+  size_t rows() const { return ids.size(); }
 };
 
 }  // namespace finback

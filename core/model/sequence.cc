@@ -83,21 +83,20 @@ struct Sequence::Impl {
     const Weights& weights = model.weights();
     const size_t stream =
         static_cast<size_t>(compute.config.hc_streams) * static_cast<size_t>(compute.config.hidden);
-    Scratch& scratch = storage.scratch;
+    const Pass pass{compute, weights, ids, position, &storage.scratch};
     weights.CheckGlobal();
     floor = std::max(floor, position + static_cast<int64_t>(ids.size()) - shape.chunk_tokens);
-    float* streams = scratch.streams.data();
+    float* streams = storage.scratch.streams.data();
     Embed(compute, weights, ids, streams);
     for (size_t i = 0; i < layers_count(); ++i) {
       if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
-      RunLayer(compute, weights, weights.layers[i], static_cast<int32_t>(i), ids, position, streams,
-               &scratch, &storage.layers[i], nullptr);
+      RunLayer(pass, weights.layers[i], static_cast<int32_t>(i), streams, &storage.layers[i],
+               nullptr);
     }
     if (rows == LogitRows::kAll) {
-      Head(compute, weights, weights.hc_head, weights.norm, streams, ids.size(), &scratch, logits);
+      Head(pass, weights.hc_head, weights.norm, streams, ids.size(), logits);
     } else if (rows == LogitRows::kLast) {
-      Head(compute, weights, weights.hc_head, weights.norm, streams + (ids.size() - 1) * stream, 1,
-           &scratch, logits);
+      Head(pass, weights.hc_head, weights.norm, streams + (ids.size() - 1) * stream, 1, logits);
     }
     memcpy(storage.ids.data() + position, ids.data(), ids.size() * sizeof(int32_t));
     position += static_cast<int64_t>(ids.size());
@@ -180,9 +179,9 @@ void Sequence::Draft(std::span<const float> streams, std::span<const int32_t> ne
   }
   for (size_t done = 0; done < next_ids.size();) {
     const size_t count = std::min(chunk, next_ids.size() - done);
-    RunDraft(*impl.model.impl().compute, impl.model.weights(), next_ids.subspan(done, count),
-             impl.draft_position, streams.data() + done * stream, &impl.storage.scratch,
-             &impl.storage.layers[impl.layers_count()],
+    const Pass pass{*impl.model.impl().compute, impl.model.weights(), next_ids.subspan(done, count),
+                    impl.draft_position, &impl.storage.scratch};
+    RunDraft(pass, streams.data() + done * stream, &impl.storage.layers[impl.layers_count()],
              logits + done * static_cast<size_t>(config.vocab));
     impl.draft_position += static_cast<int64_t>(count);
     done += count;

@@ -9,6 +9,7 @@ does not hold.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -20,11 +21,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PRESETS = ("mixed", "pro", "heads512")
 
 
+def folder_of(work, case):
+    return os.path.join(work, "-".join(map(str, case)))
+
+
 def make_case(folder, preset, seed, tokens):
     if os.path.exists(os.path.join(folder, "golden.safetensors")):
         return
     subprocess.run([sys.executable, "-B", os.path.join(HERE, "make_case.py"), folder, "--preset", preset,
-                    "--seed", str(seed), "--tokens", str(tokens)], check=True, stdout=subprocess.DEVNULL)
+                    "--seed", str(seed), "--tokens", str(tokens)], check=True, stdout=subprocess.DEVNULL,
+                   env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
 
 
 def goldens(folder):
@@ -85,11 +91,12 @@ def main():
     cases = [(p, s, a.tokens) for p in PRESETS for s in range(1, a.seeds + 1)]
     if a.long:
         cases.append(("mixed", 1, a.long))
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda case: make_case(folder_of(a.work, case), *case), cases))
     checks, layers, selections, experts = Checks(), [], [], []
     worst_float32, worst_draft, draft_argmax = 0.0, 0.0, []
     for preset, seed, tokens in cases:
-        folder = os.path.join(a.work, f"{preset}-{seed}-{tokens}")
-        make_case(folder, preset, seed, tokens)
+        folder = folder_of(a.work, (preset, seed, tokens))
         line = json.loads(subprocess.run([a.program, folder], check=True, capture_output=True, text=True).stdout)
         exact, published = line["float32"], line["published"]
         for key in ("equal_argmax", "equal_experts", "equal_selections", "draft_equal_argmax"):
@@ -103,7 +110,7 @@ def main():
         worst_draft = max(worst_draft, published["draft_error"])
         draft_argmax.append(published["draft_equal_argmax"])
     for preset in PRESETS if a.command else ():
-        check_command(checks, a.command, os.path.join(a.work, f"{preset}-1-{a.tokens}"))
+        check_command(checks, a.command, folder_of(a.work, (preset, 1, a.tokens)))
 
     within = float(np.mean(np.array(layers) <= 1e-2))
     print(f"{len(cases)} cases, seeds 1..{a.seeds} of {', '.join(PRESETS)}")

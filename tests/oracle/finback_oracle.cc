@@ -146,16 +146,14 @@ class Run {
   void Layer(int32_t layer, const std::vector<int32_t>& ids, std::vector<float>* streams,
              LayerTrace* trace) {
     const size_t i = static_cast<size_t>(layer);
-    RunLayer(compute_, model_->weights(), model_->weights().layers[i], layer, ids, 0,
-             streams->data(), &scratch_, &states_[i], trace);
+    RunLayer(PassOf(ids), model_->weights().layers[i], layer, streams->data(), &states_[i], trace);
   }
 
   std::vector<float> Logits(const std::vector<float>& streams) {
     const Weights& weights = model_->weights();
     const size_t rows = streams.size() / stream_floats();
     std::vector<float> logits(rows * static_cast<size_t>(config().vocab));
-    Head(compute_, weights, weights.hc_head, weights.norm, streams.data(), rows, &scratch_,
-         logits.data());
+    Head(PassOf({}), weights.hc_head, weights.norm, streams.data(), rows, logits.data());
     return logits;
   }
 
@@ -163,12 +161,15 @@ class Run {
   std::vector<float> Draft(const std::vector<float>& streams, const std::vector<int32_t>& ids) {
     const std::vector<int32_t> next(ids.begin() + 1, ids.end());
     std::vector<float> logits(next.size() * static_cast<size_t>(config().vocab));
-    RunDraft(compute_, model_->weights(), next, 0, streams.data(), &scratch_, &states_.back(),
-             logits.data());
+    RunDraft(PassOf(next), streams.data(), &states_.back(), logits.data());
     return logits;
   }
 
  private:
+  Pass PassOf(std::span<const int32_t> ids) {
+    return {compute_, model_->weights(), ids, 0, &scratch_};
+  }
+
   std::unique_ptr<Model> model_;
   const Compute& compute_;
   std::vector<LayerState> states_;

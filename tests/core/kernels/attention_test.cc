@@ -11,11 +11,12 @@ struct State {
   State(size_t heads, size_t head_dim) : max(heads, -INFINITY), sum(heads), acc(heads * head_dim) {}
 };
 
+// The state has a maximum for each head.
 void RunTile(AttentionTileFunction function, const std::vector<float>& q, const float* keys,
-             size_t heads, size_t head_dim, size_t count, State& state) {
+             size_t head_dim, size_t count, State& state) {
   function({.q = q.data(),
             .keys = keys,
-            .heads = heads,
+            .heads = state.max.size(),
             .head_dim = head_dim,
             .count = count,
             .scale = 1.0f / std::sqrt(static_cast<float>(head_dim)),
@@ -96,8 +97,8 @@ TEST_P(AttentionTwinTest, EqualsItsScalarTwin) {
       for (const size_t count : {64u, 1u, 7u, 8u, 17u, 63u}) {
         std::vector<float> keys = random.Normals(count * head_dim);
         for (float& v : keys) v = RoundBf16(v);
-        RunTile(scalar, q, keys.data(), heads, head_dim, count, expected);
-        RunTile(function(), q, keys.data(), heads, head_dim, count, found);
+        RunTile(scalar, q, keys.data(), head_dim, count, expected);
+        RunTile(function(), q, keys.data(), head_dim, count, found);
         SCOPED_TRACE(::testing::Message() << "seed " << kSeed << " head_dim " << head_dim
                                           << " heads " << heads << " count " << count);
         ASSERT_TRUE(SameFloats(expected.max, found.max));
@@ -119,7 +120,7 @@ TEST_P(AttentionTileTest, IsASoftmaxOverAllTiles) {
   const std::vector<float> keys = random.Normals(total * head_dim);
   State state(heads, head_dim);
   for (size_t first = 0; first < total; first += 64) {
-    RunTile(function(), q, keys.data() + first * head_dim, heads, head_dim,
+    RunTile(function(), q, keys.data() + first * head_dim, head_dim,
             std::min<size_t>(64, total - first), state);
   }
   for (size_t head = 0; head < heads; ++head) {
@@ -146,13 +147,13 @@ TEST_P(AttentionTileTest, GivesAHeadTheSameBitsWhateverHeadsAreInTheCall) {
   const std::vector<float> q = random.Normals(heads * head_dim);
   const std::vector<float> keys = random.Normals(count * head_dim);
   State all(heads, head_dim);
-  RunTile(function(), q, keys.data(), heads, head_dim, count, all);
+  RunTile(function(), q, keys.data(), head_dim, count, all);
   for (size_t first = 0; first < heads; first += 3) {
     for (const size_t part : {1u, 2u, 3u}) {
       State some(part, head_dim);
       const std::vector<float> part_q(q.begin() + first * head_dim,
                                       q.begin() + std::min(heads, first + part) * head_dim);
-      RunTile(function(), part_q, keys.data(), part_q.size() / head_dim, head_dim, count, some);
+      RunTile(function(), part_q, keys.data(), head_dim, count, some);
       const std::vector<float> expected(all.acc.begin() + first * head_dim,
                                         all.acc.begin() + (first + part) * head_dim);
       ASSERT_TRUE(SameFloats(expected, some.acc)) << "seed " << kSeed + 2 << " head " << first;
@@ -166,12 +167,12 @@ TEST_P(AttentionTileTest, LeavesNoNanWhenEveryScoreIsMinusInfinity) {
   const std::vector<float> q(heads * head_dim, 3e38f);
   const std::vector<float> lost(5 * head_dim, -3e38f);
   State state(heads, head_dim);
-  RunTile(function(), q, lost.data(), heads, head_dim, 5, state);
+  RunTile(function(), q, lost.data(), head_dim, 5, state);
   for (const float v : state.acc) ASSERT_EQ(0.0f, v);
   for (const float v : state.sum) ASSERT_EQ(0.0f, v);
   for (const float v : state.max) ASSERT_EQ(-INFINITY, v);
   const std::vector<float> key(head_dim, 1e-38f);
-  RunTile(function(), q, key.data(), heads, head_dim, 1, state);
+  RunTile(function(), q, key.data(), head_dim, 1, state);
   for (const float v : state.sum) ASSERT_EQ(1.0f, v);
   for (const float v : state.acc) ASSERT_EQ(1e-38f, v);
 }
