@@ -480,4 +480,23 @@ void AppendPythonJson(const Json& value, std::string* out) {
   }
 }
 
+const char* KindName(const Json& json) {
+  switch (json.kind) {
+    case Json::Kind::kNull:
+      return "null";
+    case Json::Kind::kBool:
+      return "a boolean";
+    case Json::Kind::kInteger:
+    case Json::Kind::kFloat:
+      return "a number";
+    case Json::Kind::kString:
+      return "a string";
+    case Json::Kind::kArray:
+      return "a list";
+    case Json::Kind::kObject:
+      return "an object";
+  }
+  return "nothing";
+}
+
 }  // namespace finback

@@ -44,6 +44,9 @@ struct Json {
   int64_t Integer(int64_t fallback) const;
 };
 
+// What a value is, for messages: "a number", "an object".
+const char* KindName(const Json& json);
+
 // Nesting that ParseJson accepts; deeper documents are refused.
 inline constexpr int kJsonMaxDepth = 128;
 

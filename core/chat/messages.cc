@@ -12,25 +12,6 @@ namespace {
   throw Error(Code::kInvalidRequest, path + ": " + message);
 }
 
-const char* KindName(const Json& json) {
-  switch (json.kind) {
-    case Json::Kind::kNull:
-      return "null";
-    case Json::Kind::kBool:
-      return "a boolean";
-    case Json::Kind::kInteger:
-    case Json::Kind::kFloat:
-      return "a number";
-    case Json::Kind::kString:
-      return "a string";
-    case Json::Kind::kArray:
-      return "a list";
-    case Json::Kind::kObject:
-      return "an object";
-  }
-  return "nothing";
-}
-
 [[noreturn]] void FailKind(const std::string& path, const char* expected, const Json& found) {
   Fail(path, std::string("expected ") + expected + ", found " + KindName(found));
 }

@@ -16,25 +16,6 @@ std::string Shown(std::string_view text) {
   return std::string(text.substr(0, cut)) + "...";
 }
 
-const char* KindName(const Json& json) {
-  switch (json.kind) {
-    case Json::Kind::kNull:
-      return "null";
-    case Json::Kind::kBool:
-      return "a boolean";
-    case Json::Kind::kInteger:
-    case Json::Kind::kFloat:
-      return "a number";
-    case Json::Kind::kString:
-      return "a string";
-    case Json::Kind::kArray:
-      return "a list";
-    case Json::Kind::kObject:
-      return "an object";
-  }
-  return "?";
-}
-
 JsonFields::JsonFields(const Json& object, std::string path)
     : object_(object), path_(std::move(path)) {
   if (!object.IsObject()) {

@@ -15,9 +15,6 @@ namespace finback {
 // Throws Error(kInvalidRequest) with "<path>: <message>".
 [[noreturn]] void FailAt(const std::string& path, const std::string& message);
 
-// "a string", "a list", "null", ...: for messages.
-const char* KindName(const Json& json);
-
 // The beginning of a text, for messages; never cut inside a character.
 std::string Shown(std::string_view text);
 
