@@ -23,17 +23,28 @@ enum class Code : int32_t {
   kCancelled = -9,
   kIo = -10,        // the operating system refused a read or write
   kInternal = -11,  // a defect of the library
+  // Of services; the details say which of several reasons it was.
+  kAuthentication = -12,  // the key is missing or refused
+  kQuota = -13,           // the account's balance, or our own spending limit, is used up
+  kRateLimit = -14,       // too many requests at once
+  kService = -15,         // the service failed, was overloaded, or cannot be reached
+  kTimeout = -16,
+  kRefused = -17,  // moderation
+  kSchema = -18,   // the answer does not fit the schema that was asked for
 };
 
 class Error : public std::exception {
  public:
-  Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  // `details`: what a program may want to know beyond the message, as one JSON object, or "".
+  Error(Code code, std::string message, std::string details = {})
+      : code_(code), message_(std::move(message)), details_(std::move(details)) {}
   Code code() const { return code_; }
   const char* what() const noexcept override { return message_.c_str(); }
+  const std::string& details() const { return details_; }
 
  private:
   Code code_;
-  std::string message_;
+  std::string message_, details_;
 };
 
 // printf-style formatting into a std::string.

@@ -176,6 +176,7 @@ Message ParseMessage(const Json& json, const std::string& path) {
     message.response_format = *format;
   }
   if (message.role == "assistant") {
+    message.has_reasoning = FindValue(json, "reasoning_content") != nullptr;
     message.reasoning_content = StringOr(json, "reasoning_content", path, "");
     message.tool_calls = ParseToolCalls(json, path);
   }

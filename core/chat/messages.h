@@ -25,6 +25,7 @@ struct Message {
   std::string content;
   std::vector<ContentBlock> blocks;  // user: list-valued content, in place of `content`
   std::string reasoning_content;
+  bool has_reasoning = false;  // reasoning_content was given, though it may be empty
   std::vector<ToolCall> tool_calls;
   std::string tool_call_id;
   std::vector<Json> tools;  // the `function` objects
@@ -33,6 +34,11 @@ struct Message {
   std::string task;          // "", action, query, authority, domain, title, read_url
   bool without_eos = false;  // wo_eos: the answer goes on
   std::string path;          // where it stood, for error messages: "messages[2]"
+
+  // What only a service can take; the prompt encoder knows nothing of it.
+  std::string name;
+  std::vector<Json> parts;  // the content as it came, when not all of it is text
+  Json reasoning_details;   // a gateway's own form of the reasoning, to be given back as it is
 };
 
 // One message of the reference encoder's input (role, content, tools, response_format, tool_calls,

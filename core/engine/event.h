@@ -16,6 +16,7 @@ enum class EventKind : int32_t {  // values are those of FINBACK_EVENT_* in finb
   kToolCallEnd = 5,    // the call is complete: text holds the whole arguments
   kFinish = 6,         // finish_reason, usage
   kProgress = 7,       // prefill: progress_done of progress_total tokens (only when asked for)
+  kNotice = 8,         // text: {"code": .., "message": ..}, about what a service did or did not do
 };
 
 struct TokenLogprob {
@@ -32,6 +33,8 @@ struct TokenLogprob {
 
 struct Usage {
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
+  int64_t cache_write_tokens = 0;   // of a service that bills them
+  int64_t reported_cost_pico = -1;  // pico-dollars, as the service says; -1: it does not
 };
 
 struct Event {
@@ -39,7 +42,7 @@ struct Event {
   std::string text;
   int32_t tool_index = 0;
   std::string tool_id, tool_name;
-  std::string finish_reason;  // "stop", "length", "tool_calls"
+  std::string finish_reason;  // "stop", "length", "tool_calls", "content_filter"
   Usage usage;
   int64_t progress_done = 0, progress_total = 0;
   std::vector<TokenLogprob>

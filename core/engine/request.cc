@@ -15,7 +15,7 @@ constexpr int kMaxStops = 16;
 constexpr int kMaxTopLogprobs = 20;
 
 // Fields that say nothing about the text to be produced. finback.h lists them.
-constexpr const char* kIgnoredFields[] = {"stream_options",
+constexpr const char* kServiceFields[] = {"stream_options",
                                           "user",
                                           "user_id",
                                           "metadata",
@@ -175,53 +175,86 @@ void ReadSampling(JsonFields* fields, Request* request) {
   ReadLogprobs(fields, request);
   ReadMaxTokens(fields, request);
   int64_t n = 1;
-  if (fields->Integer("n", 1, 128, &n) && n > 1) {
-    FailAt("n", Format("one answer at a time: must be 1, got %d", static_cast<int>(n)));
-  }
+  fields->Integer("n", 1, 128, &n);
+  request->answers = static_cast<int32_t>(n);
 }
 
 void ReadCommon(JsonFields* fields, Request* request) {
   if (const std::string* model = fields->FindString("model")) request->model = *model;
   request->progress_events = fields->Bool("progress", false);
   fields->Bool("stream", false);
-  for (const char* name : kIgnoredFields) fields->Ignore(name);
+  for (const char* name : kServiceFields) {
+    if (const Json* value = fields->Find(name)) request->service_fields.emplace_back(name, *value);
+  }
 }
 
-// Whether the tools are offered to the model.
-bool ReadToolChoice(JsonFields* fields) {
+void ReadToolChoice(JsonFields* fields, Request* request) {
   const Json* choice = fields->Find("tool_choice");
-  if (choice == nullptr) return true;
+  if (choice == nullptr) return;
   if (choice->IsObject()) {
-    FailAt("tool_choice", "a named tool cannot be forced; must be \"auto\" or \"none\"");
+    JsonFields inner(*choice, "tool_choice");
+    const std::string* type = inner.FindString("type");
+    if (type == nullptr) FailAt("tool_choice.type", "is missing");
+    if (*type != "function") {
+      FailAt("tool_choice.type", "must be \"function\", got \"" + Shown(*type) + "\"");
+    }
+    const Json* function = inner.FindObject("function");
+    if (function == nullptr) FailAt("tool_choice.function", "is missing");
+    inner.RejectUnknown();
+    JsonFields named(*function, "tool_choice.function");
+    const std::string* name = named.FindString("name");
+    if (name == nullptr) FailAt("tool_choice.function.name", "is missing");
+    named.RejectUnknown();
+    for (const Json& tool : request->tools) {
+      const Json* defined = tool.Find("name");
+      if (defined != nullptr && defined->text == *name) {
+        request->tool_choice = ToolChoice::kNamed;
+        request->tool_name = *name;
+        return;
+      }
+    }
+    FailAt("tool_choice.function.name", "no tool is called \"" + Shown(*name) + "\"");
   }
   if (!choice->IsString()) {
-    FailAt("tool_choice", Format("expected a string, found %s", KindName(*choice)));
+    FailAt("tool_choice", Format("expected a string or an object, found %s", KindName(*choice)));
   }
-  if (choice->text == "none") return false;
-  if (choice->text == "auto") return true;
-  if (choice->text == "required") {
-    FailAt("tool_choice", "\"required\" is not supported; must be \"auto\" or \"none\"");
+  if (choice->text == "none") {
+    request->tool_choice = ToolChoice::kNone;
+  } else if (choice->text == "required") {
+    request->tool_choice = ToolChoice::kRequired;
+    if (request->tools.empty()) FailAt("tool_choice", "\"required\" needs tools");
+  } else if (choice->text != "auto") {
+    FailAt("tool_choice", "must be \"none\", \"auto\", \"required\" or a named function, got \"" +
+                              Shown(choice->text) + "\"");
   }
-  FailAt("tool_choice", "must be \"auto\" or \"none\", got \"" + Shown(choice->text) + "\"");
 }
 
-// The format to put on the system message, or nullptr.
-const Json* ReadResponseFormat(JsonFields* fields) {
+void ReadResponseFormat(JsonFields* fields, Request* request) {
   const Json* format = fields->FindObject("response_format");
-  if (format == nullptr) return nullptr;
+  if (format == nullptr) return;
   JsonFields inner(*format, "response_format");
   const std::string* type = inner.FindString("type");
   if (type == nullptr) FailAt("response_format.type", "is missing");
-  if (*type == "json_schema") {
+  if (*type == "json_object") {
+    request->response_format = ResponseFormat::kJsonObject;
+  } else if (*type == "json_schema") {
+    request->response_format = ResponseFormat::kJsonSchema;
+    const Json* outer = inner.FindObject("json_schema");
+    if (outer == nullptr) FailAt("response_format.json_schema", "is missing");
+    JsonFields schema(*outer, "response_format.json_schema");
+    schema.FindString("name");
+    schema.FindString("description");
+    schema.Bool("strict", false);
+    if (schema.FindObject("schema") == nullptr) {
+      FailAt("response_format.json_schema.schema", "is missing");
+    }
+    schema.RejectUnknown();
+  } else if (*type != "text") {
     FailAt("response_format.type",
-           "\"json_schema\" is not supported; must be \"text\" or \"json_object\"");
-  }
-  if (*type != "text" && *type != "json_object") {
-    FailAt("response_format.type",
-           "must be \"text\" or \"json_object\", got \"" + Shown(*type) + "\"");
+           "must be \"text\", \"json_object\" or \"json_schema\", got \"" + Shown(*type) + "\"");
   }
   inner.RejectUnknown();
-  return *type == "json_object" ? format : nullptr;
+  request->format = *format;
 }
 
 Json ParseDocument(std::string_view json) {
@@ -249,9 +282,7 @@ Request ParseChatRequest(std::string_view json) {
   if (fields.Find("trust_all") != nullptr) {
     request.trust_all = fields.Bool("trust_all", false) ? Toggle::kOn : Toggle::kOff;
   }
-  if (!fields.Bool("parallel_tool_calls", true)) {
-    FailAt("parallel_tool_calls", "cannot be turned off");
-  }
+  request.parallel_tool_calls = fields.Bool("parallel_tool_calls", true);
   if (fields.Find("context") != nullptr) {
     FailAt("context",
            "belongs to the prompt encoder alone; give the whole conversation in messages");
@@ -263,12 +294,9 @@ Request ParseChatRequest(std::string_view json) {
   const Json* messages = fields.FindArray("messages");
   if (messages == nullptr) FailAt("messages", "is missing");
   request.messages = ParseChatMessages(*messages, "messages");
-  std::vector<Json> tools;
-  if (const Json* list = fields.FindArray("tools")) tools = ParseTools(*list, "tools");
-  if (ReadToolChoice(&fields)) PlaceTools(std::move(tools), &request.messages);
-  if (const Json* format = ReadResponseFormat(&fields)) {
-    PlaceResponseFormat(*format, &request.messages);
-  }
+  if (const Json* list = fields.FindArray("tools")) request.tools = ParseTools(*list, "tools");
+  ReadToolChoice(&fields, &request);
+  ReadResponseFormat(&fields, &request);
   fields.RejectUnknown();
   return request;
 }
@@ -287,8 +315,11 @@ Request ParseCompletionRequest(std::string_view json) {
   if (fields.Find("add_bos") != nullptr) {
     request.add_bos = fields.Bool("add_bos", false) ? Toggle::kOn : Toggle::kOff;
   }
-  if (fields.Bool("echo", false)) FailAt("echo", "is not supported");
-  if (fields.Find("suffix") != nullptr) FailAt("suffix", "is not supported");
+  request.echo = fields.Bool("echo", false);
+  if (const std::string* suffix = fields.FindString("suffix")) {
+    request.has_suffix = true;
+    request.suffix = *suffix;
+  }
   fields.RejectUnknown();
   return request;
 }

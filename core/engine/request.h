@@ -16,12 +16,19 @@ namespace finback {
 
 enum class Effort : uint8_t { kDefault, kLow, kHigh, kMax };  // "none" turns thinking off
 enum class Toggle : uint8_t { kDefault, kOff, kOn };
+enum class ToolChoice : uint8_t { kAuto, kNone, kRequired, kNamed };
+enum class ResponseFormat : uint8_t { kText, kJsonObject, kJsonSchema };
 
 struct Request {
   bool is_chat = true;
-  std::string model;              // as the request says it; echoed in the response
-  std::vector<Message> messages;  // top-level tools and response_format already placed on them
-  std::string prompt;             // plain completion
+  std::string model;  // as the request says it; echoed in the response
+  std::vector<Message> messages;
+  std::vector<Json> tools;  // the `function` objects, as they came
+  ToolChoice tool_choice = ToolChoice::kAuto;
+  std::string tool_name;  // kNamed
+  ResponseFormat response_format = ResponseFormat::kText;
+  Json format;         // the response_format object as it came; null without
+  std::string prompt;  // plain completion
   Toggle thinking = Toggle::kDefault;
   Effort effort = Effort::kDefault;
   // Sampling; has_* tells an explicit value from the model's default.
@@ -35,13 +42,19 @@ struct Request {
   int32_t top_logprobs = -1;  // -1: no logprobs; 0..20
   bool drop_thinking = true;
   Toggle trust_all = Toggle::kDefault;  // kDefault: as the engine's option says
+  bool parallel_tool_calls = true;
+  int32_t answers = 1;  // n
   bool progress_events = false;
-  bool recognize_special = true;      // plain completion: added tokens in the prompt
-  Toggle add_bos = Toggle::kDefault;  // plain completion: kDefault puts it where it is missing
+  bool recognize_special = true;          // plain completion: added tokens in the prompt
+  Toggle add_bos = Toggle::kDefault;      // plain completion: kDefault puts it where it is missing
+  bool has_suffix = false, echo = false;  // plain completion
+  std::string suffix;
+  // Fields that say nothing about the text to be produced, as they came: a service may want them.
+  std::vector<std::pair<std::string, Json>> service_fields;
 };
 
 // Throw Error(kInvalidRequest); every message begins with the JSON path, e.g. `messages[0].content:
-// ...`.
+// ...`. They take all that some backend can do: what one cannot, it refuses when a stream starts.
 Request ParseChatRequest(std::string_view json);
 Request ParseCompletionRequest(std::string_view json);
 

@@ -28,37 +28,43 @@ const Role& FindRole(JsonFields* fields) {
   FailAt(fields->Path("role"), "unknown role \"" + Shown(*name) + "\"");
 }
 
-// Text parts become one text, as consecutive user messages do; anything else cannot be read.
-std::string JoinParts(const Json& parts, const std::string& path) {
-  std::string text;
-  for (size_t i = 0; i < parts.items.size(); ++i) {
-    JsonFields part(parts.items[i], Format("%s[%zu]", path.c_str(), i));
+struct Content {
+  std::string text;         // of the text parts: one text, as consecutive user messages become
+  std::vector<Json> parts;  // as they came, when not all are text
+};
+
+Content ReadParts(const Json& list, const std::string& path) {
+  Content content;
+  bool plain = true;
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    JsonFields part(list.items[i], Format("%s[%zu]", path.c_str(), i));
     const std::string* type = part.FindString("type");
     if (type == nullptr) FailAt(part.Path("type"), "is missing");
     if (*type != "text") {
-      FailAt(part.Path("type"),
-             "\"" + Shown(*type) + "\" is not supported; only \"text\" parts can be read");
+      plain = false;
+      continue;
     }
     const std::string* piece = part.FindString("text");
     if (piece == nullptr) FailAt(part.Path("text"), "is missing");
     part.RejectUnknown();
-    if (i > 0) text += "\n\n";
-    text += *piece;
+    if (i > 0) content.text += "\n\n";
+    content.text += *piece;
   }
-  return text;
+  if (!plain) content.parts = list.items;
+  return content;
 }
 
-std::string ReadContent(JsonFields* fields, std::string_view role) {
-  const Json* content = fields->Find("content");
+Content ReadContent(JsonFields* fields, std::string_view role) {
   const std::string path = fields->Path("content");
+  const Json* content = fields->Find("content");
   if (content == nullptr) {
     if (role == "assistant") return {};
     FailAt(path, "is missing");
   }
-  if (content->IsString()) return content->text;
+  if (content->IsString()) return {content->text, {}};
   if (content->IsArray()) {
     if (content->items.empty() && role != "assistant") FailAt(path, "must not be empty");
-    return JoinParts(*content, path);
+    return ReadParts(*content, path);
   }
   FailAt(path, Format("expected a string or a list of parts, found %s", KindName(*content)));
 }
@@ -94,11 +100,13 @@ ParsedMessage ParseChatMessage(const Json& json, const std::string& path) {
   const Role& role = FindRole(&fields);
   const std::string_view name = role.name;
   const bool assistant = name == "assistant";
-  std::string content = ReadContent(&fields, name);
-  if (name == "developer" && content.empty()) FailAt(fields.Path("content"), "must not be empty");
+  Content content = ReadContent(&fields, name);
+  if (name == "developer" && content.text.empty())
+    FailAt(fields.Path("content"), "must not be empty");
   if (!assistant) {
     RejectOn(&fields, "tool_calls", "only assistant messages carry tool calls");
     RejectOn(&fields, "reasoning_content", "only assistant messages carry reasoning");
+    RejectOn(&fields, "reasoning_details", "only assistant messages carry reasoning");
     RejectOn(&fields, "prefix", "only an assistant message can be continued");
   }
   if (name != "tool") RejectOn(&fields, "tool_call_id", "only tool messages answer a call");
@@ -107,9 +115,9 @@ ParsedMessage ParseChatMessage(const Json& json, const std::string& path) {
     RejectOn(&fields, "response_format",
              "only system and developer messages carry a response format");
   }
-  for (const char* ignored : {"name", "mask", "refusal", "annotations", "audio"}) {
-    fields.Ignore(ignored);
-  }
+  const std::string* participant = fields.FindString("name");
+  const Json* details = fields.FindArray("reasoning_details");
+  for (const char* ignored : {"mask", "refusal", "annotations", "audio"}) fields.Ignore(ignored);
   const bool prefix = fields.Bool("prefix", false);
   const bool without_eos = fields.Bool("wo_eos", false) || prefix;
   for (const char* read_below :
@@ -120,10 +128,13 @@ ParsedMessage ParseChatMessage(const Json& json, const std::string& path) {
 
   Json plain = json;
   std::erase_if(plain.members, [](const auto& member) { return member.second.IsNull(); });
-  Replace(&plain, "content", StringJson(std::move(content)));
+  Replace(&plain, "content", StringJson(std::move(content.text)));
   ParsedMessage parsed;
   parsed.message = ParseMessage(plain, path);
   parsed.message.without_eos = without_eos;
+  parsed.message.parts = std::move(content.parts);
+  if (participant != nullptr) parsed.message.name = *participant;
+  if (details != nullptr) parsed.message.reasoning_details = *details;
   parsed.asks = role.asks || (assistant && without_eos);
   return parsed;
 }
@@ -194,7 +205,7 @@ std::vector<Json> ParseTools(const Json& array, const std::string& path) {
     }
     fields.FindString("description");
     fields.FindObject("parameters");
-    if (fields.Bool("strict", false)) FailAt(fields.Path("strict"), "is not supported");
+    fields.Bool("strict", false);
     tools.push_back(*function);
   }
   return tools;

@@ -204,7 +204,8 @@ PromptRules LocalBackend::rules() const {
 }
 
 EncodedPrompt LocalBackend::Encode(const Request& request) const {
-  return EncodeChat(request.messages, {}, ChatOptions(request, rules()));
+  RequireInProcess(request);
+  return EncodeChat(PromptMessages(request), {}, ChatOptions(request, rules()));
 }
 
 std::vector<int32_t> LocalBackend::CompletionTokens(const Request& request) {
@@ -236,12 +237,13 @@ void LocalBackend::PlanSampling(const Request& request, SamplerOptions* sampling
 }
 
 AnswerPlan LocalBackend::Plan(const Request& request) {
+  RequireInProcess(request);
   AnswerPlan plan;
   PlanSampling(request, &plan.sampling);
   if (request.is_chat) {
     const EncodeOptions options = ChatOptions(request, rules());
     plan.parsing = AnswerMode(request, options);
-    plan.ids = prompts().Encode(EncodeChat(request.messages, {}, options).spans);
+    plan.ids = prompts().Encode(EncodeChat(PromptMessages(request), {}, options).spans);
   } else {
     plan.ids = CompletionTokens(request);
   }

@@ -1,5 +1,9 @@
 #include "core/local/prompt.h"
 
+#include "core/base/status.h"
+#include "core/engine/json_fields.h"
+#include "core/engine/request_messages.h"
+
 namespace finback {
 namespace {
 
@@ -19,7 +23,54 @@ EffortPrefix PrefixFor(Effort effort, EffortLadder ladder) {
   return EffortPrefix::kNone;
 }
 
+void RequireText(const Message& message) {
+  for (size_t i = 0; i < message.parts.size(); ++i) {
+    const Json* type = message.parts[i].Find("type");
+    if (type == nullptr || type->text == "text") continue;
+    FailAt(Format("%s.content[%zu].type", message.path.c_str(), i),
+           "\"" + Shown(type->text) + "\" is not supported; only \"text\" parts can be read");
+  }
+}
+
+void RequireChat(const Request& request) {
+  for (const Message& message : request.messages) RequireText(message);
+  for (size_t i = 0; i < request.tools.size(); ++i) {
+    const Json* strict = request.tools[i].Find("strict");
+    if (strict == nullptr || !strict->boolean) continue;
+    FailAt(Format("tools[%zu].function.strict", i), "is not supported");
+  }
+  if (request.tool_choice == ToolChoice::kNamed) {
+    FailAt("tool_choice", "a named tool cannot be forced; must be \"auto\" or \"none\"");
+  }
+  if (request.tool_choice == ToolChoice::kRequired) {
+    FailAt("tool_choice", "\"required\" is not supported; must be \"auto\" or \"none\"");
+  }
+  if (request.response_format == ResponseFormat::kJsonSchema) {
+    FailAt("response_format.type",
+           "\"json_schema\" is not supported; must be \"text\" or \"json_object\"");
+  }
+  if (!request.parallel_tool_calls) FailAt("parallel_tool_calls", "cannot be turned off");
+}
+
 }  // namespace
+
+void RequireInProcess(const Request& request) {
+  if (request.answers > 1) {
+    FailAt("n", Format("one answer at a time: must be 1, got %d", request.answers));
+  }
+  if (request.echo) FailAt("echo", "is not supported");
+  if (request.has_suffix) FailAt("suffix", "is not supported");
+  if (request.is_chat) RequireChat(request);
+}
+
+std::vector<Message> PromptMessages(const Request& request) {
+  std::vector<Message> messages = request.messages;
+  if (request.tool_choice != ToolChoice::kNone) PlaceTools(request.tools, &messages);
+  if (request.response_format == ResponseFormat::kJsonObject) {
+    PlaceResponseFormat(request.format, &messages);
+  }
+  return messages;
+}
 
 EncodeOptions ChatOptions(const Request& request, const PromptRules& rules) {
   const bool thinking =

@@ -22,6 +22,14 @@ struct PromptRules {
   bool trust_all = false;  // the same
 };
 
+// Throws Error(kInvalidRequest), naming its path, for what a request may ask of a service but not
+// of a model in this process.
+void RequireInProcess(const Request& request);
+
+// The conversation as the prompt encoder takes it: tools and response format placed on the leading
+// system message, which is made when there is none.
+std::vector<Message> PromptMessages(const Request& request);
+
 // How a chat request is to be rendered.
 EncodeOptions ChatOptions(const Request& request, const PromptRules& rules);
 

@@ -104,34 +104,14 @@ TEST(ChatRequest, MapsEffortAliases) {
   EXPECT_EQ(both.thinking, Toggle::kOff) << "effort must not turn disabled thinking on";
 }
 
-TEST(ChatRequest, PlacesToolsOnTheLeadingSystemMessage) {
-  const char* tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
-  const Request with = ParseChatRequest(
-      R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], )" +
-      std::string(tools) + "}");
-  ASSERT_EQ(with.messages.size(), 2u);
-  ASSERT_EQ(with.messages[0].tools.size(), 1u);
-  EXPECT_EQ(with.messages[0].tools[0].Find("name")->text, "f");
-  const Request without = Chat(tools);
-  ASSERT_EQ(without.messages.size(), 2u);
-  EXPECT_EQ(without.messages[0].role, "system");
-  EXPECT_EQ(without.messages[0].content, "");
-  EXPECT_EQ(without.messages[0].tools.size(), 1u);
-}
-
-TEST(ChatRequest, OffersNoToolsWhenToolChoiceIsNone) {
-  const Request request =
-      Chat(R"("tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none")");
-  ASSERT_EQ(request.messages.size(), 1u);
-  EXPECT_TRUE(request.messages[0].tools.empty());
-}
-
-TEST(ChatRequest, PlacesJsonObjectFormatOnTheSystemMessage) {
-  const Request json = Chat(R"("response_format": {"type": "json_object"})");
-  ASSERT_EQ(json.messages.size(), 2u);
-  EXPECT_TRUE(json.messages[0].has_response_format);
-  EXPECT_EQ(json.messages[0].response_format.Find("type")->text, "json_object");
-  EXPECT_EQ(Chat(R"("response_format": {"type": "text"})").messages.size(), 1u);
+TEST(ChatRequest, ReadsToolsAndTheirChoice) {
+  const std::string tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+  const Request request = Chat(tools);
+  ASSERT_EQ(request.tools.size(), 1u);
+  EXPECT_EQ(request.tools[0].Find("name")->text, "f");
+  EXPECT_EQ(request.tool_choice, ToolChoice::kAuto);
+  EXPECT_EQ(Chat(tools + R"(, "tool_choice": "none")").tool_choice, ToolChoice::kNone);
+  EXPECT_EQ(Chat(tools + R"(, "tool_choice": "required")").tool_choice, ToolChoice::kRequired);
 }
 
 TEST(ChatRequest, JoinsTextPartsAsConsecutiveMessagesAreJoined) {
@@ -161,6 +141,36 @@ TEST(ChatRequest, AcceptsItsOwnAnswersBack) {
   ASSERT_EQ(request.messages[1].tool_calls.size(), 1u);
   EXPECT_EQ(request.messages[1].tool_calls[0].arguments, "{\"a\": 1}");
   EXPECT_EQ(request.messages[2].tool_call_id, "call_1");
+}
+
+TEST(ChatRequest, KeepsWhatOnlyAServiceCanTake) {
+  const Request request = ParseChatRequest(
+      R"({"n": 2, "parallel_tool_calls": false, "user_id": "u", "metadata": {"a": 1},
+          "tools": [{"type": "function", "function": {"name": "f", "strict": true}}],
+          "tool_choice": {"type": "function", "function": {"name": "f"}},
+          "response_format": {"type": "json_schema",
+                              "json_schema": {"name": "n", "schema": {"type": "object"}}},
+          "messages": [
+            {"role": "user", "name": "Ann", "content": [{"type": "text", "text": "what is it?"},
+             {"type": "image_url", "image_url": {"url": "x"}}]},
+            {"role": "assistant", "reasoning_content": "", "content": "a",
+             "reasoning_details": [{"type": "reasoning.text"}]},
+            {"role": "user", "content": [{"type": "text", "text": "b"}]}]})");
+  EXPECT_EQ(request.answers, 2);
+  EXPECT_FALSE(request.parallel_tool_calls);
+  EXPECT_EQ(request.tool_choice, ToolChoice::kNamed);
+  EXPECT_EQ(request.tool_name, "f");
+  EXPECT_EQ(request.response_format, ResponseFormat::kJsonSchema);
+  EXPECT_NE(request.format.Find("json_schema"), nullptr);
+  ASSERT_EQ(request.service_fields.size(), 2u);
+  EXPECT_EQ(request.service_fields[0].first, "user_id");
+  EXPECT_EQ(request.messages[0].name, "Ann");
+  EXPECT_EQ(request.messages[0].content, "what is it?");
+  ASSERT_EQ(request.messages[0].parts.size(), 2u);
+  EXPECT_NE(request.messages[0].parts[1].Find("image_url"), nullptr);
+  EXPECT_TRUE(request.messages[1].has_reasoning);
+  EXPECT_EQ(request.messages[1].reasoning_details.items.size(), 1u);
+  EXPECT_TRUE(request.messages[2].parts.empty());
 }
 
 TEST(ChatRequest, IgnoresWhatSaysNothingAboutTheText) {
@@ -198,21 +208,27 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("top_logprobs": 3)", "top_logprobs: needs \"logprobs\": true"},
       {R"("logprobs": true, "top_logprobs": 21)", "top_logprobs: must be between 0 and 20, got 21"},
       {R"("logprobs": 3)", "logprobs: expected true or false, found a number"},
-      {R"("n": 2)", "n: one answer at a time: must be 1, got 2"},
       {R"("thinking": {"type": "adaptive"})",
        "thinking.type: must be \"enabled\" or \"disabled\", got \"adaptive\""},
       {R"("thinking": {})", "thinking.type: is missing"},
       {R"("thinking": {"type": "enabled", "budget": 1})", "thinking.budget: unknown field"},
       {R"("reasoning_effort": "extra")",
        "reasoning_effort: must be none, low, high or max, got \"extra\""},
-      {R"("tool_choice": "required")",
-       "tool_choice: \"required\" is not supported; must be \"auto\" or \"none\""},
+      {R"("n": 0)", "n: must be between 1 and 128, got 0"},
+      {R"("tool_choice": "required")", "tool_choice: \"required\" needs tools"},
+      {R"("tool_choice": "always")",
+       "tool_choice: must be \"none\", \"auto\", \"required\" or a named function, got "
+       "\"always\""},
       {R"("tool_choice": {"type": "function", "function": {"name": "f"}})",
-       "tool_choice: a named tool cannot be forced; must be \"auto\" or \"none\""},
-      {R"("response_format": {"type": "json_schema", "json_schema": {}})",
-       "response_format.type: \"json_schema\" is not supported; must be \"text\" or "
-       "\"json_object\""},
-      {R"("parallel_tool_calls": false)", "parallel_tool_calls: cannot be turned off"},
+       "tool_choice.function.name: no tool is called \"f\""},
+      {R"("tool_choice": {"type": "tool"})",
+       "tool_choice.type: must be \"function\", got \"tool\""},
+      {R"("tool_choice": {"type": "function"})", "tool_choice.function: is missing"},
+      {R"("response_format": {"type": "xml"})",
+       "response_format.type: must be \"text\", \"json_object\" or \"json_schema\", got \"xml\""},
+      {R"("response_format": {"type": "json_schema"})", "response_format.json_schema: is missing"},
+      {R"("response_format": {"type": "json_schema", "json_schema": {"name": "a"}})",
+       "response_format.json_schema.schema: is missing"},
       {R"("functions": [])", "functions: is obsolete; use tools and tool_choice"},
       {R"("tempratur": 1)", "tempratur: unknown field"},
       {R"("trust_all": 1)", "trust_all: expected true or false, found a number"},
@@ -228,8 +244,6 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("tools": [{"type": "function", "function": {"name": "f"}},
                     {"type": "function", "function": {"name": "f"}}])",
        "tools[1].function.name: \"f\" is defined twice"},
-      {R"("tools": [{"type": "function", "function": {"name": "f", "strict": true}}])",
-       "tools[0].function.strict: is not supported"},
       {R"("tools": [{"type": "function", "function": {"name": "f", "parameters": []}}])",
        "tools[0].function.parameters: expected an object, found a list"},
   };
@@ -247,12 +261,6 @@ TEST(ChatRequest, NamesThePathOfEveryWrongMessage) {
       {R"([{"role": "user"}])", "messages[0].content: is missing"},
       {R"([{"role": "user", "content": 5}])",
        "messages[0].content: expected a string or a list of parts, found a number"},
-      {R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])",
-       "messages[0].content[0].type: \"image_url\" is not supported; only \"text\" parts can be "
-       "read"},
-      {R"([{"role": "user", "content": [{"type": "text", "text": "a"},
-           {"type": "file", "file_id": "f"}]}])",
-       "messages[0].content[1].type: \"file\" is not supported; only \"text\" parts can be read"},
       {R"([{"role": "user", "content": [{"type": "text"}]}])",
        "messages[0].content[0].text: is missing"},
       {R"([{"role": "user", "content": "a", "tool_calls": []}])",
@@ -302,8 +310,8 @@ TEST(CompletionRequest, NamesThePathOfEveryWrongField) {
   const BadField rows[] = {
       {"{}", "prompt: is missing"},
       {R"({"prompt": ["a"]})", "prompt: expected a string, found a list"},
-      {R"({"prompt": "a", "echo": true})", "echo: is not supported"},
-      {R"({"prompt": "a", "suffix": "b"})", "suffix: is not supported"},
+      {R"({"prompt": "a", "echo": 1})", "echo: expected true or false, found a number"},
+      {R"({"prompt": "a", "suffix": 1})", "suffix: expected a string, found a number"},
       {R"({"prompt": "a", "messages": []})", "messages: unknown field"},
   };
   for (const BadField& row : rows) {

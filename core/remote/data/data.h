@@ -1,0 +1,12 @@
+// The JSON files of this folder, compiled in. Each has a comment field that says where its figures
+// come from and when they were true.
+#pragma once
+
+namespace finback {
+
+extern const char kProvidersJson[];  // providers.json
+extern const char kModelsJson[];     // models.json
+extern const char kPricesJson[];     // prices.json
+extern const char kCalendarJson[];   // calendar.json
+
+}  // namespace finback

@@ -1,0 +1,66 @@
+// What can go wrong between us and a service, in the classes that decide what to do about it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/base/status.h"
+
+namespace finback {
+
+enum class FailureKind : uint8_t {
+  kInvalidRequest,   // 400, 413, 422: the request itself
+  kReasoningChain,   // 400: an earlier turn's reasoning was not passed back
+  kContextOverflow,  // 400: more tokens than the model's context
+  kContentRisk,      // 400, or finish_reason content_filter: moderation
+  kAuthentication,   // 401, 403
+  kQuota,            // 402, or 429 that says the balance is used up
+  kRateLimit,        // 429
+  kServer,           // 500, 502, 504, unknown 5xx
+  kOverloaded,       // 503, 529
+  kResource,         // 200, then finish_reason insufficient_system_resource or aborted
+  kTransport,        // no connection, reset, cut or empty body, not the promised format
+  kTimeout,          // connect, first token, idle, total
+  kEmptyResponse,    // 200, finished, and nothing in it
+  kSchema,           // the answer does not fit the response_format's schema
+  kBudget,           // our own spending limit
+  kCancelled,
+};
+const char* FailureName(FailureKind kind);  // "invalid_request", ...: stable, for programs
+
+struct Failure {
+  FailureKind kind = FailureKind::kTransport;
+  std::string message;          // one line, redacted: what was wrong with what
+  int http_status = 0;          // 0: no response
+  bool retryable = false;       // the same request may succeed
+  int64_t retry_after_ms = -1;  // what the service asked for; -1: nothing
+  std::string request_id;       // the service's own, for its support
+  std::string body;             // as it came, redacted, cut at 16 KiB
+  std::string provider, model;
+  int64_t limit = -1;  // a number the service named: concurrency, context, max_tokens
+
+  std::string Json() const;  // one object with the fields above that are known
+};
+
+using HeaderList = std::vector<std::pair<std::string, std::string>>;  // names in lower case
+
+// The class of an answer whose status is not 2xx. The body is read as JSON whatever its content
+// type says; status first, then the message, never `type` or `code` alone.
+Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body);
+
+// The same for an error object met inside a stream or a 200 body: {"error": ...} in the OpenAI or
+// the Anthropic shape.
+Failure ClassifyErrorObject(const Json& object, const HeaderList& headers);
+
+// Throws the failure as an Error: code by kind, the message, and Json() as its details.
+[[noreturn]] void ThrowFailure(const Failure& failure);
+
+// Keys, bearer tokens and the key fragments that services echo ("****abcd") become "[redacted]".
+// `secrets` are the keys in use.
+std::string Redact(std::string_view text, const std::vector<std::string>& secrets = {});
+
+}  // namespace finback

@@ -1,0 +1,59 @@
+// HTTP over libcurl without threads of our own: a transfer is pulled by the thread that reads it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/remote/failure.h"
+
+namespace finback {
+
+struct HttpSettings {
+  std::string proxy;  // "": the environment's, unless ignore_environment
+  bool ignore_environment = false;
+  std::string ca_file;  // "": the system's
+  std::string user_agent;
+  bool allow_plain_http = true;  // loopback and self-hosted servers
+};
+
+struct HttpTimeouts {  // milliseconds; 0: none
+  int64_t connect_ms = 10'000;
+  int64_t first_byte_ms = 600'000;  // until the body's first byte that is no keep-alive
+  int64_t idle_ms = 300'000;        // re-armed by every byte, comments included
+  int64_t total_ms = 0;
+};
+
+struct HttpRequest {
+  std::string method = "POST", url;
+  std::vector<std::string> headers;  // "Name: value"
+  std::string body;
+  HttpTimeouts timeouts;
+};
+
+// One request. One thread reads it; Cancel is anyone's, at any time.
+class HttpTransfer {
+ public:
+  virtual ~HttpTransfer() = default;  // closes; never blocks for longer than a poll
+  // Waits for the status line and headers. Throws as Read does.
+  virtual int Status() = 0;
+  virtual const HeaderList& headers() const = 0;
+  // Waits for bytes of the body and appends them; false at its end. Throws Error with a Failure's
+  // details: kTransport, kTimeout (naming which), kCancelled.
+  virtual bool Read(std::string* bytes) = 0;
+  // From here on the first_byte limit is met: a token came, not only keep-alives.
+  virtual void TokenSeen() = 0;
+  virtual void Cancel() noexcept = 0;
+};
+
+// Owns the connections that finished transfers leave behind for the next. Any thread.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  virtual std::unique_ptr<HttpTransfer> Start(HttpRequest request) = 0;
+  static std::unique_ptr<HttpClient> Open(const HttpSettings& settings);
+};
+
+}  // namespace finback

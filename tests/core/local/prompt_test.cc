@@ -1,0 +1,97 @@
+#include "core/local/prompt.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+std::string Refusal(const Request& request) {
+  try {
+    RequireInProcess(request);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kInvalidRequest);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(InProcessRequest, NamesThePathOfWhatOnlyAServiceCanDo) {
+  const struct {
+    const char* field;
+    const char* message;
+  } rows[] = {
+      {R"("n": 2)", "n: one answer at a time: must be 1, got 2"},
+      {R"("tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required")",
+       "tool_choice: \"required\" is not supported; must be \"auto\" or \"none\""},
+      {R"("tools": [{"type": "function", "function": {"name": "f"}}],
+          "tool_choice": {"type": "function", "function": {"name": "f"}})",
+       "tool_choice: a named tool cannot be forced; must be \"auto\" or \"none\""},
+      {R"("response_format": {"type": "json_schema", "json_schema": {"schema": {}}})",
+       "response_format.type: \"json_schema\" is not supported; must be \"text\" or "
+       "\"json_object\""},
+      {R"("parallel_tool_calls": false)", "parallel_tool_calls: cannot be turned off"},
+      {R"("tools": [{"type": "function", "function": {"name": "f", "strict": true}}])",
+       "tools[0].function.strict: is not supported"},
+      {R"("stop": "x")", "no error"},
+  };
+  for (const auto& row : rows) {
+    std::string json = R"({"messages": [{"role": "user", "content": "hi"}], )";
+    json += row.field;
+    EXPECT_EQ(Refusal(ParseChatRequest(json + "}")), row.message);
+  }
+}
+
+TEST(InProcessRequest, NamesThePartThatIsNoText) {
+  EXPECT_EQ(Refusal(ParseChatRequest(
+                R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"},
+                    {"type": "file", "file_id": "f"}]}]})")),
+            "messages[0].content[1].type: \"file\" is not supported; only \"text\" parts can be "
+            "read");
+}
+
+TEST(InProcessRequest, RefusesSuffixAndEchoOfACompletion) {
+  EXPECT_EQ(Refusal(ParseCompletionRequest(R"({"prompt": "a", "suffix": ""})")),
+            "suffix: is not supported");
+  EXPECT_EQ(Refusal(ParseCompletionRequest(R"({"prompt": "a", "echo": true})")),
+            "echo: is not supported");
+}
+
+std::vector<Message> Prompt(const std::string& messages, const std::string& fields) {
+  return PromptMessages(ParseChatRequest("{\"messages\": " + messages + ", " + fields + "}"));
+}
+
+constexpr const char* kHello = R"([{"role": "user", "content": "hi"}])";
+constexpr const char* kTools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+
+TEST(PromptMessages, PutsToolsOnTheLeadingSystemMessage) {
+  const std::vector<Message> with =
+      Prompt(R"([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}])", kTools);
+  ASSERT_EQ(with.size(), 2u);
+  ASSERT_EQ(with[0].tools.size(), 1u);
+  EXPECT_EQ(with[0].tools[0].Find("name")->text, "f");
+  const std::vector<Message> without = Prompt(kHello, kTools);
+  ASSERT_EQ(without.size(), 2u);
+  EXPECT_EQ(without[0].role, "system");
+  EXPECT_EQ(without[0].content, "");
+  EXPECT_EQ(without[0].tools.size(), 1u);
+}
+
+TEST(PromptMessages, LeavesToolsOutThatMayNotBeCalled) {
+  EXPECT_EQ(Prompt(kHello, std::string(kTools) + R"(, "tool_choice": "none")").size(), 1u);
+}
+
+TEST(PromptMessages, PutsTheJsonFormatOnTheSystemMessage) {
+  const std::vector<Message> json = Prompt(kHello, R"("response_format": {"type": "json_object"})");
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_TRUE(json[0].has_response_format);
+  EXPECT_EQ(json[0].response_format.Find("type")->text, "json_object");
+  EXPECT_EQ(Prompt(kHello, R"("response_format": {"type": "text"})").size(), 1u);
+}
+
+}  // namespace
+}  // namespace finback
