@@ -10,6 +10,7 @@ namespace {
 struct LastError {
   Code code;
   char message[1024];
+  char details[8192];
 };
 // Zero-initialised and trivially destructible: nothing runs when threads come and go.
 thread_local LastError last_error;
@@ -19,10 +20,14 @@ thread_local LastError last_error;
 void ClearLastError() noexcept {
   last_error.code = Code::kOk;
   last_error.message[0] = '\0';
+  last_error.details[0] = '\0';
 }
 
-void SetLastError(Code code, const char* message) noexcept {
+void SetLastError(Code code, const char* message, const char* details) noexcept {
   last_error.code = code;
+  const size_t details_size = strlen(details);
+  const bool fits = details_size < sizeof last_error.details;
+  memcpy(last_error.details, fits ? details : "", (fits ? details_size : 0) + 1);
   size_t size = strlen(message);
   if (size >= sizeof last_error.message) {
     size = sizeof last_error.message - 1;
@@ -41,7 +46,7 @@ void RecordException() noexcept {
   try {
     throw;
   } catch (const Error& error) {
-    SetLastError(error.code(), error.what());
+    SetLastError(error.code(), error.what(), error.details().c_str());
   } catch (const std::bad_alloc&) {
     SetLastError(Code::kOutOfMemory, "out of memory");
   } catch (const std::length_error&) {
@@ -62,6 +67,10 @@ finback_status finback_last_error_code(void) {
 }
 
 const char* finback_last_error(void) { return finback::last_error.message; }
+
+const char* finback_last_error_details(void) {
+  return finback::last_error.details[0] != '\0' ? finback::last_error.details : "{}";
+}
 
 const char* finback_status_name(finback_status status) {
   switch (static_cast<Code>(status)) {
@@ -91,6 +100,20 @@ const char* finback_status_name(finback_status status) {
       return "io";
     case Code::kInternal:
       return "internal";
+    case Code::kAuthentication:
+      return "authentication";
+    case Code::kQuota:
+      return "quota";
+    case Code::kRateLimit:
+      return "rate_limit";
+    case Code::kService:
+      return "service";
+    case Code::kTimeout:
+      return "timeout";
+    case Code::kRefused:
+      return "refused";
+    case Code::kSchema:
+      return "schema";
   }
   return "unknown";
 }

@@ -12,7 +12,9 @@
 namespace finback {
 
 void ClearLastError() noexcept;
-void SetLastError(Code code, const char* message) noexcept;  // cut to one line that fits
+// The message is cut to one line that fits; details that do not fit are left out, since half an
+// object is none.
+void SetLastError(Code code, const char* message, const char* details = "") noexcept;
 Code LastErrorCode() noexcept;
 
 // Inside a catch block: records what is being handled.

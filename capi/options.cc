@@ -102,6 +102,53 @@ void CheckValue(const OptionRow& row, const char* value) {
   }
 }
 
+// The place of a choice's value in its list, as the enumerator of the same place.
+template <typename Enum>
+Enum ChoiceOf(const std::string* values, Option option) {
+  const std::string_view choices = kRows[option].choices;
+  const size_t at = choices.find("\"" + values[option] + "\"");
+  size_t place = 0;
+  for (size_t i = 0; i < at; ++i) place += choices[i] == ',' ? 1 : 0;
+  return static_cast<Enum>(place);
+}
+
+ServiceOptions ToServiceOptions(const std::string* values) {
+  ServiceOptions out;
+  out.base_url = values[kBaseUrl];
+  out.wire_format = values[kWireFormat] == "auto" ? "" : values[kWireFormat];
+  out.api_key = values[kApiKey];
+  out.providers_file = values[kProvidersFile];
+  out.prices_file = values[kPricesFile];
+  out.calendar_file = values[kCalendarFile];
+  out.routing_file = values[kRoutingFile];
+  out.translate_models = values[kTranslateModels] == "1";
+  out.replay_reasoning = ChoiceOf<ReplayReasoning>(values, kReplayReasoning);
+  out.forced_tools = ChoiceOf<ForcedTools>(values, kForcedTools);
+  out.markup_rescue = ChoiceOf<MarkupRescue>(values, kMarkupRescue);
+  out.stream = values[kServiceStream] == "1";
+  out.schema_repairs = static_cast<int32_t>(IntegerOf(values[kSchemaRepairs]));
+  out.proxy = values[kProxy];
+  out.environment_proxy = values[kEnvironmentProxy] == "1";
+  out.ca_file = values[kCaFile];
+  out.http_headers = values[kHttpHeaders];
+  out.connect_timeout_ms = IntegerOf(values[kConnectTimeoutMs]);
+  out.first_token_timeout_ms = IntegerOf(values[kFirstTokenTimeoutMs]);
+  out.idle_timeout_ms = IntegerOf(values[kIdleTimeoutMs]);
+  out.total_timeout_ms = IntegerOf(values[kTotalTimeoutMs]);
+  out.max_retries = static_cast<int32_t>(IntegerOf(values[kMaxRetries]));
+  out.max_concurrency = static_cast<int32_t>(IntegerOf(values[kMaxConcurrency]));
+  out.ledger = values[kLedger];
+  out.ledger_user = values[kLedgerUser];
+  out.ledger_tag = values[kLedgerTag];
+  out.budget = values[kBudget];
+  out.budget_period = ChoiceOf<BudgetPeriod>(values, kBudgetPeriod);
+  out.budget_scope = ChoiceOf<BudgetScope>(values, kBudgetScope);
+  out.unknown_price = ChoiceOf<UnknownPrice>(values, kUnknownPrice);
+  out.record = values[kRecord];
+  out.replay = values[kReplay];
+  return out;
+}
+
 }  // namespace
 
 EngineOptions ToEngineOptions(const finback_options& options) {
@@ -120,6 +167,7 @@ EngineOptions ToEngineOptions(const finback_options& options) {
                                                          : LadderChoice::kAuto;
   out.trust_all = values[kTrustAll] == "1";
   out.restore_points = static_cast<int32_t>(IntegerOf(values[kRestorePoints]));
+  out.service = ToServiceOptions(values);
   if (options.progress != nullptr) {
     out.progress = [function = options.progress, data = options.progress_data](
                        const char* phase, uint64_t done, uint64_t total) {

@@ -16,8 +16,38 @@ enum class LogLevel : int32_t { kError = 0, kWarning = 1, kInformation = 2, kDet
 using ProgressFunction = std::function<bool(const char* phase, uint64_t done, uint64_t total)>;
 using LogFunction = std::function<void(LogLevel level, const char* message)>;
 
+enum class ReplayReasoning : uint8_t { kAuto, kAlways, kNever };
+enum class ForcedTools : uint8_t { kDisableThinking, kRefuse };
+enum class MarkupRescue : uint8_t { kAuto, kOff, kStrip, kParse };
+enum class BudgetPeriod : uint8_t { kTotal, kDay, kMonth };
+enum class BudgetScope : uint8_t { kTotal, kKey, kModel, kUser, kTag };
+enum class UnknownPrice : uint8_t { kAllow, kRefuse };
+
+// What only a service needs. Paths are of files or folders; "" is none.
+struct ServiceOptions {
+  std::string base_url, wire_format, api_key;
+  std::string providers_file, prices_file, calendar_file, routing_file;
+  bool translate_models = false;
+  ReplayReasoning replay_reasoning = ReplayReasoning::kAuto;
+  ForcedTools forced_tools = ForcedTools::kDisableThinking;
+  MarkupRescue markup_rescue = MarkupRescue::kAuto;
+  bool stream = true;
+  int32_t schema_repairs = 1;
+  std::string proxy, ca_file, http_headers;
+  bool environment_proxy = true;
+  int64_t connect_timeout_ms = 0, first_token_timeout_ms = 0, idle_timeout_ms = 0,
+          total_timeout_ms = 0;
+  int32_t max_retries = 0, max_concurrency = 0;
+  std::string ledger, ledger_user, ledger_tag;
+  std::string budget;  // dollars in decimal; "": no limit
+  BudgetPeriod budget_period = BudgetPeriod::kTotal;
+  BudgetScope budget_scope = BudgetScope::kTotal;
+  UnknownPrice unknown_price = UnknownPrice::kAllow;
+  std::string record, replay;
+};
+
 struct EngineOptions {
-  std::string model;  // a folder, once the engine is being opened
+  std::string model;  // a folder, or PROVIDER:MODEL, once the engine is being opened
   PrecisionChoice precision = PrecisionChoice::kPublished;
   int threads = 0;
   int64_t context_tokens = 0;  // 0: kDefaultContextTokens, or the model's limit if that is less
@@ -26,6 +56,7 @@ struct EngineOptions {
   LadderChoice effort_ladder = LadderChoice::kAuto;
   bool trust_all = false;
   int32_t restore_points = 4;
+  ServiceOptions service;
   ProgressFunction progress;  // may be empty
   LogFunction log;            // may be empty
 };

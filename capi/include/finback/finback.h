@@ -79,10 +79,17 @@ typedef int32_t finback_status;
 #define FINBACK_ERROR_CANCELLED (-9)        /* stopped by _cancel or a progress callback */
 #define FINBACK_ERROR_IO (-10)              /* the operating system refused a read or write */
 #define FINBACK_ERROR_INTERNAL (-11)        /* a defect of the library; please report it */
+#define FINBACK_ERROR_AUTHENTICATION (-12)  /* a service refused the key, or there is none */
+#define FINBACK_ERROR_QUOTA (-13)           /* a balance, or our own spending limit, is used up */
+#define FINBACK_ERROR_RATE_LIMIT (-14)      /* a service takes no more requests at present */
+#define FINBACK_ERROR_SERVICE (-15)         /* a service failed or cannot be reached */
+#define FINBACK_ERROR_TIMEOUT (-16)         /* one of the timeout options ran out */
+#define FINBACK_ERROR_REFUSED (-17)         /* a service's moderation stopped it */
+#define FINBACK_ERROR_SCHEMA (-18)          /* the answer does not fit the schema asked for */
 
 /*
  * The code of this thread's last call: FINBACK_OK when it succeeded. Every other function of this
- * header sets it, except the _free functions and these three.
+ * header sets it, except the _free functions and the next three.
  * Threads: any; each thread has its own. Since 0.1.
  */
 FINBACK_API finback_status finback_last_error_code(void);
@@ -93,6 +100,14 @@ FINBACK_API finback_status finback_last_error_code(void);
  * Borrowed: valid until this thread's next call that sets the code. Since 0.1.
  */
 FINBACK_API const char *finback_last_error(void);
+
+/*
+ * What a program may want to know about a service's failure, as a JSON object: kind, http_status,
+ * retryable, retry_after_ms, request_id, provider, model, limit and body, as far as they are known;
+ * "{}" for other failures. Keys and tokens are removed. At most 8,191 bytes.
+ * Borrowed: valid until this thread's next call that sets the code. Since 0.1.
+ */
+FINBACK_API const char *finback_last_error_details(void);
 
 /*
  * The name of a code: "ok", "done", "invalid_argument", "invalid_request", ...; "unknown" for
@@ -124,8 +139,8 @@ FINBACK_API const char *finback_build_info(void);
  * try an option of a newer library on an older one.
  *
  *   name                 default    meaning
- *   model                (none)     a checkpoint folder, "local:FOLDER", or "krill", the small
- *                                   model that is installed with the library
+ *   model                (none)     a checkpoint folder, "local:FOLDER", "krill", the small model
+ *                                   that is installed with the library, or "PROVIDER:MODEL"
  *   precision            published  published: every rounding of the published model; bf16: 16-bit
  *                                   activations; float32: no rounding at all
  *   threads              0          threads of a computation; 0: one for each online core
@@ -142,6 +157,54 @@ FINBACK_API const char *finback_build_info(void);
  *                                   reference code does; 0: user text stays text
  *   restore_points       4          generation prompts that a session can return to; more points
  *                                   make more conversations resumable and cost memory
+ *
+ * With a model such as "deepseek:deepseek-v4-pro" the engine is a service's. Several models,
+ * separated by commas, are tried in turn. These options are for services alone:
+ *
+ *   base_url               (none)           the service's address, in place of the provider's own
+ *   wire_format            auto             what the service at base_url speaks; auto: as the
+ *                                           provider does, else openai
+ *   api_key                (none)           the key; empty: the provider's environment variable
+ *   providers_file         (none)           JSON file with providers and models to add or change
+ *   prices_file            (none)           JSON file with prices to add or change
+ *   calendar_file          (none)           JSON file with peak hours and holidays
+ *   routing_file           (none)           JSON file with the rules that choose among the models
+ *   translate_models       0                1: retired model names become their successors; 0:
+ *                                           they are refused
+ *   replay_reasoning       auto             whether earlier reasoning is sent back; auto: as the
+ *                                           service wants it
+ *   forced_tools           disable_thinking a forced tool where thinking forbids it
+ *   markup_rescue          auto             tool-call markup that a service leaks into text;
+ *                                           auto: by provider
+ *   service_stream         1                0: the service answers in one piece
+ *   schema_repairs         1                rounds in which a service may correct an answer that
+ *                                           does not fit the schema
+ *   proxy                  (none)           proxy URL; empty: the environment's
+ *   environment_proxy      1                0: the proxy variables of the environment are not
+ *                                           read
+ *   ca_file                (none)           file of certificate authorities; empty: the system's
+ *   http_headers           (none)           JSON object of headers to send with every request
+ *   connect_timeout_ms     10000            until a connection stands; 0: no limit
+ *   first_token_timeout_ms 600000           until the answer begins; keep-alives do not count; 0:
+ *                                           no limit
+ *   idle_timeout_ms        300000           between two bytes, keep-alives included; 0: no limit
+ *   total_timeout_ms       0                for the whole answer; 0: no limit
+ *   max_retries            2                further attempts before anything of the answer was
+ *                                           delivered
+ *   max_concurrency        0                requests at once for each key and model; 0: the
+ *                                           provider's limit
+ *   ledger                 (none)           SQLite file that every attempt and its cost is
+ *                                           written to
+ *   ledger_user            (none)           whom the costs are booked on
+ *   ledger_tag             (none)           what the costs are booked on
+ *   budget                 (none)           most dollars to spend, such as 2.50; empty: no limit
+ *   budget_period          total            what the budget is for; days and months are UTC
+ *   budget_scope           total            whose spending counts
+ *   unknown_price          allow            requests whose price is not known, while there is a
+ *                                           budget
+ *   record                 (none)           folder that exchanges are recorded in, without keys
+ *   replay                 (none)           folder of a recorded exchange that answers in place
+ *                                           of the service
  */
 typedef struct finback_options finback_options;
 

@@ -28,17 +28,19 @@ inline namespace v0 {
 // A failed call: code() is FINBACK_ERROR_*, what() the library's message.
 class Error : public std::runtime_error {
  public:
-  Error(finback_status code, const std::string &message)
-      : std::runtime_error(message), code_(code) {}
+  Error(finback_status code, const std::string &message, const std::string &details = "{}")
+      : std::runtime_error(message), code_(code), details_(details) {}
   finback_status code() const noexcept { return code_; }
+  const std::string &details() const noexcept { return details_; }  // finback_last_error_details()
   // Throws what this thread's last call left behind.
   [[noreturn]] static void ThrowLast() {
     const finback_status code = finback_last_error_code();
-    throw Error(code, finback_last_error());
+    throw Error(code, finback_last_error(), finback_last_error_details());
   }
 
  private:
   finback_status code_;
+  std::string details_;
 };
 
 namespace detail {
