@@ -36,6 +36,18 @@ void WriteUsage(const Usage& usage, JsonWriter* json) {
   json->EndObject();
 }
 
+void WriteService(const ServiceAnswer& service, JsonWriter* json) {
+  if (!service.fingerprint.empty()) {
+    json->Key("system_fingerprint").String(service.fingerprint);
+  }
+  json->Key("service").BeginObject().Key("provider").String(service.provider);
+  json->Key("attempts").Integer(service.attempts).Key("cost_picodollars");
+  service.cost_pico < 0 ? json->Null() : json->Integer(service.cost_pico);
+  json->Key("cost_source").String(service.cost_source);
+  if (!service.tariff.empty()) json->Key("tariff").String(service.tariff);
+  json->EndObject();
+}
+
 }  // namespace
 
 void AppendLogprobs(const std::vector<TokenLogprob>& tokens, std::string* out) {
@@ -61,6 +73,13 @@ void ResponseBuilder::Start(Shape shape, std::string model, std::string id, int6
   created_ = created;
 }
 
+ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) {
+  for (size_t i = calls_.size(); i-- > 0;) {
+    if (calls_[i].index == tool_index) return &calls_[i];
+  }
+  return nullptr;
+}
+
 void ResponseBuilder::Add(const Event& event) {
   switch (event.kind) {
     case EventKind::kReasoning:
@@ -72,29 +91,33 @@ void ResponseBuilder::Add(const Event& event) {
       AppendLogprobs(event.logprobs, &content_logprobs_);
       break;
     case EventKind::kToolCall:
-      calls_.push_back({event.tool_id, event.tool_name, ""});
+      calls_.push_back({event.tool_index, event.tool_id, event.tool_name, ""});
       break;
     case EventKind::kToolArguments:
-      if (!calls_.empty()) calls_.back().arguments += event.text;
+      if (Call* call = FindCall(event.tool_index)) call->arguments += event.text;
       break;
     case EventKind::kToolCallEnd:
-      if (!calls_.empty()) calls_.back().arguments = event.text;
+      if (Call* call = FindCall(event.tool_index)) call->arguments = event.text;
       break;
     case EventKind::kFinish:
       finish_reason_ = event.finish_reason;
       break;
     case EventKind::kNone:
     case EventKind::kProgress:
+    case EventKind::kNotice:
       break;
   }
 }
 
-void ResponseBuilder::WriteMessage(std::string* out) const {
+void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* out) const {
   JsonWriter json(out);
   json.BeginObject();
   json.Key("role").String("assistant").Key("content").String(content_);
   json.Key("reasoning_content");
   reasoning_.empty() ? json.Null() : json.String(reasoning_);
+  if (service != nullptr && !service->reasoning_details.empty()) {
+    json.Key("reasoning_details").Raw(service->reasoning_details);
+  }
   if (!calls_.empty()) {
     json.Key("tool_calls").BeginList();
     for (size_t i = 0; i < calls_.size(); ++i) {
@@ -108,13 +131,15 @@ void ResponseBuilder::WriteMessage(std::string* out) const {
   json.EndObject();
 }
 
-std::string ResponseBuilder::Json(const Usage& usage) const {
+std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* service) const {
   const bool chat = shape_ == Shape::kChat;
+  const bool named = service != nullptr && !service->id.empty();
   std::string out;
   JsonWriter json(&out);
-  json.BeginObject().Key("id").String(id_);
+  json.BeginObject().Key("id").String(named ? service->id : id_);
   json.Key("object").String(chat ? "chat.completion" : "text_completion");
-  json.Key("created").Integer(created_).Key("model").String(model_);
+  json.Key("created").Integer(created_).Key("model");
+  json.String(service != nullptr && !service->model.empty() ? service->model : model_);
   json.Key("choices").BeginList().BeginObject().Key("index").Integer(0);
   json.Key("finish_reason");
   finish_reason_.empty() ? json.Null() : json.String(finish_reason_);
@@ -128,13 +153,14 @@ std::string ResponseBuilder::Json(const Usage& usage) const {
   }
   if (chat) {
     std::string message;
-    WriteMessage(&message);
+    WriteMessage(service, &message);
     json.Key("message").Raw(message);
   } else {
     json.Key("text").String(content_);
   }
   json.EndObject().EndList().Key("usage");
   WriteUsage(usage, &json);
+  if (service != nullptr) WriteService(*service, &json);
   json.EndObject();
   return out;
 }

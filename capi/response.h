@@ -14,14 +14,17 @@ class ResponseBuilder {
   enum class Shape : uint8_t { kChat, kText };
   void Start(Shape shape, std::string model, std::string id, int64_t created);
   void Add(const Event& event);
-  std::string Json(const Usage& usage) const;
+  // `service`: what a service said of the answer, or nullptr.
+  std::string Json(const Usage& usage, const ServiceAnswer* service) const;
   const std::string& finish_reason() const { return finish_reason_; }
 
  private:
   struct Call {
+    int32_t index;  // the event's tool_index: calls may come in turns
     std::string id, name, arguments;
   };
-  void WriteMessage(std::string* out) const;
+  Call* FindCall(int32_t tool_index);
+  void WriteMessage(const ServiceAnswer* service, std::string* out) const;
 
   Shape shape_ = Shape::kChat;
   std::string model_, id_, finish_reason_;

@@ -144,7 +144,7 @@ const char* finback_stream_logprobs(const finback_stream* self) {
 const char* finback_stream_response(const finback_stream* self) {
   return Guard<const char*>("{}", [&] {
     Require(self, "self");
-    self->response_json = self->response.Json(self->stream->usage());
+    self->response_json = self->response.Json(self->stream->usage(), self->stream->service());
     return self->response_json.c_str();
   });
 }

@@ -9,6 +9,10 @@ namespace {
   throw Error(Code::kUnsupported, "this needs a model in the process");
 }
 
+[[noreturn]] void NeedsService() {
+  throw Error(Code::kUnsupported, "this needs a service, such as model deepseek:deepseek-flash");
+}
+
 }  // namespace
 
 std::string Backend::Info() { NeedsLocalModel(); }
@@ -18,5 +22,7 @@ std::string Backend::Detokenize(std::span<const int32_t>) { NeedsLocalModel(); }
 std::string Backend::EncodeText(const Request&) { NeedsLocalModel(); }
 std::vector<int32_t> Backend::EncodeTokens(const Request&) { NeedsLocalModel(); }
 std::unique_ptr<TokenSequence> Backend::NewSequence() { NeedsLocalModel(); }
+std::string Backend::Models() { NeedsService(); }
+std::string Backend::Balance() { NeedsService(); }
 
 }  // namespace finback

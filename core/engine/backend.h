@@ -24,6 +24,8 @@ class Stream {
   virtual bool Step(Event* event) = 0;
   // As of now; final after kFinish.
   virtual Usage usage() const = 0;
+  // nullptr: the answer comes from this process. As of now; final after kFinish.
+  virtual const ServiceAnswer* service() const { return nullptr; }
   // Any thread, any time; the running or next Step ends with kCancelled within one token.
   virtual void Cancel() noexcept = 0;
 };
@@ -69,6 +71,10 @@ class Backend {
   virtual std::string EncodeText(const Request& request);
   virtual std::vector<int32_t> EncodeTokens(const Request& request);
   virtual std::unique_ptr<TokenSequence> NewSequence();
+
+  // What only a service can tell, as JSON; elsewhere kUnsupported.
+  virtual std::string Models();
+  virtual std::string Balance();
 };
 
 }  // namespace finback

@@ -37,6 +37,16 @@ struct Usage {
   int64_t reported_cost_pico = -1;  // pico-dollars, as the service says; -1: it does not
 };
 
+// What a service says of an answer, beyond the events; empty strings are unknown.
+struct ServiceAnswer {
+  std::string provider, id, model, fingerprint;  // model: the one that answered
+  std::string reasoning_details;                 // JSON, to be given back as it is
+  int32_t attempts = 0;
+  int64_t cost_pico = -1;   // pico-dollars; -1: not known
+  std::string cost_source;  // "table", "reported", "estimated", "unknown"
+  std::string tariff;
+};
+
 struct Event {
   EventKind kind = EventKind::kNone;
   std::string text;

@@ -514,6 +514,7 @@ FINBACK_API void finback_session_free(finback_session *self);
 #define FINBACK_EVENT_TOOL_CALL_END 5  /* the call is complete; text: all its arguments */
 #define FINBACK_EVENT_FINISH 6         /* the last event: finish_reason, usage, response */
 #define FINBACK_EVENT_PROGRESS 7       /* prefill: progress_done of progress_total tokens */
+#define FINBACK_EVENT_NOTICE 8         /* text: {"code", "message"}, about what a service did */
 
 /*
  * Computes until the next event: the first call evaluates the prompt, later ones decode.
@@ -574,7 +575,10 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
  * "usage": {"prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
  * "prompt_tokens_details": {"cached_tokens"}, "completion_tokens", "completion_tokens_details":
  * {"reasoning_tokens"}, "total_tokens"}}. Streams of finback_engine_complete() give a
- * text_completion.
+ * text_completion. A service's answer has the service's id, model and system_fingerprint, the
+ * message a gateway's "reasoning_details", to be sent back as they are, and besides "service":
+ * {"provider", "attempts", "cost_picodollars" (null: not known), "cost_source": "table"|"reported"|
+ * "estimated"|"unknown", "tariff"}.
  * Borrowed: valid until the next call of this function, step or free. Since 0.1.
  */
 FINBACK_API const char *finback_stream_response(const finback_stream *self);

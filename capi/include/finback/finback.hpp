@@ -108,6 +108,7 @@ enum class EventKind : int32_t {
   kToolCallEnd = FINBACK_EVENT_TOOL_CALL_END,
   kFinish = FINBACK_EVENT_FINISH,
   kProgress = FINBACK_EVENT_PROGRESS,
+  kNotice = FINBACK_EVENT_NOTICE,
 };
 
 // Views into the stream: valid until it steps again.
