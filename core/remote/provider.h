@@ -87,9 +87,9 @@ struct ModelEntry {
 
 class ProviderTable {
  public:
-  // The built-in rows, with those of `user_json` (may be empty) put over them. A new provider starts
-  // from the row that its field "like" names, else from "custom". New model rows come before the
-  // built-in ones. Throws Error(kInvalidArgument) naming the row and field.
+  // The built-in rows, with those of `user_json` (may be empty) put over them. A new provider
+  // starts from the row that its field "like" names, else from "custom". New model rows come before
+  // the built-in ones. Throws Error(kInvalidArgument) naming the row and field.
   static ProviderTable Load(std::string_view user_json);
 
   const Provider* Find(std::string_view name) const;  // nullptr: unknown
@@ -99,7 +99,7 @@ class ProviderTable {
   const ModelEntry& Model(const Provider& provider, std::string_view model) const;
 
  private:
-  std::vector<Provider> providers_;  // names are unique
+  std::vector<Provider> providers_;                         // names are unique
   std::vector<std::pair<std::string, ModelEntry>> models_;  // provider name or "*"
   ModelEntry unknown_;
 };
