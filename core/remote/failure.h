@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,26 +42,46 @@ struct Failure {
   std::string request_id;       // the service's own, for its support
   std::string body;             // as it came, redacted, cut at 16 KiB
   std::string provider, model;
-  int64_t limit = -1;  // a number the service named: concurrency, context, max_tokens
+  // Numbers that the service named, by kind: concurrency (kRateLimit), tokens of the context
+  // (kContextOverflow), max_tokens (kInvalidRequest). -1: none.
+  int64_t limit = -1;
+  int64_t requested = -1;  // what it counted in the request against that limit
 
-  std::string Json() const;  // one object with the fields above that are known
+  // One object with the fields above that are known; the body is cut so that it all fits
+  // kMaxJsonBytes, what the C interface has room for.
+  std::string Json() const;
+  static constexpr size_t kMaxJsonBytes = 8191;
 };
+
+// Whether failures of that kind may pass by themselves.
+bool IsPassing(FailureKind kind);
+std::optional<FailureKind> FindFailureKind(std::string_view name);
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
 // The class of an answer whose status is not 2xx. The body is read as JSON whatever its content
-// type says; status first, then the message, never `type` or `code` alone.
-Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body);
+// type says; status first, then the message, never `type` or `code` alone. `secrets` as in Redact.
+Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body,
+                         const std::vector<std::string>& secrets = {});
 
 // The same for an error object met inside a stream or a 200 body: {"error": ...} in the OpenAI or
 // the Anthropic shape.
 Failure ClassifyErrorObject(const Json& object, const HeaderList& headers);
 
-// Throws the failure as an Error: code by kind, the message, and Json() as its details.
+// A failure of our own finding: what went wrong in the words of its kind, the detail, a next step.
+Failure MakeFailure(FailureKind kind, std::string_view detail);
+
+// Throws the failure as an Error: code by kind, the message after the provider's name, and Json()
+// as its details.
 [[noreturn]] void ThrowFailure(const Failure& failure);
+
+// The failure that ThrowFailure threw; of other errors the kind that is nearest to their code.
+Failure FailureOf(const Error& error);
 
 // Keys, bearer tokens and the key fragments that services echo ("****abcd") become "[redacted]".
 // `secrets` are the keys in use.
 std::string Redact(std::string_view text, const std::vector<std::string>& secrets = {});
+// The same for all texts of a failure.
+void RedactFailure(const std::vector<std::string>& secrets, Failure* failure);
 
 }  // namespace finback
