@@ -1,0 +1,54 @@
+// Tool markup that a service failed to parse and let into the text of the answer (remote API 18,
+// quirks 6 to 8): takes it out again, and reads the calls in it. Text comes in any chunking, and
+// what comes out does not depend on it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/chat/completion_parser.h"
+#include "core/engine/event.h"
+
+namespace finback {
+
+class MarkupFilter {
+ public:
+  struct Text {
+    EventKind kind = EventKind::kContent;
+    std::string text;
+  };
+
+  MarkupFilter();
+  ~MarkupFilter();
+
+  // `kind`: kReasoning or kContent, as the service says. Appends what is text; it may be of the
+  // other kind, where a `</think>` was left in. A little is held back while it may become markup.
+  void Push(EventKind kind, std::string_view text, std::vector<Text>* out);
+  // Releases what is held back. Text may go on after it, as at a start.
+  void Finish(std::vector<Text>* out);
+
+  // The complete calls so far, without ids.
+  const std::vector<ToolCall>& calls() const { return calls_; }
+  // Calls that were begun, those which the end of the text cut off included.
+  size_t begun() const { return begun_; }
+
+ private:
+  void Restart();
+  void Normalize(std::vector<Text>* out);
+  void Feed(std::string_view text, std::vector<Text>* out);
+  void Take(std::vector<Text>* out);
+
+  EventKind kind_ = EventKind::kNone;
+  std::unique_ptr<CompletionParser> parser_;  // of text in the published spelling
+  std::string held_;                          // may still become a marker of another spelling
+  bool closing_ = false;                      // behind the tag that ends a block, but its bracket
+  std::vector<ParserEvent> parsed_;
+  std::string open_name_;  // of the call at hand
+  std::vector<ToolCall> calls_;
+  size_t begun_ = 0;
+};
+
+}  // namespace finback
