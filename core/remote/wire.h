@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/engine/event.h"
@@ -25,10 +26,13 @@ struct WirePlan {
   bool thinking = true;
   Effort effort = Effort::kHigh;  // never kDefault; meaningless without thinking
   int64_t max_tokens = 0;         // always sent
-  bool replay_reasoning = true;
-  bool offer_tools = true;
-  bool beta = false;                 // prefix, FIM, strict tools: at beta_url
-  std::vector<std::string> notices;  // what was changed or left out, for the caller
+  bool replay_reasoning = true;   // earlier turns go with their reasoning
+  bool offer_tools = true;        // there are tools, and they may be called
+  bool beta = false;              // prefix, FIM, strict tools: at beta_url
+  ResponseFormat response_format = ResponseFormat::kText;  // as the service is asked for it
+  std::string user;                                        // for provider->user_field; "": not sent
+  std::vector<std::pair<std::string, Json>> fields;        // of the request, forwarded as they came
+  std::vector<std::string> notices;  // texts of kNotice events: what was changed or left out
 };
 
 // What the plan needs from the engine's options.
@@ -38,9 +42,13 @@ struct WirePolicy {
   bool stream = true;
 };
 
-// Throws Error(kInvalidRequest) naming the path of what this service cannot do.
+// Throws Error(kInvalidRequest) naming the path of what this service cannot do. `provider` outlives
+// the plan.
 WirePlan PlanWire(const Request& request, const Provider& provider, const ModelEntry& entry,
                   std::string_view model, const WirePolicy& policy);
+
+// The text of a kNotice event.
+std::string NoticeText(std::string_view code, std::string_view message);
 
 struct WireCall {
   std::string path;  // after the base URL: "/chat/completions"
@@ -54,10 +62,13 @@ struct WireResponse {
   Usage usage;
   bool finished = false;  // a finish reason was seen
   bool closed = false;    // the format's own end ([DONE], message_stop, response.completed)
+  // The reasoning in the service's own form, a JSON list for Message.reasoning_details of the next
+  // request; "": it has none. Complete once the response is finished.
+  std::string reasoning_details;
 };
 
 // One answer, streamed or whole, in any chunking. Throws Error with a Failure's details on error
-// objects and on what is not the format.
+// objects and on what is not the format. Keeps nothing of the Request, but the plan's provider.
 class WireDecoder {
  public:
   virtual ~WireDecoder() = default;
