@@ -33,7 +33,8 @@ struct HttpRequest {
   HttpTimeouts timeouts;
 };
 
-// One request. One thread reads it; Cancel is anyone's, at any time.
+// One request. One thread at a time reads it; Cancel is anyone's, at any time. Bytes move only
+// while Status or Read waits, and only then do its clocks run, but for total_ms.
 class HttpTransfer {
  public:
   virtual ~HttpTransfer() = default;  // closes; never blocks for longer than a poll
@@ -43,15 +44,17 @@ class HttpTransfer {
   // Waits for bytes of the body and appends them; false at its end. Throws Error with a Failure's
   // details: kTransport, kTimeout (naming which), kCancelled.
   virtual bool Read(std::string* bytes) = 0;
-  // From here on the first_byte limit is met: a token came, not only keep-alives.
+  // From here on the first_byte limit is met: a token came, not only keep-alives. The reader's.
   virtual void TokenSeen() = 0;
   virtual void Cancel() noexcept = 0;
 };
 
-// Owns the connections that finished transfers leave behind for the next. Any thread.
+// Owns the connections that finished transfers leave behind for the next, until they were idle for
+// two minutes. Any thread. Three file descriptors per transfer that runs.
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
+  // Throws kInvalidArgument for a URL, method or header that cannot be sent.
   virtual std::unique_ptr<HttpTransfer> Start(HttpRequest request) = 0;
   static std::unique_ptr<HttpClient> Open(const HttpSettings& settings);
 };

@@ -290,6 +290,12 @@ async def comments(request, reply, state, count="0"):
     await reply.end()
 
 
+async def comment_flood(request, reply, state):
+    await reply.begin_events()
+    while True:
+        await reply.data(b": keep-alive\n\n" * 4096)
+
+
 async def stall_comments(request, reply, state):
     await some_events(request, reply)
     while True:
@@ -528,6 +534,7 @@ CONNECTIONS = {
     "stall": stall,
     "stall-comments": stall_comments,
     "comments": comments,
+    "comment-flood": comment_flood,
     "trickle": trickle,
     "reset-before-headers": reset_before_headers,
     "close-before-headers": close_before_headers,

@@ -29,7 +29,7 @@ def compact(value):
 class Request:
     def __init__(self, method, target, headers, body):
         self.method, self.target, self.headers, self.body = method, target, headers, body
-        self.path = target.partition("?")[0]
+        self.path = urllib.parse.urlsplit(target).path  # what comes through a proxy names the host too
 
     def json(self):
         """The body as an object; {} when it is not one."""
@@ -164,6 +164,7 @@ class Server:
     async def serve(self, reader, writer):
         self.connections += 1
         number = self.connections
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             while request := await self.read_request(reader):
                 if not await self.answer(request, number, Reply(reader, writer, set())):
