@@ -12,6 +12,7 @@
 #include <new>
 
 #include "core/base/status.h"
+#include "core/remote/authorities.h"
 
 namespace finback {
 namespace {
@@ -143,6 +144,11 @@ Slist HeaderLines(const HttpRequest& request) {
   return lines;
 }
 
+struct Setup {
+  HttpSettings settings;
+  std::string ca_folder;  // stands for the system's authorities; "": libcurl's choice
+};
+
 // ---- what transfers share
 // ------------------------------------------------------------------------
 
@@ -230,7 +236,7 @@ constexpr const char* kPhaseNames[] = {"connecting", "waiting for the answer",
 // curl_multi_perform delivers: a hundred buffers of 16 KiB. A slow reader is left to TCP.
 class Transfer final : public HttpTransfer {
  public:
-  Transfer(std::shared_ptr<Pool> pool, const HttpSettings& settings, HttpRequest request);
+  Transfer(std::shared_ptr<Pool> pool, const Setup& setup, HttpRequest request);
   ~Transfer() override { Release(); }
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -243,6 +249,7 @@ class Transfer final : public HttpTransfer {
 
  private:
   void SetOptions(const HttpSettings& settings);
+  void SetTrust(const Setup& setup);
   void SetBody();
   void Wait();
   void Perform();
@@ -286,13 +293,14 @@ class Transfer final : public HttpTransfer {
   bool token_seen_ = false;
 };
 
-Transfer::Transfer(std::shared_ptr<Pool> pool, const HttpSettings& settings, HttpRequest request)
+Transfer::Transfer(std::shared_ptr<Pool> pool, const Setup& setup, HttpRequest request)
     : pool_(std::move(pool)),
       request_(std::move(request)),
-      origin_(ParseOrigin(request_.url, settings)),
+      origin_(ParseOrigin(request_.url, setup.settings)),
       header_lines_(HeaderLines(request_)),
       easy_(Made(Easy(curl_easy_init()))) {
-  SetOptions(settings);
+  SetOptions(setup.settings);
+  SetTrust(setup);
   SetBody();
   multi_ = pool_->Take(origin_.key);
   Check(curl_multi_add_handle(multi_.get(), easy_.get()));
@@ -310,16 +318,6 @@ void Transfer::SetOptions(const HttpSettings& settings) {
   // A libcurl without HTTP/2 refuses this, and speaks 1.1.
   curl_easy_setopt(easy_.get(), CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_2TLS});
 
-  Set(easy_, CURLOPT_SSL_VERIFYPEER, 1L);
-  Set(easy_, CURLOPT_SSL_VERIFYHOST, 2L);
-  Set(easy_, CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
-  Set(easy_, CURLOPT_PROXY_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
-  if (!settings.ca_file.empty()) {
-    Set(easy_, CURLOPT_CAINFO, settings.ca_file.c_str());
-    Set(easy_, CURLOPT_PROXY_CAINFO, settings.ca_file.c_str());
-    Set(easy_, CURLOPT_CAPATH, static_cast<char*>(nullptr));
-    Set(easy_, CURLOPT_PROXY_CAPATH, static_cast<char*>(nullptr));
-  }
   // "" means no proxy; unset means the environment's.
   if (!settings.proxy.empty() || settings.ignore_environment) {
     Set(easy_, CURLOPT_PROXY, settings.proxy.c_str());
@@ -343,6 +341,24 @@ void Transfer::SetOptions(const HttpSettings& settings) {
   Set(easy_, CURLOPT_WRITEDATA, static_cast<void*>(this));
   Set(easy_, CURLOPT_PREREQFUNCTION, &Transfer::OnConnected);
   Set(easy_, CURLOPT_PREREQDATA, static_cast<void*>(this));
+}
+
+void Transfer::SetTrust(const Setup& setup) {
+  Set(easy_, CURLOPT_SSL_VERIFYPEER, 1L);
+  Set(easy_, CURLOPT_SSL_VERIFYHOST, 2L);
+  Set(easy_, CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+  Set(easy_, CURLOPT_PROXY_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
+  // One place or the other; neither named: libcurl's two.
+  const std::string& file = setup.settings.ca_file;
+  const std::string& folder = setup.ca_folder;
+  if (file.empty() && folder.empty()) return;
+  const auto text = [](const std::string& path) { return path.empty() ? nullptr : path.c_str(); };
+  for (const CURLoption option : {CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO}) {
+    Set(easy_, option, text(file));
+  }
+  for (const CURLoption option : {CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH}) {
+    Set(easy_, option, text(folder));
+  }
 }
 
 void Transfer::SetBody() {
@@ -556,15 +572,16 @@ void Transfer::ThrowAs(FailureKind kind, Outlook outlook, const std::string& rea
 
 class Client final : public HttpClient {
  public:
-  explicit Client(HttpSettings settings)
-      : settings_(std::move(settings)), pool_(std::make_shared<Pool>()) {}
+  explicit Client(const HttpSettings& settings)
+      : setup_{settings, settings.ca_file.empty() ? AuthoritiesFolder() : ""},
+        pool_(std::make_shared<Pool>()) {}
 
   std::unique_ptr<HttpTransfer> Start(HttpRequest request) override {
-    return std::make_unique<Transfer>(pool_, settings_, std::move(request));
+    return std::make_unique<Transfer>(pool_, setup_, std::move(request));
   }
 
  private:
-  const HttpSettings settings_;
+  const Setup setup_;
   const std::shared_ptr<Pool> pool_;
 };
 

@@ -65,7 +65,7 @@ const char kTricky[] =
     "id: 7\n"
     "retry: 100\n"
     "dat: x\n"
-    "datas: x\n"
+    "data2: x\n"
     "unknown\n"
     "\n"
     "event: without data\n"
@@ -142,11 +142,11 @@ TEST(SseTest, EventNameDoesNotReachTheNextEvent) {
 TEST(SseTest, CommentsAreCountedAndGiveNoEvent) {
   SseParser parser;
   Events events;
-  parser.Push(": keep-alive\n\n: OPENROUTER PROCESSING\r\n\r\n:\n:half a com");
+  parser.Push(": keep-alive\n\n: OPENROUTER PROCESSING\r\n\r\n:\n:half");
   Drain(&parser, &events);
   EXPECT_TRUE(events.empty());
   EXPECT_EQ(parser.comments(), 3u);
-  parser.Push("ment\n");
+  parser.Push(" a comment\n");
   Drain(&parser, &events);
   EXPECT_EQ(parser.comments(), 4u);
 }
