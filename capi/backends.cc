@@ -10,6 +10,7 @@
 #include "core/base/status.h"
 #include "core/engine/json_writer.h"
 #include "core/local/local_backend.h"
+#include "core/remote/remote_backend.h"
 #include "finback/finback.h"
 
 #ifndef FINBACK_DATA_DIR
@@ -54,37 +55,27 @@ std::string InstalledModel(const std::string& name) {
         looked.empty() ? "nothing" : looked.c_str());
 }
 
-// The length of "scheme:" at the front, or 0.
-size_t SchemeLength(std::string_view model) {
-  for (size_t i = 0; i < model.size(); ++i) {
-    const char c = model[i];
-    if (c == ':') return i == 0 ? 0 : i + 1;
-    const bool good = (c >= 'a' && c <= 'z') || (i > 0 && c >= '0' && c <= '9') ||
-                      (i > 0 && (c == '+' || c == '-' || c == '.'));
-    if (!good) return 0;
-  }
-  return 0;
-}
-
 std::string ResolveModel(const std::string& model) {
   if (model.empty()) Throw(Code::kInvalidArgument, "option model: is not set");
   if (model == "krill") return InstalledModel(model);
   if (model.rfind("local:", 0) == 0) return model.substr(6);
-  if (SchemeLength(model) > 0 && !IsFolder(model)) {
-    Throw(Code::kUnsupported, "this version runs models from local folders only, not \"%s\"",
-          model.c_str());
-  }
   return model;
 }
 
 }  // namespace
 
 std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
+  options->user_agent = std::string("finback/") + finback_version();
+  if (AsksForService(*options) && !IsFolder(options->model)) return OpenRemoteBackend(*options);
   options->model = ResolveModel(options->model);
   if (!IsFolder(options->model)) {
     Throw(Code::kNotFound, "no such model folder: %s", options->model.c_str());
   }
   return OpenLocalBackend(*options);
+}
+
+std::string CostReport(const EngineOptions& options, const char* query_json) {
+  return CostReportJson(options.service, query_json);
 }
 
 std::string BuildInfoJson() {

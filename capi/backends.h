@@ -10,8 +10,11 @@
 namespace finback {
 
 // Throws kNotFound, kUnsupported, kInvalidArgument, or what opening a checkpoint throws. Sets
-// `options->model` to the folder that was opened.
+// `options->model` to the folder that was opened, if one was.
 std::shared_ptr<Backend> OpenBackend(EngineOptions* options);
+
+// What the ledger of the options says; see finback_cost_report().
+std::string CostReport(const EngineOptions& options, const char* query_json);
 
 // {"version", "compiler", "isas_compiled", "isa"}
 std::string BuildInfoJson();

@@ -18,6 +18,12 @@ std::string LastPart(std::string path) {
   return slash == std::string::npos || path.size() == 1 ? path : path.substr(slash + 1);
 }
 
+finback_text* NewText(std::string value) {
+  auto text = std::make_unique<finback_text>();
+  text->text = std::move(value);
+  return text.release();
+}
+
 }  // namespace
 
 finback_engine* finback_engine_open(const finback_options* options) {
@@ -81,18 +87,31 @@ finback_text* finback_engine_detokenize(finback_engine* self, const int32_t* ids
   return Guard<finback_text*>(nullptr, [&] {
     Require(self, "self");
     if (count > 0) Require(ids, "ids");
-    auto text = std::make_unique<finback_text>();
-    text->text = self->backend->Detokenize({ids, count});
-    return text.release();
+    return NewText(self->backend->Detokenize({ids, count}));
   });
 }
 
 finback_text* finback_engine_encode(finback_engine* self, const char* request_json) {
   return Guard<finback_text*>(nullptr, [&] {
     Require(self, "self");
-    auto text = std::make_unique<finback_text>();
-    text->text = self->backend->EncodeText(
-        finback::ParseChatRequest(&Require(request_json, "request_json")));
-    return text.release();
+    return NewText(self->backend->EncodeText(
+        finback::ParseChatRequest(&Require(request_json, "request_json"))));
+  });
+}
+
+finback_text* finback_engine_models(finback_engine* self) {
+  return Guard<finback_text*>(nullptr,
+                              [&] { return NewText(Require(self, "self").backend->Models()); });
+}
+
+finback_text* finback_engine_balance(finback_engine* self) {
+  return Guard<finback_text*>(nullptr,
+                              [&] { return NewText(Require(self, "self").backend->Balance()); });
+}
+
+finback_text* finback_cost_report(const finback_options* options, const char* query_json) {
+  return Guard<finback_text*>(nullptr, [&] {
+    const finback::EngineOptions chosen = finback::ToEngineOptions(Require(options, "options"));
+    return NewText(finback::CostReport(chosen, &Require(query_json, "query_json")));
   });
 }

@@ -99,6 +99,7 @@ void AddChatCommand(CLI::App* app, Action* action) {
   options->engine.AddModel(command, ModelArgument::kOption);
   options->request.AddChat(command);
   options->request.AddSampling(command);
+  options->engine.AddService(command);
   options->engine.AddContext(command);
   options->engine.AddComputing(command);
   command->callback([options, prompt, action] {

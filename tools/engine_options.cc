@@ -36,6 +36,24 @@ void EngineOptions::AddContext(CLI::App* command) {
       ->type_name("N");
 }
 
+CLI::Option* EngineOptions::AddLedger(CLI::App* command) {
+  return command->add_option("--ledger", ledger_, "SQLite file that costs are written to")
+      ->type_name("FILE");
+}
+
+void EngineOptions::AddService(CLI::App* command) {
+  AddLedger(command);
+  command->add_option("--budget", budget_, "Most dollars to spend at services")
+      ->type_name("DOLLARS");
+  command->add_option("--record", record_, "Folder to record exchanges with services in")
+      ->type_name("FOLDER");
+  command->add_option("--replay", replay_, "Folder of a recorded exchange to answer from")
+      ->type_name("FOLDER");
+  command->add_option("--set", named_, "Any option of the library by name; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
 void EngineOptions::Set(const std::string& name, const std::string& value) {
   more_.emplace_back(name, value);
 }
@@ -46,15 +64,26 @@ std::string EngineOptions::Model() const {
   return variable != nullptr && *variable != '\0' ? variable : "krill";
 }
 
-EngineHandle EngineOptions::Open(ProgressLine* progress) const {
-  const OptionsHandle options(Checked(finback_options_new()));
+OptionsHandle EngineOptions::Options() const {
+  OptionsHandle options(Checked(finback_options_new()));
   std::vector<std::pair<std::string, std::string>> values = {{"model", Model()},
                                                              {"precision", precision_},
                                                              {"threads", threads_},
                                                              {"context_tokens", context_},
                                                              {"chunk_tokens", chunk_},
                                                              {"memory_budget_bytes", memory_},
-                                                             {"effort_ladder", effort_ladder_}};
+                                                             {"effort_ladder", effort_ladder_},
+                                                             {"ledger", ledger_},
+                                                             {"budget", budget_},
+                                                             {"record", record_},
+                                                             {"replay", replay_}};
+  for (const std::string& named : named_) {
+    const size_t equals = named.find('=');
+    if (equals == std::string::npos) {
+      throw Failure(kExitUsage, "--set " + named + ": expected NAME=VALUE");
+    }
+    values.emplace_back(named.substr(0, equals), named.substr(equals + 1));
+  }
   values.insert(values.end(), more_.begin(), more_.end());
   for (const auto& [name, value] : values) {
     if (value.empty()) continue;
@@ -62,6 +91,11 @@ EngineHandle EngineOptions::Open(ProgressLine* progress) const {
       throw Failure(kExitUsage, finback_last_error());
     }
   }
+  return options;
+}
+
+EngineHandle EngineOptions::Open(ProgressLine* progress) const {
+  const OptionsHandle options = Options();
   Check(finback_options_set_progress(options.get(), ProgressLine::Callback, progress));
   EngineHandle engine(Checked(finback_engine_open(options.get())));
   progress->Clear();

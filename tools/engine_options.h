@@ -18,8 +18,15 @@ class EngineOptions {
   void AddComputing(CLI::App* command);
   void AddContext(CLI::App* command);
 
+  // Adds what concerns services; AddLedger is a part of it.
+  void AddService(CLI::App* command);
+  CLI::Option* AddLedger(CLI::App* command);
+
   // Sets an option of the library by name, over what the command line says.
   void Set(const std::string& name, const std::string& value);
+
+  // The library's options, as the command line says.
+  OptionsHandle Options() const;
 
   // Opens the engine; `progress` must outlive it.
   EngineHandle Open(ProgressLine* progress) const;
@@ -31,5 +38,7 @@ class EngineOptions {
   std::string Model() const;
 
   std::string model_, precision_, threads_, context_, chunk_, memory_, effort_ladder_;
+  std::string ledger_, budget_, record_, replay_;
+  std::vector<std::string> named_;  // NAME=VALUE
   std::vector<std::pair<std::string, std::string>> more_;
 };

@@ -14,6 +14,10 @@ const char* HintFor(finback_status code) {
       return "a smaller --context needs less memory; `finback inspect --context N` shows how much";
     case FINBACK_ERROR_CONTEXT_FULL:
       return "allow more tokens with --context, or start over with less text";
+    case FINBACK_ERROR_AUTHENTICATION:
+      return "keys come from the environment, such as DEEPSEEK_API_KEY";
+    case FINBACK_ERROR_RATE_LIMIT:
+      return "wait, or allow fewer requests at once with --set max_concurrency=N";
     default:
       return "";
   }

@@ -44,7 +44,8 @@ int ReportParse(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int Run(int argc, char** argv) {
-  CLI::App app("DeepSeek-V4 in your process: chat, inspect and verify models.", "finback");
+  CLI::App app("DeepSeek-V4 in your process, or at a service: chat, inspect and verify models.",
+               "finback");
   app.get_formatter()->column_width(34);
   bool version = false, json = false;
   app.add_flag("--version", version, "Print the version and the instruction set in use");
@@ -59,6 +60,7 @@ int Run(int argc, char** argv) {
   AddInspectCommand(&app, &action);
   AddVerifyCommand(&app, &action);
   AddLogitsCommand(&app, &action);
+  AddServiceCommands(&app, &action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -47,7 +47,8 @@ struct ServiceOptions {
 };
 
 struct EngineOptions {
-  std::string model;  // a folder, or PROVIDER:MODEL, once the engine is being opened
+  std::string user_agent;  // what the library calls itself to services
+  std::string model;       // a folder, or PROVIDER:MODEL, once the engine is being opened
   PrecisionChoice precision = PrecisionChoice::kPublished;
   int threads = 0;
   int64_t context_tokens = 0;  // 0: kDefaultContextTokens, or the model's limit if that is less

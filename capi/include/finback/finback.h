@@ -329,6 +329,31 @@ FINBACK_API void finback_engine_free(finback_engine *self);
 FINBACK_API const char *finback_engine_info(finback_engine *self);
 
 /*
+ * What a service says: its models ({"object": "list", "data": [{"id": ..}, ..]}), and the balance
+ * of the key's account ({"is_available": .., "balance_infos": [..]}), as it came.
+ * Free with finback_text_free().
+ * Errors: UNSUPPORTED (a model in this process, or a service that does not tell), AUTHENTICATION,
+ * SERVICE; see finback_last_error_details(). Since 0.1.
+ */
+FINBACK_API finback_text *finback_engine_models(finback_engine *self);
+FINBACK_API finback_text *finback_engine_balance(finback_engine *self);
+
+/*
+ * What was spent, by the ledger that the option ledger names: {"group_by", "since_ms", "until_ms",
+ * "rows": [{"group", "attempts", "open", "failed", "estimated", "unknown", "prompt_tokens",
+ * "cached_tokens", "completion_tokens", "reasoning_tokens", "cache_hit_ratio", "cost", "cost_pico",
+ * ..}]}, costs in dollars and pico-dollars. `query_json` is {} or has
+ *   group_by      day (default), model, key, user, tag, provider or conversation
+ *   since, until  "2026-11-22", "2026-11-22T08:00:00Z" or Unix milliseconds; until is not included
+ *   reprice       true: finished rows are computed anew with the options prices_file and
+ *                 calendar_file; "repriced" then tells what changed
+ * Free with finback_text_free().
+ * Errors: INVALID_REQUEST (names the JSON path), INVALID_ARGUMENT, IO (names the file). Since 0.1.
+ */
+FINBACK_API finback_text *finback_cost_report(const finback_options *options,
+                                              const char *query_json);
+
+/*
  * Reads every tensor of the checkpoint and checks its contents: NaN codes and scales, expert ids
  * out of range. `sha256_list`, unless NULL, is what sha256sum printed for the folder: every shard
  * must be in it and match; names of other files are ignored. Reports progress in phase "verify".

@@ -1,0 +1,42 @@
+#include "core/remote/conversation.h"
+
+#include <cinttypes>
+#include <random>
+
+#include "core/base/status.h"
+
+namespace finback {
+
+Conversation::Conversation() {
+  std::random_device random;
+  const uint64_t high = random(), low = random();
+  id_ = Format("%016" PRIx64, high << 32 | low);
+}
+
+std::string Conversation::Compare(std::string_view body) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = prefix_.Next(body);
+  if (!found) return "";
+  const char* what = found->kind == PrefixBreak::Kind::kChanged ? "changed"
+                     : found->kind == PrefixBreak::Kind::kAdded ? "added"
+                                                                : "removed";
+  return Format(
+      "%s was %s: the request stops repeating the one before at byte %zu%s, so a cache "
+      "can serve %zu of its %zu bytes",
+      found->path.c_str(), what, found->byte, found->exact ? "" : " or later", found->matched,
+      found->matched + found->lost);
+}
+
+void Conversation::Count(int64_t prompt_tokens, int64_t cached_tokens) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  prompt_tokens_ += prompt_tokens;
+  cached_tokens_ += cached_tokens;
+}
+
+double Conversation::CacheHitRatio() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (prompt_tokens_ == 0) return -1;
+  return static_cast<double>(cached_tokens_) / static_cast<double>(prompt_tokens_);
+}
+
+}  // namespace finback

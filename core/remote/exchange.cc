@@ -1,0 +1,315 @@
+#include "core/remote/exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+constexpr size_t kMostWholeBytes = 256u << 20;
+constexpr size_t kMostErrorBytes = 1u << 20;
+// Characters per token, for what is reserved before a service has counted: it errs on the dear
+// side (remote API 2.3).
+constexpr int64_t kCharactersPerToken = 3;
+
+int64_t NowMs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+const std::string* FindHeader(const HeaderList& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+std::string RequestId(const HeaderList& headers) {
+  for (const char* name : {"x-ds-trace-id", "x-request-id", "x-deepseek-request-id", "request-id",
+                           "x-generation-id"}) {
+    if (const std::string* value = FindHeader(headers, name)) return *value;
+  }
+  return "";
+}
+
+bool IsText(EventKind kind) {
+  return kind == EventKind::kReasoning || kind == EventKind::kContent ||
+         kind == EventKind::kToolArguments;
+}
+
+void AddNotice(std::string text, std::vector<Event>* events) {
+  Event event;
+  event.kind = EventKind::kNotice;
+  event.text = std::move(text);
+  events->push_back(std::move(event));
+}
+
+WirePolicy PolicyOf(const ServiceOptions& options) {
+  WirePolicy policy;
+  policy.force_tool_disables_thinking = options.forced_tools == ForcedTools::kDisableThinking;
+  policy.replay = options.replay_reasoning == ReplayReasoning::kAlways ? WirePolicy::Replay::kAlways
+                  : options.replay_reasoning == ReplayReasoning::kNever ? WirePolicy::Replay::kNever
+                                                                        : WirePolicy::Replay::kAuto;
+  policy.stream = options.stream;
+  return policy;
+}
+
+const std::string& PriceId(const ServiceTarget& target) {
+  return target.entry.price_id.empty() ? target.model : target.entry.price_id;
+}
+
+}  // namespace
+
+Exchange::Exchange(Service* service, const ServiceTarget& target, int32_t number,
+                   Conversation* conversation, Cancellation* cancellation)
+    : service_(*service),
+      target_(target),
+      number_(number),
+      conversation_(conversation),
+      cancellation_(*cancellation) {}
+
+Exchange::~Exchange() {
+  cancellation_.Attach(nullptr);
+  if (ledger_id_ == 0) return;
+  try {
+    service_.ledger()->Estimate(ledger_id_, MakeOutcome());
+  } catch (const std::exception& error) {
+    service_.Log(LogLevel::kError, error.what());
+  }
+}
+
+void Exchange::Send(const Request& request, std::vector<Event>* events) {
+  plan_ = PlanWire(request, target_.provider, target_.entry, target_.model,
+                   PolicyOf(service_.options()));
+  if (!target_.notice.empty()) AddNotice(NoticeText("model_translated", target_.notice), events);
+  for (const std::string& notice : plan_.notices) AddNotice(notice, events);
+  const WireCodec& codec = CodecFor(target_.provider.wire);
+  const WireCall call = codec.encode(request, plan_);
+  decoder_ = codec.decoder(request, plan_);
+  if (conversation_ != nullptr && number_ == 1) {
+    const std::string broken = conversation_->Compare(call.body);
+    if (!broken.empty()) AddNotice(NoticeText("cache_prefix_changed", broken), events);
+  }
+  ConcurrencyLimiter::Wait wait;
+  wait.cancelled = &cancellation_.flag();
+  lease_ =
+      service_.limiter().Acquire(target_.key_label, target_.model, service_.Ceiling(target_), wait);
+  Reserve(request, call);
+  Open(call);
+}
+
+void Exchange::Reserve(const Request& request, const WireCall& call) {
+  sent_ms_ = NowMs();
+  prompt_estimate_ = static_cast<int64_t>(call.body.size()) / kCharactersPerToken + 1;
+  if (service_.ledger() == nullptr) return;
+  Attempt row;
+  row.conversation = conversation_ != nullptr ? conversation_->id() : "";
+  row.key_label = target_.key_label;
+  row.provider = target_.provider.name;
+  row.model = target_.model;
+  row.price_provider = target_.provider.prices;
+  row.price_model = PriceId(target_);
+  row.user = service_.options().ledger_user;
+  row.tag = service_.options().ledger_tag;
+  row.number = number_;
+  row.sent_ms = sent_ms_;
+  row.reserve_pico = service_.prices()
+                         .WorstCase(row.price_provider, row.price_model, sent_ms_, prompt_estimate_,
+                                    plan_.max_tokens * request.answers)
+                         .pico;
+  ledger_id_ = service_.ledger()->Begin(row);
+}
+
+void Exchange::Open(const WireCall& call) {
+  HttpRequest http;
+  const Provider& provider = target_.provider;
+  http.url = (plan_.beta ? provider.beta_url : provider.base_url) + call.path;
+  http.headers = service_.Headers(target_, plan_.stream ? "text/event-stream" : "application/json");
+  http.body = call.body;
+  http.timeouts = service_.timeouts();
+  if (service_.recorder() != nullptr) recording_ = service_.recorder()->Start(http);
+  transfer_ = service_.http().Start(std::move(http));
+  cancellation_.Attach(transfer_.get());
+}
+
+void Exchange::CheckStatus() {
+  status_ = transfer_->Status();
+  const HeaderList& headers = transfer_->headers();
+  request_id_ = RequestId(headers);
+  if (recording_ != nullptr) recording_->Response(status_, headers);
+  if (status_ >= 200 && status_ < 300) {
+    const std::string* type = FindHeader(headers, "content-type");
+    if (type != nullptr && type->find("event-stream") != std::string::npos) body_ = Body::kEvents;
+    return;
+  }
+  std::string body;
+  while (body.size() < kMostErrorBytes && transfer_->Read(&body)) {
+  }
+  if (recording_ != nullptr) recording_->Bytes(body);
+  ThrowFailure(ClassifyResponse(status_, headers, body, service_.secrets()));
+}
+
+// What a service sends is told by its first character, because content types lie: an object is an
+// answer in one piece, also when a stream was asked for.
+void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
+  if (body_ == Body::kUnknown) {
+    const size_t first = bytes.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos) return;  // blank lines say that we are still waited for
+    body_ = bytes[first] == '{' || bytes[first] == '[' || bytes[first] == '<' ? Body::kWhole
+                                                                              : Body::kEvents;
+  }
+  if (body_ == Body::kWhole) {
+    whole_ += bytes;
+    if (whole_.size() > kMostWholeBytes) {
+      ThrowFailure(MakeFailure(FailureKind::kTransport, "an answer of more than 256 MiB"));
+    }
+    return;
+  }
+  sse_.Push(bytes);
+  std::string_view name, data;
+  while (sse_.Next(&name, &data)) decoder_->Push(name, data, events);
+}
+
+bool Exchange::Read(std::vector<Event>* events) {
+  const size_t from = events->size();
+  if (status_ == 0) CheckStatus();
+  bytes_.clear();
+  const bool more = transfer_->Read(&bytes_);
+  if (recording_ != nullptr) recording_->Bytes(bytes_);
+  if (!bytes_.empty()) Take(bytes_, events);
+  // What follows the format's own end is of no interest, and some connections are kept open.
+  if (!more || decoder_->response().closed) {
+    if (body_ == Body::kWhole) decoder_->Whole(whole_, events);
+    decoder_->End(events);
+    CheckModel(events);
+    NoteProgress(*events, from);
+    End();
+    return false;
+  }
+  CheckModel(events);
+  NoteProgress(*events, from);
+  return true;
+}
+
+void Exchange::NoteProgress(const std::vector<Event>& events, size_t from) {
+  bool token = false;
+  for (size_t i = from; i < events.size(); ++i) {
+    const Event& event = events[i];
+    if (recording_ != nullptr) recording_->Add(event);
+    token |= event.kind != EventKind::kNotice;
+    if (!IsText(event.kind)) continue;
+    const int64_t size = static_cast<int64_t>(event.text.size());
+    output_characters_ += size;
+    if (event.kind == EventKind::kReasoning) reasoning_characters_ += size;
+  }
+  if (token) transfer_->TokenSeen();
+  if (ledger_id_ == 0 || !token) return;
+  const Usage now = usage();
+  const Cost cost =
+      service_.prices().PriceOf(now, target_.provider.prices, PriceId(target_), sent_ms_, NowMs());
+  if (!cost.known) return;
+  if (const auto excess = service_.ledger()->Running(ledger_id_, cost.pico)) {
+    excess->Throw(target_.provider.name, target_.model);
+  }
+}
+
+// Gateways have been seen to answer with another model than the one that is paid for.
+void Exchange::CheckModel(std::vector<Event>* events) {
+  const std::string& served = decoder_->response().model;
+  if (checked_model_ || served.empty()) return;
+  checked_model_ = true;
+  if (served == target_.model) return;
+  AddNotice(NoticeText("other_model", "asked for " + target_.model + ", answered by " + served),
+            events);
+}
+
+Usage Exchange::usage() const {
+  if (decoder_ != nullptr && decoder_->response().has_usage) return decoder_->response().usage;
+  Usage estimate;
+  estimate.prompt_tokens = prompt_estimate_;
+  estimate.completion_tokens = (output_characters_ + kCharactersPerToken - 1) / kCharactersPerToken;
+  estimate.reasoning_tokens = reasoning_characters_ / kCharactersPerToken;
+  return estimate;
+}
+
+Outcome Exchange::MakeOutcome() const {
+  Outcome outcome;
+  outcome.usage = usage();
+  outcome.ended_ms = NowMs();
+  outcome.http_status = status_;
+  outcome.request_id = request_id_;
+  if (decoder_ != nullptr) {
+    outcome.model_served = decoder_->response().model;
+    outcome.fingerprint = decoder_->response().fingerprint;
+  }
+  outcome.cost = service_.prices().PriceOf(outcome.usage, target_.provider.prices, PriceId(target_),
+                                           sent_ms_, outcome.ended_ms);
+  return outcome;
+}
+
+void Exchange::End() {
+  cancellation_.Attach(nullptr);
+  const Outcome outcome = MakeOutcome();
+  cost_ = outcome.cost;
+  settled_ = true;
+  estimated_ = !decoder_->response().has_usage;
+  if (recording_ != nullptr) recording_->Close();
+  if (conversation_ != nullptr && !estimated_) {
+    conversation_->Count(outcome.usage.prompt_tokens, outcome.usage.cached_tokens);
+  }
+  if (ledger_id_ != 0) {
+    const int64_t id = std::exchange(ledger_id_, 0);
+    if (estimated_) {
+      service_.ledger()->Estimate(id, outcome);
+    } else {
+      service_.ledger()->Settle(id, outcome);
+    }
+  }
+  lease_.Succeeded();
+  lease_.Release();
+}
+
+void Exchange::Fail(const Failure& failure) {
+  cancellation_.Attach(nullptr);
+  if (failure.kind == FailureKind::kRateLimit && lease_) lease_.Limited(failure.limit);
+  lease_.Release();
+  if (ledger_id_ == 0) return;
+  const int64_t id = std::exchange(ledger_id_, 0);
+  Outcome outcome = MakeOutcome();
+  outcome.failure = FailureName(failure.kind);
+  if (failure.http_status != 0) outcome.http_status = failure.http_status;
+  if (outcome.request_id.empty()) outcome.request_id = failure.request_id;
+  // Nothing was generated as far as is known; once text came, somebody will bill it.
+  if (output_characters_ == 0) {
+    service_.ledger()->Fail(id, outcome);
+  } else {
+    service_.ledger()->Estimate(id, outcome);
+  }
+}
+
+void Exchange::Describe(ServiceAnswer* answer) const {
+  answer->provider = target_.provider.name;
+  answer->attempts = number_;
+  if (decoder_ == nullptr) return;
+  const WireResponse& response = decoder_->response();
+  answer->id = response.id;
+  answer->model = response.model.empty() ? target_.model : response.model;
+  answer->fingerprint = response.fingerprint;
+  answer->reasoning_details = response.reasoning_details;
+  answer->tariff = cost_.tariff;
+  const int64_t reported = response.usage.reported_cost_pico;
+  if (response.has_usage && reported >= 0) {
+    answer->cost_pico = reported;
+    answer->cost_source = "reported";
+  } else if (settled_ && cost_.known) {
+    answer->cost_pico = cost_.pico;
+    answer->cost_source = estimated_ ? "estimated" : "table";
+  } else {
+    answer->cost_source = "unknown";
+  }
+}
+
+}  // namespace finback

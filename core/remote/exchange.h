@@ -1,0 +1,82 @@
+// One request sent to one target: planned, reserved for, sent, decoded, paid for. What to do when
+// it fails is its stream's matter.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/engine/event.h"
+#include "core/engine/request.h"
+#include "core/remote/cancellation.h"
+#include "core/remote/conversation.h"
+#include "core/remote/recorder.h"
+#include "core/remote/service.h"
+#include "core/remote/sse.h"
+#include "core/remote/wire.h"
+
+namespace finback {
+
+class Exchange {
+ public:
+  // `number` counts the exchanges for one request, from 1. `conversation` may be nullptr. All
+  // outlive the exchange.
+  Exchange(Service* service, const ServiceTarget& target, int32_t number,
+           Conversation* conversation, Cancellation* cancellation);
+  // An exchange that neither ended nor failed is booked as an estimate.
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+
+  // Plans and sends; notices of the plan come first. Throws what any part of it does.
+  void Send(const Request& request, std::vector<Event>* events);
+
+  // More of the answer; false at its end, after kFinish. Throws the failure that ends it.
+  bool Read(std::vector<Event>* events);
+
+  // Books what was spent until the failure.
+  void Fail(const Failure& failure);
+
+  const ServiceTarget& target() const { return target_; }
+  // As of now.
+  Usage usage() const;
+  void Describe(ServiceAnswer* answer) const;
+
+ private:
+  enum class Body : uint8_t { kUnknown, kEvents, kWhole };
+
+  void Reserve(const Request& request, const WireCall& call);
+  void Open(const WireCall& call);
+  void CheckStatus();
+  void Take(std::string_view bytes, std::vector<Event>* events);
+  void NoteProgress(const std::vector<Event>& events, size_t from);
+  void CheckModel(std::vector<Event>* events);
+  void End();
+  Outcome MakeOutcome() const;
+
+  Service& service_;
+  const ServiceTarget& target_;
+  const int32_t number_;
+  Conversation* const conversation_;
+  Cancellation& cancellation_;
+
+  WirePlan plan_;
+  ConcurrencyLimiter::Lease lease_;
+  std::unique_ptr<Recording> recording_;
+  std::unique_ptr<HttpTransfer> transfer_;
+  std::unique_ptr<WireDecoder> decoder_;
+  SseParser sse_;
+  Body body_ = Body::kUnknown;
+  std::string bytes_, whole_;
+  int32_t status_ = 0;
+  std::string request_id_;
+  bool checked_model_ = false;
+
+  int64_t ledger_id_ = 0;  // 0: nothing is open in the ledger
+  int64_t sent_ms_ = 0;
+  int64_t prompt_estimate_ = 0, output_characters_ = 0, reasoning_characters_ = 0;
+  Cost cost_;
+  bool settled_ = false, estimated_ = false;
+};
+
+}  // namespace finback

@@ -1,0 +1,28 @@
+// The backend for models at services: conversations over HTTP, nothing of a model in this process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/engine/backend.h"
+#include "core/engine/options.h"
+
+namespace finback {
+
+// Whether these options ask for a service: "provider:model", or an address.
+bool AsksForService(const EngineOptions& options);
+
+// Sends nothing yet. Throws Error: kInvalidArgument, kAuthentication, kNotFound, kIo.
+std::shared_ptr<Backend> OpenRemoteBackend(const EngineOptions& options);
+
+// The services and models that are known without asking, as JSON: {"providers": [..], "models":
+// [..]}, with those of a user's file (a path, or "").
+std::string KnownModelsJson(const std::string& providers_file);
+
+// What the ledger of `options` says, re-priced with their tables if the query asks for it:
+// {"group_by": "day", "since": "2026-11-01", "until": .., "reprice": false}, all optional. Throws
+// Error(kInvalidRequest) naming the path, and what the ledger throws.
+std::string CostReportJson(const ServiceOptions& options, std::string_view query_json);
+
+}  // namespace finback

@@ -1,0 +1,265 @@
+#include "core/remote/remote_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+// What a program has seen cannot be taken back; blank text before a JSON value is held instead.
+bool IsAnswer(EventKind kind) {
+  return kind != EventKind::kNotice && kind != EventKind::kProgress && kind != EventKind::kNone;
+}
+
+// The fields that a translated model name stands for, unless the request says otherwise.
+void ApplyTranslation(const std::string& fields, Request* request) {
+  if (fields.empty()) return;
+  const Json object = ParseJson(fields, "the model table");
+  const Json* thinking = object.Find("thinking");
+  const Json* type = thinking != nullptr ? thinking->Find("type") : nullptr;
+  if (type != nullptr && request->thinking == Toggle::kDefault) {
+    request->thinking = type->text == "disabled" ? Toggle::kOff : Toggle::kOn;
+  }
+  const Json* effort = object.Find("reasoning_effort");
+  if (effort != nullptr && request->effort == Effort::kDefault) {
+    request->effort = effort->text == "max"   ? Effort::kMax
+                      : effort->text == "low" ? Effort::kLow
+                                              : Effort::kHigh;
+  }
+}
+
+void AddUsage(const Usage& more, Usage* sum) {
+  sum->prompt_tokens += more.prompt_tokens;
+  sum->cached_tokens += more.cached_tokens;
+  sum->completion_tokens += more.completion_tokens;
+  sum->reasoning_tokens += more.reasoning_tokens;
+  sum->cache_write_tokens += more.cache_write_tokens;
+}
+
+}  // namespace
+
+RemoteStream::RemoteStream(Service* service, Request request,
+                           std::shared_ptr<Conversation> conversation)
+    : service_(*service), request_(std::move(request)), conversation_(std::move(conversation)) {
+  if (request_.response_format == ResponseFormat::kJsonSchema) {
+    schema_.emplace(*request_.format.Find("json_schema")->Find("schema"));
+  }
+  order_ = service_.router().Order(request_);
+  Shape();
+}
+
+void RemoteStream::Shape() {
+  shaped_ = request_;
+  const Provider& provider = target().provider;
+  if (schema_) {
+    route_ = ChooseSchemaRoute(request_, provider, nullptr);
+    shaped_ = ShapeRequest(std::move(shaped_), route_);
+  }
+  shaped_ = WithJsonWord(std::move(shaped_), JsonWord::kAppend);
+  ApplyTranslation(target().with, &shaped_);
+}
+
+bool RemoteStream::Step(Event* event) {
+  while (true) {
+    if (next_ < queue_.size()) {
+      std::swap(*event, queue_[next_++]);
+      delivered_ |= IsAnswer(event->kind);
+      return true;
+    }
+    queue_.clear();
+    next_ = 0;
+    if (error_) throw *error_;
+    if (over_) return false;
+    try {
+      Advance();
+    } catch (const Error& error) {
+      Recover(error);
+    }
+  }
+}
+
+void RemoteStream::Advance() {
+  cancellation_.Check();
+  arrived_.clear();
+  bool more = true;
+  if (exchange_ == nullptr) {
+    ++exchanges_;
+    exchange_ = std::make_unique<Exchange>(&service_, target(), exchanges_, conversation_.get(),
+                                           &cancellation_);
+    exchange_->Send(shaped_, &arrived_);
+  } else {
+    more = exchange_->Read(&arrived_);
+  }
+  exchange_->Describe(&answer_);
+  Route(&arrived_);
+  if (!more) Conclude();
+}
+
+// Events go to the caller, but for what must be judged first: the text of an answer that should fit
+// a schema, and the end of it.
+void RemoteStream::Route(std::vector<Event>* events) {
+  if (schema_ && route_ == SchemaRoute::kStrictTool) tool_answer_.Turn(events);
+  for (Event& event : *events) {
+    if (event.kind == EventKind::kContent) Watch(&event);
+    const EventKind kind = std::exchange(event.kind, EventKind::kNone);  // it is taken
+    if (kind == EventKind::kNone) continue;
+    std::vector<Event>& out = schema_ && kind == EventKind::kFinish ? withheld_ : queue_;
+    out.push_back(std::move(event));
+    out.back().kind = kind;
+  }
+}
+
+void RemoteStream::Watch(Event* event) {
+  if (request_.response_format == ResponseFormat::kText) return;
+  if (!watch_.Push(event->text)) {
+    ThrowFailure(MakeFailure(FailureKind::kEmptyResponse, "the answer is white space without end"));
+  }
+  if (schema_) event->kind = EventKind::kNone;  // delivered once it fits
+}
+
+void RemoteStream::Conclude() {
+  const Usage usage = exchange_->usage();
+  if (!schema_) {
+    service_.router().ReportSuccess(order_[place_]);
+    over_ = true;
+    return;
+  }
+  const bool asked = watch_.text().find_first_not_of(" \t\r\n") != std::string::npos;
+  const JsonAnswer judged = watch_.Judge(&*schema_);
+  const bool calls = std::any_of(withheld_.begin(), withheld_.end(), [](const Event& event) {
+    return event.finish_reason == "tool_calls";
+  });
+  // The model may call tools before it answers.
+  if (calls && !asked) {
+    std::move(withheld_.begin(), withheld_.end(), std::back_inserter(queue_));
+    over_ = true;
+    return;
+  }
+  if (judged.problem.empty()) {
+    Event content;
+    content.kind = EventKind::kContent;
+    content.text = judged.value;
+    queue_.push_back(std::move(content));
+    std::move(withheld_.begin(), withheld_.end(), std::back_inserter(queue_));
+    service_.router().ReportSuccess(order_[place_]);
+    over_ = true;
+    return;
+  }
+  if (schema_repairs_ >= service_.options().schema_repairs) {
+    ThrowFailure(SchemaFailure(watch_.text(), judged.problem, schema_repairs_));
+  }
+  ++schema_repairs_;
+  Notice("schema_repair", judged.problem);
+  shaped_ = RepairRequest(std::move(shaped_), watch_.text(), judged.problem);
+  AddUsage(usage, &earlier_);
+  withheld_.clear();
+  watch_ = JsonWatch();
+  tool_answer_ = ToolAnswer();
+  exchange_.reset();
+}
+
+void RemoteStream::Recover(const Error& error) {
+  Failure failure = FailureOf(error);
+  failure.provider = target().provider.name;
+  failure.model = target().model;
+  RedactFailure(service_.secrets(), &failure);
+  if (exchange_ != nullptr) exchange_->Fail(failure);
+  if (cancellation_.cancelled()) failure.kind = FailureKind::kCancelled;
+  const bool final =
+      failure.kind == FailureKind::kCancelled || failure.kind == FailureKind::kSchema;
+  if (final || !TryAgain(&failure)) Give(failure);
+}
+
+// True: another exchange is to be begun, and what the failed one brought is forgotten.
+bool RemoteStream::TryAgain(Failure* failure) {
+  const bool repaired = !delivered_ && RepairRequestOnce(*failure);
+  if (!repaired) {
+    service_.router().ReportFailure(order_[place_], *failure);
+    const RetryDecision decision = service_.retry().Decide(
+        *failure, retries_, delivered_ ? Delivered::kSome : Delivered::kNothing);
+    if (decision.retry) {
+      ++retries_;
+      service_.Log(LogLevel::kWarning, failure->message + "; trying again");
+      if (!cancellation_.Sleep(decision.wait_ms)) {
+        *failure = MakeFailure(FailureKind::kCancelled, "");
+        return false;
+      }
+    } else if (const size_t next = NextPlace(*failure); next < order_.size()) {
+      service_.Log(LogLevel::kWarning, failure->message + "; trying the next model");
+      BeginTarget(next);
+    } else {
+      return false;
+    }
+  }
+  exchange_.reset();
+  arrived_.clear();
+  withheld_.clear();
+  watch_ = JsonWatch();
+  tool_answer_ = ToolAnswer();
+  return true;
+}
+
+// The end: first what came before the failure, then, ever after, the failure.
+void RemoteStream::Give(const Failure& failure) {
+  if (!schema_) {
+    for (Event& event : arrived_) {
+      const bool told = event.kind == EventKind::kNone || event.kind == EventKind::kFinish;
+      if (!told) queue_.push_back(std::move(event));
+    }
+  }
+  arrived_.clear();
+  try {
+    ThrowFailure(failure);
+  } catch (const Error& thrown) {
+    error_ = thrown;
+  }
+}
+
+// What the services' own rules let us put right, once each (remote API 7.4, quirk 40).
+bool RemoteStream::RepairRequestOnce(const Failure& failure) {
+  if (failure.kind == FailureKind::kReasoningChain && !chain_repaired_) {
+    chain_repaired_ = true;
+    shaped_.thinking = Toggle::kOff;
+    Notice("reasoning_chain_broken",
+           "earlier reasoning is missing or changed: this turn is answered without thinking");
+    return true;
+  }
+  if (failure.kind == FailureKind::kInvalidRequest && failure.limit > 0 && !limit_repaired_) {
+    limit_repaired_ = true;
+    shaped_.max_tokens = failure.limit;
+    Notice("max_tokens_reduced", Format("max_tokens is now %lld, the most that the model takes",
+                                        static_cast<long long>(failure.limit)));
+    return true;
+  }
+  return false;
+}
+
+size_t RemoteStream::NextPlace(const Failure& failure) const {
+  if (delivered_ || !service_.router().TryNext(failure)) return order_.size();
+  return service_.router().Next(order_, place_, failure);
+}
+
+void RemoteStream::BeginTarget(size_t place) {
+  place_ = place;
+  retries_ = 0;
+  chain_repaired_ = limit_repaired_ = false;
+  Shape();
+  Notice("other_target", "now asking " + target().provider.name + ":" + target().model);
+}
+
+void RemoteStream::Notice(std::string_view code, const std::string& message) {
+  Event event;
+  event.kind = EventKind::kNotice;
+  event.text = NoticeText(code, message);
+  queue_.push_back(std::move(event));
+}
+
+Usage RemoteStream::usage() const {
+  Usage sum = earlier_;
+  if (exchange_ != nullptr) AddUsage(exchange_->usage(), &sum);
+  return sum;
+}
+
+}  // namespace finback

@@ -1,0 +1,73 @@
+// An answer from a service: exchanges with one target after the other until one of them answers,
+// and what a schema or our own rules ask beyond what the service does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/engine/backend.h"
+#include "core/remote/exchange.h"
+#include "core/remote/structured_output.h"
+
+namespace finback {
+
+class RemoteStream final : public Stream {
+ public:
+  // `service` outlives the stream. Throws Error(kInvalidRequest) for a schema that is none.
+  RemoteStream(Service* service, Request request, std::shared_ptr<Conversation> conversation);
+
+  bool Step(Event* event) override;
+  Usage usage() const override;
+  const ServiceAnswer* service() const override { return &answer_; }
+  void Cancel() noexcept override { cancellation_.Cancel(); }
+
+ private:
+  // What is asked of the target at hand.
+  void Shape();
+  void Advance();
+  void Route(std::vector<Event>* events);
+  void Conclude();
+  void Watch(Event* event);
+  // Decides what follows a failure.
+  void Recover(const Error& error);
+  bool TryAgain(Failure* failure);
+  void Give(const Failure& failure);
+  bool RepairRequestOnce(const Failure& failure);
+  size_t NextPlace(const Failure& failure) const;
+  void BeginTarget(size_t place);
+  void Notice(std::string_view code, const std::string& message);
+  const ServiceTarget& target() const { return *service_.targets()[order_[place_]]; }
+
+  Service& service_;
+  const Request request_;
+  const std::shared_ptr<Conversation> conversation_;
+  Cancellation cancellation_;
+
+  std::vector<size_t> order_;  // of targets
+  size_t place_ = 0;
+  std::unique_ptr<Exchange> exchange_;
+  int32_t exchanges_ = 0;  // begun
+  int32_t retries_ = 0;    // at the target at hand
+  bool chain_repaired_ = false, limit_repaired_ = false;
+
+  Request shaped_;  // request_, as the target takes it
+  std::optional<JsonSchema> schema_;
+  SchemaRoute route_ = SchemaRoute::kNative;
+  ToolAnswer tool_answer_;
+  JsonWatch watch_;
+  int32_t schema_repairs_ = 0;
+  std::vector<Event> withheld_;  // kFinish, until the answer is judged
+
+  std::vector<Event> arrived_, queue_;
+  size_t next_ = 0;
+  bool delivered_ = false;  // something of the answer: no more attempts
+  bool over_ = false;
+  std::optional<Error> error_;
+  Usage earlier_;  // of repair rounds that are over
+  ServiceAnswer answer_;
+};
+
+}  // namespace finback

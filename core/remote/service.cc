@@ -1,0 +1,210 @@
+#include "core/remote/service.h"
+
+#include <cstdlib>
+
+#include "core/base/file_map.h"
+#include "core/base/json.h"
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+constexpr size_t kMostFileBytes = 16u << 20;
+constexpr size_t kMostAnswerBytes = 64u << 20;
+constexpr const char* kCustomProvider = "custom";
+
+std::string ReadOptional(const std::string& path) {
+  return path.empty() ? std::string() : ReadFile(path, kMostFileBytes);
+}
+
+[[noreturn]] void BadOption(const char* name, const std::string& problem) {
+  Throw(Code::kInvalidArgument, "option %s: %s", name, problem.c_str());
+}
+
+// "a", or "custom:a" where the address says which service it is.
+std::string FullNames(const EngineOptions& options) {
+  if (options.service.base_url.empty() || NamesService(options.model)) return options.model;
+  return std::string(kCustomProvider) + ":" + options.model;
+}
+
+void ApplyWireFormat(const std::string& name, Provider* provider) {
+  if (name == "openai") provider->wire = WireFormat::kOpenAi;
+  if (name == "anthropic") provider->wire = WireFormat::kAnthropic;
+  if (name == "responses") provider->wire = WireFormat::kResponses;
+}
+
+void ApplyRescue(MarkupRescue choice, Provider* provider) {
+  if (choice == MarkupRescue::kOff) provider->rescue = Rescue::kOff;
+  if (choice == MarkupRescue::kStrip) provider->rescue = Rescue::kStrip;
+  if (choice == MarkupRescue::kParse) provider->rescue = Rescue::kParse;
+}
+
+std::vector<std::string> ParseHeaders(const std::string& json) {
+  std::vector<std::string> headers;
+  if (json.empty()) return headers;
+  const Json object = ParseJson(json, "option http_headers");
+  if (!object.IsObject()) BadOption("http_headers", "expected a JSON object");
+  for (const auto& [name, value] : object.members) {
+    if (!value.IsString()) BadOption("http_headers", name + ": expected a string");
+    headers.push_back(name + ": " + value.text);
+  }
+  return headers;
+}
+
+std::string KeyNames(const Provider& provider) {
+  std::string names;
+  for (const std::string& name : provider.key_environment) {
+    names += (names.empty() ? "" : " or ") + name;
+  }
+  return names;
+}
+
+}  // namespace
+
+Service::Service(const EngineOptions& options)
+    : options_(options.service),
+      log_(options.log),
+      providers_(ProviderTable::Load(ReadOptional(options.service.providers_file))),
+      prices_(PriceTable::Load(ReadOptional(options.service.prices_file),
+                               ReadOptional(options.service.calendar_file))),
+      extra_headers_(ParseHeaders(options.service.http_headers)) {
+  const RefusedIds refused =
+      options_.translate_models ? RefusedIds::kTranslate : RefusedIds::kRefuse;
+  router_ = std::make_unique<Router>(ResolveModels(FullNames(options), providers_, refused),
+                                     ReadOptional(options_.routing_file), providers_, refused);
+  for (const ModelTarget& model : router_->targets()) AddTarget(model);
+  RetryPolicy policy;
+  policy.max_retries = options_.max_retries;
+  retry_ = std::make_unique<RetryRules>(policy);
+  OpenTransport(options);
+  OpenLedger();
+}
+
+void Service::AddTarget(const ModelTarget& model) {
+  auto target = std::make_unique<ServiceTarget>();
+  target->provider = *model.provider;
+  target->entry = *model.entry;
+  target->model = model.model;
+  target->with = model.with;
+  target->notice = model.notice;
+  Provider& provider = target->provider;
+  // Address and key are those of the first service that the model option names.
+  const bool overridden = targets_.empty() || targets_.front()->provider.name == provider.name;
+  if (overridden && !options_.base_url.empty()) {
+    provider.base_url = options_.base_url;
+    while (!provider.base_url.empty() && provider.base_url.back() == '/') {
+      provider.base_url.pop_back();
+    }
+    if (!provider.beta_url.empty()) provider.beta_url = provider.base_url;
+    ApplyWireFormat(options_.wire_format, &provider);
+  }
+  ApplyRescue(options_.markup_rescue, &provider);
+  if (provider.base_url.empty()) {
+    BadOption("base_url", "must be set: no address is known for " + provider.name);
+  }
+  if (overridden) target->key = options_.api_key;
+  for (const std::string& name : provider.key_environment) {
+    if (!target->key.empty()) break;
+    const char* value = std::getenv(name.c_str());
+    if (value != nullptr) target->key = value;
+  }
+  if (target->key.empty() && provider.key_required && options_.replay.empty()) {
+    Throw(Code::kAuthentication, "%s: no key: set the option api_key or the variable %s",
+          provider.name.c_str(), KeyNames(provider).c_str());
+  }
+  if (!target->key.empty()) {
+    target->key_label = KeyLabel(target->key);
+    secrets_.push_back(target->key);
+  }
+  targets_.push_back(std::move(target));
+}
+
+void Service::OpenTransport(const EngineOptions& options) {
+  if (!options_.record.empty()) recorder_ = std::make_unique<Recorder>(options_.record, secrets_);
+  if (!options_.replay.empty()) {
+    http_ = OpenReplay(options_.replay, 0, secrets_);
+    return;
+  }
+  HttpSettings settings;
+  settings.proxy = options_.proxy;
+  settings.ignore_environment = !options_.environment_proxy;
+  settings.ca_file = options_.ca_file;
+  settings.user_agent = options.user_agent;
+  http_ = HttpClient::Open(settings);
+}
+
+int32_t Service::Ceiling(const ServiceTarget& target) const {
+  if (options_.max_concurrency > 0) return options_.max_concurrency;
+  return target.entry.concurrency > 0 ? target.entry.concurrency : target.provider.concurrency;
+}
+
+void Service::OpenLedger() {
+  if (options_.ledger.empty() && options_.budget.empty()) return;
+  LedgerSettings settings;
+  settings.path = options_.ledger;
+  settings.unknown_price = options_.unknown_price;
+  if (!options_.budget.empty()) {
+    Budget budget;
+    budget.scope = options_.budget_scope;
+    budget.period = options_.budget_period;
+    const auto limit = ParseDollars(options_.budget);
+    if (!limit || *limit < 0) {
+      BadOption("budget", "expected dollars such as 2.50, got \"" + options_.budget + "\"");
+    }
+    budget.limit_pico = *limit;
+    settings.budgets.push_back(std::move(budget));
+  }
+  ledger_ = Ledger::Open(std::move(settings));
+}
+
+void Service::Log(LogLevel level, const std::string& message) const {
+  if (log_) log_(level, Redact(message, secrets_).c_str());
+}
+
+std::vector<std::string> Service::Headers(const ServiceTarget& target, const char* accept) const {
+  std::vector<std::string> headers = {"Content-Type: application/json",
+                                      std::string("Accept: ") + accept};
+  if (!target.key.empty() && target.provider.auth == AuthStyle::kBearer) {
+    headers.push_back("Authorization: Bearer " + target.key);
+  } else if (!target.key.empty() && target.provider.auth == AuthStyle::kApiKeyHeader) {
+    headers.push_back("x-api-key: " + target.key);
+  }
+  for (const auto& [name, value] : target.provider.headers) headers.push_back(name + ": " + value);
+  headers.insert(headers.end(), extra_headers_.begin(), extra_headers_.end());
+  return headers;
+}
+
+HttpTimeouts Service::timeouts() const {
+  HttpTimeouts timeouts;
+  timeouts.connect_ms = options_.connect_timeout_ms;
+  timeouts.first_byte_ms = options_.first_token_timeout_ms;
+  timeouts.idle_ms = options_.idle_timeout_ms;
+  timeouts.total_ms = options_.total_timeout_ms;
+  return timeouts;
+}
+
+std::string Service::Get(const ServiceTarget& target, const std::string& path) {
+  HttpRequest request;
+  request.method = "GET";
+  request.url = target.provider.base_url + path;
+  request.headers = Headers(target, "application/json");
+  request.timeouts = timeouts();
+  try {
+    const std::unique_ptr<HttpTransfer> transfer = http_->Start(std::move(request));
+    const int status = transfer->Status();
+    std::string body;
+    while (body.size() < kMostAnswerBytes && transfer->Read(&body)) {
+    }
+    if (status < 200 || status >= 300) {
+      ThrowFailure(ClassifyResponse(status, transfer->headers(), body, secrets_));
+    }
+    return body;
+  } catch (const Error& error) {
+    Failure failure = FailureOf(error);
+    failure.provider = target.provider.name;
+    RedactFailure(secrets_, &failure);
+    ThrowFailure(failure);
+  }
+}
+
+}  // namespace finback

@@ -1,0 +1,78 @@
+// What all streams of an engine at services share: the targets with their keys, connections,
+// limits, prices, ledger. Immutable once open, but for what locks itself.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/engine/options.h"
+#include "core/remote/http.h"
+#include "core/remote/ledger.h"
+#include "core/remote/limiter.h"
+#include "core/remote/model_name.h"
+#include "core/remote/prices.h"
+#include "core/remote/provider.h"
+#include "core/remote/recorder.h"
+#include "core/remote/retry.h"
+#include "core/remote/router.h"
+
+namespace finback {
+
+// A model at a service, ready to be asked.
+struct ServiceTarget {
+  Provider provider;  // its row, with the engine's options put over it
+  ModelEntry entry;
+  std::string model, with, notice;  // as in ModelTarget
+  std::string key, key_label;       // "": none needed
+};
+
+class Service {
+ public:
+  // Throws Error: an option that is wrong or unreadable, an unknown provider, a missing key.
+  explicit Service(const EngineOptions& options);
+
+  const ServiceOptions& options() const { return options_; }
+  const std::vector<std::unique_ptr<ServiceTarget>>& targets() const { return targets_; }
+  const PriceTable& prices() const { return prices_; }
+  HttpClient& http() { return *http_; }
+  ConcurrencyLimiter& limiter() { return limiter_; }
+  RetryRules& retry() { return *retry_; }
+  Router& router() { return *router_; }
+  Ledger* ledger() { return ledger_.get(); }        // nullptr: none is kept
+  Recorder* recorder() { return recorder_.get(); }  // nullptr: nothing is recorded
+  const std::vector<std::string>& secrets() const { return secrets_; }
+  void Log(LogLevel level, const std::string& message) const;  // keys are removed
+
+  // A call that is not a conversation, as GET /models: the body. Throws on any failure.
+  std::string Get(const ServiceTarget& target, const std::string& path);
+
+  // The headers of a request to the target.
+  std::vector<std::string> Headers(const ServiceTarget& target, const char* accept) const;
+  HttpTimeouts timeouts() const;
+  // The most requests at once for the target's key and model; 0: no limit.
+  int32_t Ceiling(const ServiceTarget& target) const;
+
+ private:
+  void AddTarget(const ModelTarget& model);
+  void OpenTransport(const EngineOptions& options);
+  void OpenLedger();
+
+  const ServiceOptions options_;
+  const LogFunction log_;
+  const ProviderTable providers_;
+  const PriceTable prices_;
+  std::vector<std::unique_ptr<ServiceTarget>> targets_;  // those of the router
+  std::vector<std::string> secrets_;
+  std::vector<std::string> extra_headers_;
+  std::unique_ptr<HttpClient> http_;
+  ConcurrencyLimiter limiter_;
+  std::unique_ptr<RetryRules> retry_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Recorder> recorder_;
+};
+
+}  // namespace finback

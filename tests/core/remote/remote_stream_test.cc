@@ -1,0 +1,399 @@
+// Whole conversations against the service that fails on demand: what a program sees of good and bad
+// days, through the same interfaces that the ABI uses.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/remote/failure.h"
+#include "core/remote/remote_backend.h"
+#include "tests/core/remote/fault_server.h"
+
+namespace finback {
+namespace {
+
+FaultServer& Server() {
+  static FaultServer server;
+  return server;
+}
+
+constexpr const char* kHello = R"({"messages": [{"role": "user", "content": "Weather?"}]})";
+constexpr const char* kWithTools =
+    R"({"messages": [{"role": "user", "content": "Weather?"}],
+        "tools": [{"type": "function", "function": {"name": "get_weather", "parameters":
+                    {"type": "object", "properties": {"city": {"type": "string"}}}}},
+                  {"type": "function", "function": {"name": "get_time"}}]})";
+
+EngineOptions OptionsFor(const std::string& scenario) {
+  EngineOptions options;
+  options.model = "deepseek:deepseek-v4-pro";
+  options.user_agent = "finback/test";
+  options.service.base_url = Server().Url(scenario);
+  options.service.api_key = "sk-very-secret-key-1234";
+  options.service.connect_timeout_ms = 5000;
+  options.service.first_token_timeout_ms = 20000;
+  options.service.idle_timeout_ms = 20000;
+  options.service.max_retries = 3;
+  return options;
+}
+
+struct Told {
+  std::string reasoning, content, finish;
+  std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
+  std::vector<std::string> ids, notices;
+  Usage usage;
+  ServiceAnswer answer;
+  Code code = Code::kOk;
+  std::string message, kind;
+};
+
+Told Listen(Stream* stream) {
+  Told told;
+  std::map<int32_t, size_t> places;
+  try {
+    Event event;
+    while (stream->Step(&event)) {
+      if (event.kind == EventKind::kReasoning) told.reasoning += event.text;
+      if (event.kind == EventKind::kContent) told.content += event.text;
+      if (event.kind == EventKind::kToolCall) {
+        places[event.tool_index] = told.calls.size();
+        told.calls.emplace_back(event.tool_name, "");
+        told.ids.push_back(event.tool_id);
+      }
+      if (event.kind == EventKind::kToolCallEnd) {
+        told.calls[places.at(event.tool_index)].second = event.text;
+      }
+      if (event.kind == EventKind::kNotice) {
+        told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
+      }
+      if (event.kind == EventKind::kFinish) told.finish = event.finish_reason;
+    }
+  } catch (const Error& error) {
+    told.code = error.code();
+    told.message = error.what();
+    const auto details = nlohmann::json::parse(error.details().empty() ? "{}" : error.details());
+    told.kind = details.value("kind", "");
+    EXPECT_EQ(error.details().find("very-secret"), std::string::npos);
+  }
+  EXPECT_EQ(told.message.find("very-secret"), std::string::npos);
+  told.usage = stream->usage();
+  if (stream->service() != nullptr) told.answer = *stream->service();
+  return told;
+}
+
+Told Ask(const EngineOptions& options, const std::string& request = kHello) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(options);
+  const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(request));
+  return Listen(stream.get());
+}
+
+Told Ask(const std::string& scenario, const std::string& request = kHello) {
+  return Ask(OptionsFor(scenario), request);
+}
+
+TEST(RemoteStream, DeliversTheSameAnswerHoweverItArrives) {
+  const Told plain = Ask("answer");
+  ASSERT_EQ(plain.code, Code::kOk) << plain.message;
+  EXPECT_FALSE(plain.reasoning.empty());
+  EXPECT_FALSE(plain.content.empty());
+  EXPECT_EQ(plain.finish, "stop");
+  EXPECT_GT(plain.usage.prompt_tokens, 0);
+  for (const char* scenario :
+       {"split", "crlf", "cr", "bom", "lines", "no-space", "keep-alive", "close", "no-done",
+        "whole", "whole+keep-alive", "usage-separate", "usage-finish", "unknown-events",
+        "empty-tool-lists", "reasoning-field", "reasoning-details", "comments-3", "interim"}) {
+    const Told told = Ask(scenario);
+    EXPECT_EQ(told.code, Code::kOk) << scenario << ": " << told.message;
+    EXPECT_EQ(told.content, plain.content) << scenario;
+    EXPECT_EQ(told.reasoning, plain.reasoning) << scenario;
+    EXPECT_EQ(told.finish, "stop") << scenario;
+    EXPECT_EQ(told.usage.completion_tokens, plain.usage.completion_tokens) << scenario;
+  }
+}
+
+TEST(RemoteStream, DeliversInterleavedCallsWithDistinctIds) {
+  for (const char* scenario : {"tools", "tools-stop", "tools+split", "ids-missing", "ids-blank",
+                               "ids-duplicate", "late-names-null", "late-names-blank"}) {
+    const Told told = Ask(scenario, kWithTools);
+    EXPECT_EQ(told.code, Code::kOk) << scenario << ": " << told.message;
+    EXPECT_EQ(told.finish, "tool_calls") << scenario;
+    ASSERT_EQ(told.calls.size(), 2u) << scenario;
+    EXPECT_EQ(told.calls[0].first, "get_weather") << scenario;
+    EXPECT_EQ(told.calls[1].first, "get_time") << scenario;
+    EXPECT_NO_THROW((void)nlohmann::json::parse(told.calls[0].second)) << scenario;
+    EXPECT_NE(told.ids[0], told.ids[1]) << scenario;
+    EXPECT_FALSE(told.ids[0].empty()) << scenario;
+  }
+}
+
+TEST(RemoteStream, TriesAgainWhileNothingWasDelivered) {
+  const std::string expected = Ask("answer").content;
+  const std::pair<const char*, int> rows[] = {{"500.then.answer", 2},
+                                              {"503x3.then.answer", 4},
+                                              {"429-ms.then.answer", 2},
+                                              {"200-empty.then.answer", 2},
+                                              {"200-cut+whole.then.answer", 2},
+                                              {"reset-before-headers.then.answer", 2},
+                                              {"reset-after-headers.then.answer", 2},
+                                              {"502.then.answer", 2},
+                                              {"early-error-server_error.then.answer", 2},
+                                              {"finish-aborted.then.answer", 2},
+                                              {"empty.then.answer", 2}};
+  for (const auto& [scenario, requests] : rows) {
+    const Told told = Ask(std::string(scenario) + "~again");
+    EXPECT_EQ(told.code, Code::kOk) << scenario << ": " << told.message;
+    EXPECT_EQ(told.content, expected) << scenario;
+    EXPECT_EQ(Server().Log(std::string(scenario) + "~again").size(), static_cast<size_t>(requests))
+        << scenario;
+    EXPECT_EQ(told.answer.attempts, requests) << scenario;
+  }
+}
+
+TEST(RemoteStream, DoesNotTryAgainOnceSomethingWasDelivered) {
+  for (const char* scenario : {"reset-mid-event~once", "close-mid-event~once",
+                               "stream-error-server_error~once", "end-mid-event~once"}) {
+    const Told told = Ask(scenario);
+    EXPECT_EQ(told.code, Code::kService) << scenario << ": " << told.message;
+    EXPECT_FALSE(told.reasoning.empty() && told.content.empty())
+        << scenario << ": what came before the failure is lost";
+    EXPECT_EQ(Server().Log(scenario).size(), 1u) << scenario;
+  }
+}
+
+struct Refusal {
+  const char* scenario;
+  Code code;
+  const char* kind;
+};
+
+TEST(RemoteStream, SaysWhatTheServiceRefused) {
+  const Refusal rows[] = {
+      {"400-role", Code::kInvalidRequest, "invalid_request"},
+      {"400-context", Code::kContextFull, "context_overflow"},
+      {"400-risk", Code::kRefused, "content_risk"},
+      {"401-key", Code::kAuthentication, "authentication"},
+      {"402", Code::kQuota, "quota"},
+      {"422", Code::kInvalidRequest, "invalid_request"},
+      {"429-balance", Code::kRateLimit, "rate_limit"},
+      {"429-huge", Code::kRateLimit, "rate_limit"},
+      {"429-quota", Code::kQuota, "quota"},
+      {"octet-stream", Code::kInvalidRequest, "invalid_request"},
+      {"redirect", Code::kService, ""},
+      {"200-html", Code::kService, "transport"},
+  };
+  for (const Refusal& row : rows) {
+    EngineOptions options = OptionsFor(std::string(row.scenario) + "~refused");
+    options.service.max_retries = 0;
+    const Told told = Ask(options);
+    EXPECT_EQ(told.code, row.code) << row.scenario << ": " << told.message;
+    if (row.kind[0] != '\0') {
+      EXPECT_EQ(told.kind, row.kind) << row.scenario;
+    }
+    EXPECT_EQ(told.message.find('\n'), std::string::npos) << row.scenario;
+  }
+}
+
+TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
+  const Told told = Ask("thinking-off~chain");
+  EXPECT_EQ(told.code, Code::kOk) << told.message;
+  ASSERT_EQ(told.notices.size(), 1u);
+  EXPECT_EQ(told.notices[0], "reasoning_chain_broken");
+  const Told never = Ask("400-reasoning~chain");
+  EXPECT_EQ(never.code, Code::kInvalidRequest);
+  EXPECT_EQ(never.kind, "reasoning_chain");
+  EXPECT_EQ(Server().Log("400-reasoning~chain").size(), 2u);
+}
+
+TEST(RemoteStream, ReducesMaxTokensToWhatTheServiceNames) {
+  const Told told = Ask("clamp-1000", R"({"max_tokens": 5000,
+      "messages": [{"role": "user", "content": "Weather?"}]})");
+  EXPECT_EQ(told.code, Code::kOk) << told.message;
+  ASSERT_FALSE(told.notices.empty());
+  EXPECT_EQ(told.notices.back(), "max_tokens_reduced");
+}
+
+TEST(RemoteStream, GoesOnToTheNextModelOfTheChain) {
+  EngineOptions options = OptionsFor("402.then.answer~chain");
+  options.model = "deepseek:deepseek-v4-pro,deepseek:deepseek-flash";
+  const Told told = Ask(options);
+  // An empty account is empty for both: the second would fail alike, so it is not asked.
+  EXPECT_EQ(told.code, Code::kQuota);
+  options = OptionsFor("503x4.then.answer~chain");
+  options.model = "deepseek:deepseek-v4-pro,deepseek:deepseek-flash";
+  const Told other = Ask(options);
+  EXPECT_EQ(other.code, Code::kOk) << other.message;
+  const auto log = Server().Log("503x4.then.answer~chain");
+  EXPECT_EQ(nlohmann::json::parse(log.back().at("body").get<std::string>()).at("model"),
+            "deepseek-flash");
+}
+
+TEST(RemoteStream, ReportsAnotherModelThanAsked) {
+  const Told told = Ask("model-mismatch");
+  EXPECT_EQ(told.code, Code::kOk);
+  ASSERT_EQ(told.notices.size(), 1u);
+  EXPECT_EQ(told.notices[0], "other_model");
+  EXPECT_EQ(told.answer.model, "deepseek-other");
+}
+
+TEST(RemoteStream, RescuesLeakedMarkupOfSelfHostedStacks) {
+  for (const char* scenario : {"markup", "markup-ascii", "markup-double", "markup-norm"}) {
+    EngineOptions options = OptionsFor(scenario);
+    options.service.markup_rescue = MarkupRescue::kParse;
+    const Told told = Ask(options, kWithTools);
+    EXPECT_EQ(told.code, Code::kOk) << scenario << ": " << told.message;
+    EXPECT_EQ(told.content.find("DSML"), std::string::npos) << told.content;
+    EXPECT_EQ(told.calls.size(), 1u) << scenario;
+  }
+}
+
+constexpr const char* kSchemaRequest = R"({"messages": [{"role": "user", "content": "json please"}],
+  "response_format": {"type": "json_schema", "json_schema": {"name": "reply", "schema":
+    {"type": "object", "required": ["answer"], "additionalProperties": true,
+     "properties": {"answer": {"type": "string"}}}}}})";
+
+TEST(RemoteStream, ValidatesAgainstTheSchemaAndRepairsOnce) {
+  const Told good = Ask("json", kSchemaRequest);
+  EXPECT_EQ(good.code, Code::kOk) << good.message;
+  EXPECT_EQ(nlohmann::json::parse(good.content).at("answer"), "4");
+  const Told fenced = Ask("json-fenced", kSchemaRequest);
+  EXPECT_EQ(nlohmann::json::parse(fenced.content).at("answer"), "4");
+  const Told repaired = Ask("json-wrong.then.json~repair", kSchemaRequest);
+  EXPECT_EQ(repaired.code, Code::kOk) << repaired.message;
+  EXPECT_EQ(nlohmann::json::parse(repaired.content).at("answer"), "4");
+  EXPECT_GT(repaired.usage.prompt_tokens, good.usage.prompt_tokens) << "both rounds are paid for";
+  const Told wrong = Ask("json-wrong~never", kSchemaRequest);
+  EXPECT_EQ(wrong.code, Code::kSchema);
+  EXPECT_NE(wrong.message.find("answer"), std::string::npos) << wrong.message;
+  EXPECT_EQ(Server().Log("json-wrong~never").size(), 2u);
+}
+
+TEST(RemoteStream, StopsWhiteSpaceWithoutEnd) {
+  EngineOptions options = OptionsFor("json-whitespace");
+  options.service.max_retries = 0;
+  const Told told = Ask(options, kSchemaRequest);
+  EXPECT_EQ(told.code, Code::kService) << told.message;
+  EXPECT_EQ(told.kind, "empty_response");
+}
+
+TEST(RemoteStream, KeepsTheToolLoopByteExact) {
+  nlohmann::ordered_json request = nlohmann::ordered_json::parse(kWithTools);
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("tool-loop"));
+  const std::unique_ptr<Session> session = backend->NewSession();
+  for (int round = 0; round < 3; ++round) {
+    const std::unique_ptr<Stream> stream = session->Start(ParseChatRequest(request.dump()));
+    const Told told = Listen(stream.get());
+    ASSERT_EQ(told.code, Code::kOk) << round << ": " << told.message;
+    if (round == 2) {
+      EXPECT_EQ(told.finish, "stop");
+      EXPECT_FALSE(told.content.empty());
+      break;
+    }
+    ASSERT_EQ(told.finish, "tool_calls");
+    nlohmann::ordered_json turn = {
+        {"role", "assistant"}, {"content", told.content}, {"reasoning_content", told.reasoning}};
+    for (size_t i = 0; i < told.calls.size(); ++i) {
+      turn["tool_calls"].push_back(
+          {{"id", told.ids[i]},
+           {"type", "function"},
+           {"function", {{"name", told.calls[i].first}, {"arguments", told.calls[i].second}}}});
+    }
+    request["messages"].push_back(turn);
+    for (const std::string& id : told.ids) {
+      request["messages"].push_back({{"role", "tool"}, {"tool_call_id", id}, {"content", "3C"}});
+    }
+  }
+}
+
+TEST(RemoteStream, CancelsFromAnotherThreadInEveryPhase) {
+  for (const char* scenario : {"hang", "hang-headers", "stall", "stall-comments", "trickle", "500",
+                               "429-seconds", "503"}) {
+    const std::shared_ptr<Backend> backend =
+        OpenRemoteBackend(OptionsFor(std::string(scenario) + "~cancel"));
+    const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(kHello));
+    std::chrono::steady_clock::time_point cancelled;
+    std::thread other([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      cancelled = std::chrono::steady_clock::now();
+      stream->Cancel();
+    });
+    const Told told = Listen(stream.get());
+    const auto ended = std::chrono::steady_clock::now();
+    other.join();
+    EXPECT_EQ(told.code, Code::kCancelled) << scenario << ": " << told.message;
+    const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(ended - cancelled);
+    EXPECT_LT(late.count(), 1000) << scenario;
+    RecordProperty(std::string("cancel_ms_") + scenario, static_cast<int>(late.count()));
+    Event event;
+    EXPECT_THROW(stream->Step(&event), Error) << "the same failure ever after";
+  }
+}
+
+TEST(RemoteStream, ManyStreamsAtOnceAreNotMixedUp) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("chunks-50"));
+  const std::string expected = Ask("chunks-50").content;
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 40; ++i) {
+    threads.emplace_back([&] {
+      const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(kHello));
+      good += Listen(stream.get()).content == expected ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good.load(), 40);
+}
+
+TEST(RemoteStream, BooksEveryAttemptAndKeepsToItsBudget) {
+  const std::string path = testing::TempDir() + "finback_stream_ledger.sqlite";
+  for (const char* suffix : {"", "-wal", "-shm"}) remove((path + suffix).c_str());
+  EngineOptions options = OptionsFor("500.then.answer~ledger");
+  options.service.ledger = path;
+  options.service.ledger_tag = "test";
+  const Told told = Ask(options);
+  EXPECT_EQ(told.code, Code::kOk) << told.message;
+  EXPECT_EQ(told.answer.cost_source, "table");
+  EXPECT_GT(told.answer.cost_pico, 0);
+  const auto report =
+      nlohmann::json::parse(CostReportJson(options.service, R"({"group_by": "tag"})"));
+  ASSERT_EQ(report.at("rows").size(), 1u);
+  EXPECT_EQ(report.at("rows")[0].at("group"), "test");
+  EXPECT_EQ(report.at("rows")[0].at("attempts"), 2);
+  EXPECT_EQ(report.at("rows")[0].at("cost_pico"), told.answer.cost_pico);
+  options = OptionsFor("answer~budget");
+  options.service.budget = "0.000001";
+  const Told poor = Ask(options);
+  EXPECT_EQ(poor.code, Code::kQuota) << poor.message;
+  EXPECT_EQ(poor.kind, "budget");
+  EXPECT_TRUE(Server().Log("answer~budget").empty()) << "nothing may be sent";
+}
+
+TEST(RemoteBackend, TellsModelsAndBalance) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("answer"));
+  EXPECT_FALSE(nlohmann::json::parse(backend->Models()).at("data").empty());
+  EXPECT_TRUE(nlohmann::json::parse(backend->Balance()).at("is_available").get<bool>());
+  EXPECT_EQ(nlohmann::json::parse(backend->Info()).at("targets")[0].at("model"), "deepseek-v4-pro");
+  EXPECT_THROW(backend->Tokenize("x", SpecialTokens::kIgnore), Error);
+}
+
+TEST(RemoteBackend, NeedsAKeyAndSaysWhichVariable) {
+  EngineOptions options;
+  options.model = "openrouter:deepseek/deepseek-v4-pro";
+  unsetenv("OPENROUTER_API_KEY");
+  try {
+    OpenRemoteBackend(options);
+    ADD_FAILURE() << "opened without a key";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kAuthentication);
+    EXPECT_NE(std::string(error.what()).find("OPENROUTER_API_KEY"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace finback
