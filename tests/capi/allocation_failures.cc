@@ -126,6 +126,10 @@ constexpr const char* kHello =
         "tools": [{"type": "function", "function": {"name": "look", "parameters": {}}}],
         "tool_choice": "none"})";
 
+constexpr const char* kPrompt =
+    R"({"prompt": "a text to go on from, longer than any small string", "max_tokens": 4,
+        "logprobs": 1, "stop": ["never", "nor this"]})";
+
 // Until the end; false if a step or an accessor failed.
 bool Drain(finback_stream* stream) {
   if (stream == nullptr) return false;
@@ -226,6 +230,9 @@ int main(int argc, char** argv) {
         countdown.store(armed);
         return ready && Drain(finback_engine_chat(fresh, kHello));
       }));
+  Try("engine_complete", WithFreshEngine([](finback_engine* fresh) {
+        return Drain(finback_engine_complete(fresh, kPrompt));
+      }));
   Try("session_chat", [&] { return Chat(engine); });
   Try("sequences", [&] { return Sequences(engine); });
   Try("encode", [&] { return Freed(finback_engine_encode(engine, kHello), finback_text_free); });
@@ -238,6 +245,12 @@ int main(int argc, char** argv) {
   Try("engine_info",
       WithFreshEngine([](finback_engine* fresh) { return finback_engine_info(fresh)[1] != '}'; }));
   Try("engine_verify", [&] { return finback_engine_verify(engine, nullptr) == FINBACK_OK; });
+  // A list that does not match: hashing, comparing and the message are gone through all the same.
+  const std::string list = std::string(64, '0') + "  model.safetensors\n";
+  Try("engine_verify, list", [&] {
+    const finback_status status = finback_engine_verify(engine, list.c_str());
+    return status == FINBACK_ERROR_CHECKPOINT && strstr(finback_last_error(), "SHA-256") != nullptr;
+  });
   finback_engine_free(engine);
   return failures > 0;
 }
