@@ -81,6 +81,19 @@ void Fail(const char* entry, int64_t n, const char* what) {
 // What an entry returned: failed or not. The entry frees what it got.
 using Entry = std::function<bool()>;
 
+// Whether failing the same allocation over and over leaves a block behind every time. A few times
+// are no leak: OpenSSL keeps the memory of the errors in a thread's queue, which has 16 places.
+bool Loses(const Entry& entry, int64_t n) {
+  for (int i = 0; i < 40; ++i) {
+    const int64_t before = live.load();
+    countdown.store(n);
+    entry();
+    countdown.store(-1);
+    if (live.load() == before) return false;
+  }
+  return true;
+}
+
 void Try(const char* name, const Entry& entry) {
   if (!entry()) Fail(name, -1, "fails without a reason");  // and fills what is made only once
   int64_t n = 0;
@@ -95,7 +108,8 @@ void Try(const char* name, const Entry& entry) {
       Fail(name, n, "another code than OUT_OF_MEMORY");
     }
     if (!good && !fired.load()) Fail(name, n, "fails without a reason");
-    if (live.load() != before) Fail(name, n, "a block was lost");
+    if (live.load() != before && (!fired.load() || Loses(entry, n)))
+      Fail(name, n, "a block was lost");
     if (failures > 10) return;
     if (!fired.load()) break;
   }
