@@ -24,7 +24,14 @@ foreach(file ${FINBACK_KRILL_FILES})
   install(FILES examples/krill/${file} DESTINATION ${FINBACK_DATA_INSTALL}/krill OPTIONAL)
 endforeach()
 
-# Directories may be configured absolute; pkg-config takes them either way.
+# Directories may be configured absolute, which fixes the prefix; else it follows the file, so that a
+# tree can be moved. /usr stays where it is, and pkg-config leaves its folders out by name.
+set(FINBACK_PC_PREFIX ${CMAKE_INSTALL_PREFIX})
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(FINBACK_PC_PREFIX "\${pcfiledir}/${up}")
+endif()
 foreach(kind LIBDIR INCLUDEDIR DATADIR)
   if(IS_ABSOLUTE "${CMAKE_INSTALL_${kind}}")
     set(FINBACK_PC_${kind} "${CMAKE_INSTALL_${kind}}")

@@ -26,7 +26,8 @@ class Descriptor {
  public:
   explicit Descriptor(const std::string& path) {
     do {
-      fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+      // Without O_NONBLOCK a pipe in a file's place would be waited for.
+      fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     } while (fd_ < 0 && errno == EINTR);
     if (fd_ < 0) ThrowErrno(path, "open", errno);
   }

@@ -1,5 +1,6 @@
 #include "core/base/sha256.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <new>
@@ -19,9 +20,13 @@ void Require(int result, const char* action) {
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
   if (context_ == nullptr) throw std::bad_alloc();
-  if (EVP_DigestInit_ex(Context(context_), EVP_sha256(), nullptr) == 1) return;
+  ERR_set_mark();
+  const bool good = EVP_DigestInit_ex(Context(context_), EVP_sha256(), nullptr) == 1;
+  ERR_pop_to_mark();  // the host may look into the thread's error queue for errors of its own
+  if (good) return;
+  // The algorithm is built in: what can be missing is memory to look it up in.
   EVP_MD_CTX_free(Context(context_));
-  Throw(Code::kInternal, "SHA-256: cannot start");
+  throw std::bad_alloc();
 }
 
 Sha256::~Sha256() { EVP_MD_CTX_free(Context(context_)); }

@@ -92,7 +92,9 @@ Inventory TakeInventory(const Weights& weights) {
     inventory.all.Add(tensor.bytes);
     inventory.kinds[KindOf(tensor.name)].Add(tensor.bytes);
     inventory.dtypes[static_cast<size_t>(tensor.dtype)].Add(tensor.bytes);
+    // Scales and routing tables are no parameters (architecture 2.6).
     if (tensor.name.size() > 6 && tensor.name.substr(tensor.name.size() - 6) == ".scale") continue;
+    if (KindOf(tensor.name) == kHashTable) continue;
     uint64_t values = 1;
     for (int32_t i = 0; i < tensor.rank; ++i) values *= static_cast<uint64_t>(tensor.shape[i]);
     inventory.parameters += values;

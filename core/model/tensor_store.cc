@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "core/base/status.h"
+#include "core/model/tensor_names.h"
 
 namespace finback {
 namespace {
@@ -119,27 +120,50 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
-bool EndsWith(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+// Other tools' spellings become the published ones.
+void CorrectSpelling(TensorStore* store, std::vector<Named>* names) {
+  for (Named& named : *names) {
+    std::string published = PublishedName(named.name);
+    if (published == named.name) continue;
+    store->renamed.push_back(std::move(published));
+    named.name = store->renamed.back();
+  }
 }
 
-// Other tools' spellings of the published names.
-void CorrectSpelling(TensorStore* store, std::vector<Named>* names) {
-  constexpr std::string_view kPrefix = "model.", kScale = ".weight_scale_inv";
-  bool renamed = false;
-  for (Named& named : *names) {
-    if (StartsWith(named.name, kPrefix)) {
-      named.name.remove_prefix(kPrefix.size());
-      renamed = true;
+// Tensors that hold a whole layer's experts become one per expert and matrix, as published.
+void SplitFusedExperts(const Config& config, TensorStore* store, std::vector<Named>* names) {
+  std::vector<Named> split;
+  std::erase_if(*names, [&](const Named& named) {
+    const FusedName fused = ParseFusedName(named.name);
+    if (fused.kind == FusedExperts::kNone) return false;
+    const SafetensorsEntry& whole = *named.entry;
+    const int64_t halves = fused.kind == FusedExperts::kGateUp ? 2 : 1;
+    const int64_t pieces = config.experts * halves;
+    const uint64_t bytes = (whole.end - whole.begin) / static_cast<uint64_t>(pieces);
+    if (whole.rank != 3 || whole.shape[0] != config.experts || whole.shape[1] % halves != 0 ||
+        bytes == 0) {
+      Throw(Code::kCheckpoint, "%s: tensor %s: shape: found %s, expected [%d, %s, columns]",
+            store->files[named.file].c_str(), QuoteForMessage(named.name).c_str(),
+            ShapeText(whole.shape, whole.rank).c_str(), config.experts,
+            halves == 2 ? "an even number of rows" : "rows");
     }
-    if (EndsWith(named.name, kScale)) {
-      named.name.remove_suffix(kScale.size());
-      store->renamed.push_back(std::string(named.name) + ".scale");
-      named.name = store->renamed.back();
-      renamed = true;
+    constexpr const char* kMatrices[2][2] = {{"w2", nullptr}, {"w1", "w3"}};
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      SafetensorsEntry part = whole;
+      part.rank = 2;
+      part.shape[0] = whole.shape[1] / halves;
+      part.shape[1] = whole.shape[2];
+      part.shape[2] = 0;
+      part.begin = whole.begin + static_cast<uint64_t>(piece) * bytes;
+      part.end = part.begin + bytes;
+      store->renamed.push_back(fused.Part(piece / halves, kMatrices[halves - 1][piece % halves]));
+      part.name = store->renamed.back();
+      store->parts.push_back(part);
+      split.push_back({part.name, &store->parts.back(), named.file});
     }
-  }
-  if (renamed) SortNames(*store, names);
+    return true;
+  });
+  names->insert(names->end(), split.begin(), split.end());
 }
 
 enum class Draft : uint8_t { kNone, kOurs, kSkipped, kForeign };
@@ -191,7 +215,7 @@ std::string TensorStore::Where(size_t tensor) const {
   return files[tensors[tensor].file] + ": tensor " + QuoteForMessage(tensors[tensor].name);
 }
 
-void OpenTensorStore(const std::string& folder, int32_t drafts, TensorStore* store,
+void OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store,
                      bool* foreign_drafts) {
   const std::string index_path = folder + "/model.safetensors.index.json";
   const std::string single_path = folder + "/model.safetensors";
@@ -222,7 +246,9 @@ void OpenTensorStore(const std::string& folder, int32_t drafts, TensorStore* sto
           folder.c_str());
   }
   CorrectSpelling(store, &names);
-  LeaveOutDrafts(drafts, &names, foreign_drafts);
+  LeaveOutDrafts(config.drafts, &names, foreign_drafts);
+  SplitFusedExperts(config, store, &names);
+  if (!store->renamed.empty()) SortNames(*store, &names);
 
   store->tensors.reserve(names.size());
   store->entries.reserve(names.size());

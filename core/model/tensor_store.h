@@ -10,6 +10,7 @@
 
 #include "core/base/buffer.h"
 #include "core/base/file_map.h"
+#include "core/model/config.h"
 #include "core/model/safetensors.h"
 #include "core/model/weights.h"
 
@@ -28,8 +29,9 @@ struct TensorStore {
   std::vector<std::string> files;
   std::vector<FileMap> maps;
   std::vector<SafetensorsHeader> headers;  // after open only their names
-  std::deque<std::string> renamed;  // names that differ from the published spelling, corrected
-  std::vector<Tensor> tensors;      // by name; dtype, shape and rank are the binder's to set
+  std::deque<std::string> renamed;     // names that differ from the published spelling, corrected
+  std::deque<SafetensorsEntry> parts;  // of tensors that hold all experts of a layer
+  std::vector<Tensor> tensors;         // by name; dtype, shape and rank are the binder's to set
   uint64_t total_bytes = 0;
   std::vector<ConvertedScale> converted;  // by tensor
   std::deque<Buffer<float>> widened;      // BF16 matrices that are used as F32
@@ -47,10 +49,10 @@ struct TensorStore {
   std::string Where(size_t tensor) const;
 };
 
-// Maps the shards of `folder`, checks headers against files and index, sorts the tensors. `drafts`
-// is the number of MTP blocks to keep: others, and draft modules of another design, are left out;
-// `*foreign_drafts` tells whether one of another design was met.
-void OpenTensorStore(const std::string& folder, int32_t drafts, TensorStore* store,
+// Maps the shards of `folder`, checks headers against files and index, sorts the tensors. MTP
+// blocks beyond the config's, and draft modules of another design, are left out; `*foreign_drafts`
+// tells whether one of another design was met.
+void OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store,
                      bool* foreign_drafts);
 
 }  // namespace finback

@@ -90,7 +90,7 @@ Weights::~Weights() = default;
 std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& config) {
   std::unique_ptr<Weights> weights(new Weights());
   Impl& impl = *weights->impl_;
-  OpenTensorStore(folder, config.drafts, &impl.store, &impl.foreign_drafts);
+  OpenTensorStore(folder, config, &impl.store, &impl.foreign_drafts);
   impl.layers = config.layers_count;
   impl.drafts = impl.foreign_drafts ? 0 : config.drafts;
   impl.experts = config.experts;
@@ -102,6 +102,7 @@ std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& 
   // The headers' entries have done their duty; their names are still looked at.
   impl.store.entries = {};
   impl.store.bound = {};
+  impl.store.parts = {};
   for (SafetensorsHeader& header : impl.store.headers) header.entries = {};
   impl.checked = std::make_unique<std::atomic<bool>[]>(impl.units());
   return weights;

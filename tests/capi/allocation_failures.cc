@@ -81,6 +81,19 @@ void Fail(const char* entry, int64_t n, const char* what) {
 // What an entry returned: failed or not. The entry frees what it got.
 using Entry = std::function<bool()>;
 
+// Whether failing the same allocation over and over leaves a block behind every time. A few times
+// are no leak: OpenSSL keeps the memory of the errors in a thread's queue, which has 16 places.
+bool Loses(const Entry& entry, int64_t n) {
+  for (int i = 0; i < 40; ++i) {
+    const int64_t before = live.load();
+    countdown.store(n);
+    entry();
+    countdown.store(-1);
+    if (live.load() == before) return false;
+  }
+  return true;
+}
+
 void Try(const char* name, const Entry& entry) {
   if (!entry()) Fail(name, -1, "fails without a reason");  // and fills what is made only once
   int64_t n = 0;
@@ -95,7 +108,8 @@ void Try(const char* name, const Entry& entry) {
       Fail(name, n, "another code than OUT_OF_MEMORY");
     }
     if (!good && !fired.load()) Fail(name, n, "fails without a reason");
-    if (live.load() != before) Fail(name, n, "a block was lost");
+    if (live.load() != before && (!fired.load() || Loses(entry, n)))
+      Fail(name, n, "a block was lost");
     if (failures > 10) return;
     if (!fired.load()) break;
   }
@@ -125,6 +139,10 @@ constexpr const char* kHello =
         "logprobs": true, "top_logprobs": 2, "stop": ["never"], "progress": true,
         "tools": [{"type": "function", "function": {"name": "look", "parameters": {}}}],
         "tool_choice": "none"})";
+
+constexpr const char* kPrompt =
+    R"({"prompt": "a text to go on from, longer than any small string", "max_tokens": 4,
+        "logprobs": 1, "stop": ["never", "nor this"]})";
 
 // Until the end; false if a step or an accessor failed.
 bool Drain(finback_stream* stream) {
@@ -226,6 +244,9 @@ int main(int argc, char** argv) {
         countdown.store(armed);
         return ready && Drain(finback_engine_chat(fresh, kHello));
       }));
+  Try("engine_complete", WithFreshEngine([](finback_engine* fresh) {
+        return Drain(finback_engine_complete(fresh, kPrompt));
+      }));
   Try("session_chat", [&] { return Chat(engine); });
   Try("sequences", [&] { return Sequences(engine); });
   Try("encode", [&] { return Freed(finback_engine_encode(engine, kHello), finback_text_free); });
@@ -238,6 +259,12 @@ int main(int argc, char** argv) {
   Try("engine_info",
       WithFreshEngine([](finback_engine* fresh) { return finback_engine_info(fresh)[1] != '}'; }));
   Try("engine_verify", [&] { return finback_engine_verify(engine, nullptr) == FINBACK_OK; });
+  // A list that does not match: hashing, comparing and the message are gone through all the same.
+  const std::string list = std::string(64, '0') + "  model.safetensors\n";
+  Try("engine_verify, list", [&] {
+    const finback_status status = finback_engine_verify(engine, list.c_str());
+    return status == FINBACK_ERROR_CHECKPOINT && strstr(finback_last_error(), "SHA-256") != nullptr;
+  });
   finback_engine_free(engine);
   return failures > 0;
 }

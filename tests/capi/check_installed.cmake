@@ -12,7 +12,7 @@ endfunction()
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
 
 set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
-run(pkg-config --define-variable=prefix=${prefix} --cflags --libs finback)
+run(pkg-config --cflags --libs finback)
 separate_arguments(flags UNIX_COMMAND "${output}")
 run(${CC} ${SOURCE}/examples/chat.c ${flags} -Wl,-rpath,${prefix}/${LIBDIR} -o ${prefix}/chat)
 

@@ -122,9 +122,12 @@ class Manual(CommandTest):
             self.assertRegex(page, re.escape(option) + r"\b")
 
     def test_completions(self):
-        with open(os.path.join(self.SOURCE, "completions", "finback.bash"), encoding="ascii") as file:
-            completed = set(re.findall(r"--[a-z][\w-]+", file.read()))
-        self.assertEqual(completed - {"--help", "--version"}, self.options())
+        for name, pattern in (("finback.bash", r"--([a-z][\w-]+)"), ("_finback", r"--([a-z][\w-]+)"),
+                              ("finback.fish", r" -l ([a-z][\w-]+)")):
+            with self.subTest(name):
+                with open(os.path.join(self.SOURCE, "completions", name), encoding="ascii") as file:
+                    completed = {"--" + option for option in re.findall(pattern, file.read())}
+                self.assertEqual(completed - {"--help", "--version"}, self.options())
 
 
 if __name__ == "__main__":

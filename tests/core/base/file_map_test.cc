@@ -92,6 +92,13 @@ TEST_F(FileMapTest, ADeviceIsNotMapped) {
   ExpectError(Code::kIo, "not a regular file", [&] { FileMap map("/dev/null"); });
 }
 
+TEST_F(FileMapTest, APipeIsRefusedWithoutWaitingForAWriter) {
+  const std::string path = folder_ + "/pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  made_.push_back(path);
+  ExpectError(Code::kIo, "not a regular file", [&] { FileMap map(path); });
+}
+
 TEST_F(FileMapTest, ReadFileReturnsTheWholeFileUpToTheLimit) {
   const std::string bytes(5000, 'q');
   const std::string path = Write("big", bytes);
