@@ -8,7 +8,8 @@ import unittest
 
 from command import FINBACK, FIXTURES, CommandTest, environment, finback
 
-COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "logits"]
+COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "logits",
+            "models", "balance", "cost"]
 
 
 class Usage(CommandTest):

@@ -3,9 +3,10 @@
 
 _finback() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="chat complete encode parse tokenize inspect verify logits"
+  local commands="chat complete encode parse tokenize inspect verify logits models balance cost"
   local compute="--precision --threads --chunk --memory --effort-ladder --context"
   local sample="--temperature --top-p --top-k --min-p --seed --max-tokens --logprobs --stop"
+  local service="--ledger --budget --record --replay --set"
   local options=
 
   if [ "$COMP_CWORD" -eq 1 ]; then
@@ -33,7 +34,11 @@ _finback() {
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       return
       ;;
-    --tools | --request | --sha256 | --tokens | --out | --snapshot | --resume)
+    --by)
+      mapfile -t COMPREPLY < <(compgen -W "day model key user tag provider conversation" -- "$word")
+      return
+      ;;
+    --tools | --request | --ledger | --record | --replay | --prices | --sha256 | --tokens | --out | --snapshot | --resume)
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
@@ -41,7 +46,7 @@ _finback() {
   case $command in
     chat)
       options="--model --json --show-reasoning --request --system --think --no-think --effort --tools
-        --json-object $sample $compute"
+        --json-object $sample $compute $service"
       ;;
     complete) options="--model --json --plain --no-bos $sample $compute" ;;
     encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --model" ;;
@@ -49,6 +54,8 @@ _finback() {
     tokenize) options="--model --ids --special --count" ;;
     inspect) options="--model --json $compute" ;;
     verify) options="--model --sha256" ;;
+    models | balance) options="--model --json $service" ;;
+    cost) options="--ledger --by --since --until --reprice --prices --json" ;;
     logits) options="--tokens --out --snapshot-at --snapshot --resume $compute" ;;
   esac
   if [[ $word == -* ]]; then

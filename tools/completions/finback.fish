@@ -11,9 +11,12 @@ complete -c finback -n __fish_use_subcommand -a tokenize -d 'text to token ids, 
 complete -c finback -n __fish_use_subcommand -a inspect -d 'config, tensors, memory plan'
 complete -c finback -n __fish_use_subcommand -a verify -d 'check the contents of every tensor'
 complete -c finback -n __fish_use_subcommand -a logits -d 'evaluate token ids'
+complete -c finback -n __fish_use_subcommand -a models -d 'the models of a service'
+complete -c finback -n __fish_use_subcommand -a balance -d 'the balance at a service'
+complete -c finback -n __fish_use_subcommand -a cost -d 'what was spent at services'
 
 # models and computing
-complete -c finback -n '__fish_seen_subcommand_from chat complete encode tokenize inspect verify' -s m -l model -d 'checkpoint folder' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode tokenize inspect verify models balance' -s m -l model -d 'checkpoint folder' -x -a '(__fish_complete_directories)'
 complete -c finback -n '__fish_seen_subcommand_from chat complete inspect logits' -l precision -d 'numbers to compute with' -x -a 'published bf16 float32'
 complete -c finback -n '__fish_seen_subcommand_from chat complete inspect logits' -l threads -d 'number of threads' -x
 complete -c finback -n '__fish_seen_subcommand_from chat complete inspect logits' -l chunk -d 'tokens of a prompt evaluated at once' -x
@@ -31,8 +34,20 @@ complete -c finback -n '__fish_seen_subcommand_from chat complete' -l max-tokens
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -l logprobs -d 'alternatives to report for each token' -x
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -l stop -d 'text to stop before' -x
 
+# services
+complete -c finback -n '__fish_seen_subcommand_from chat models balance cost' -l ledger -d 'SQLite file for costs' -r -F
+complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l budget -d 'most dollars to spend' -x
+complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l set -d 'any option of the library' -x
+complete -c finback -n '__fish_seen_subcommand_from cost' -l by -d 'what to add up by' -x -a 'day model key user tag provider conversation'
+complete -c finback -n '__fish_seen_subcommand_from cost' -l since -d 'from this day on' -x
+complete -c finback -n '__fish_seen_subcommand_from cost' -l until -d 'before this day' -x
+complete -c finback -n '__fish_seen_subcommand_from cost' -l reprice -d 'compute anew first'
+complete -c finback -n '__fish_seen_subcommand_from cost' -l prices -d 'prices over the built-in ones' -r -F
+
 # each command's own
-complete -c finback -n '__fish_seen_subcommand_from chat complete inspect' -l json -d 'one JSON object'
+complete -c finback -n '__fish_seen_subcommand_from chat complete inspect models balance cost' -l json -d 'one JSON object'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l show-reasoning -d 'reasoning to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l request -d 'a Chat Completions request' -r -F
 complete -c finback -n '__fish_seen_subcommand_from chat' -l system -d 'system message' -x
@@ -56,7 +71,7 @@ complete -c finback -n '__fish_seen_subcommand_from logits' -l out -d 'float32 l
 complete -c finback -n '__fish_seen_subcommand_from logits' -l snapshot-at -d 'tokens before the snapshot' -x
 complete -c finback -n '__fish_seen_subcommand_from logits' -l snapshot -d 'where to save the state' -r -F
 complete -c finback -n '__fish_seen_subcommand_from logits' -l resume -d 'state to go on from' -r -F
-complete -c finback -n '__fish_seen_subcommand_from chat complete encode parse tokenize inspect verify logits' -l help -d 'how to use it'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode parse tokenize inspect verify logits models balance cost' -l help -d 'how to use it'
 
 # files and folders
 complete -c finback -n '__fish_seen_subcommand_from encode parse' -F
