@@ -44,7 +44,7 @@ struct LedgerSettings {
   UnknownPrice unknown_price = UnknownPrice::kAllow;  // within a budget
   int64_t running_interval_ms = 1000;                 // between two writes of a running estimate
   int64_t abandoned_after_ms = 86'400'000;            // without news of an attempt
-  int busy_timeout_ms = 10'000;
+  int busy_timeout_ms = 10000;
   std::function<int64_t()> now_ms;  // Unix milliseconds; empty: the system's clock
 };
 

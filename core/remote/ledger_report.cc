@@ -33,8 +33,8 @@ constexpr const char* kReport = R"sql(, count(*),
   sum(ambiguous),
   sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(reasoning_tokens),
   sum(cost_pico / 1000000), sum(cost_pico % 1000000),
-  sum(iif(state IN ('reserved', 'running'), charge_pico / 1000000, 0)),
-  sum(iif(state IN ('reserved', 'running'), charge_pico % 1000000, 0))
+  sum(charge_pico / 1000000) FILTER (WHERE state IN ('reserved', 'running')),
+  sum(charge_pico % 1000000) FILTER (WHERE state IN ('reserved', 'running'))
 FROM attempts WHERE sent_ms >= ? AND sent_ms < ? GROUP BY 1 ORDER BY 1)sql";
 
 struct Counter {
@@ -147,10 +147,11 @@ Repricing Ledger::Reprice(const PriceTable& table) {
   const std::vector<SavedAttempt> saved = ReadFinished(&database_);
   Statement update(&database_, R"sql(
 UPDATE attempts SET table_pico = ?1, tariff = ?2, ambiguous = ?3, repriced_ms = ?4,
-  original_pico = iif(repriced_ms IS NULL, cost_pico, original_pico),
-  cost_pico = iif(cost_source = 'reported', cost_pico, ?1),
-  charge_pico = iif(cost_source = 'reported', charge_pico, ?1),
-  cost_source = iif(cost_source != 'unknown', cost_source, iif(state = 'estimated', state, 'table'))
+  original_pico = CASE WHEN repriced_ms IS NULL THEN cost_pico ELSE original_pico END,
+  cost_pico = CASE cost_source WHEN 'reported' THEN cost_pico ELSE ?1 END,
+  charge_pico = CASE cost_source WHEN 'reported' THEN charge_pico ELSE ?1 END,
+  cost_source = CASE WHEN cost_source != 'unknown' THEN cost_source
+                     WHEN state = 'estimated' THEN 'estimated' ELSE 'table' END
 WHERE id = ?5)sql");
   const int64_t now = Now();
   for (const SavedAttempt& attempt : saved) {

@@ -9,7 +9,7 @@
 namespace finback {
 namespace {
 
-constexpr int64_t kMinuteMs = 60'000;
+constexpr int64_t kMinuteMs = 60000;
 constexpr int64_t kLastDay = 2'932'896;  // 9999-12-31
 constexpr const char* kWeekdays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 

@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/remote/process_identity.h"
 
 namespace finback {
 namespace {
@@ -224,7 +223,7 @@ TEST_F(LedgerTest, HostileTextAndCountsAreTamed) {
   Outcome outcome = Costing(1);
   outcome.usage.prompt_tokens = kMost;
   outcome.usage.completion_tokens = -7;
-  outcome.request_id = std::string(100'000, 'x');
+  outcome.request_id = std::string(100000, 'x');
   outcome.fingerprint = "\xff\xfe'; DROP TABLE attempts; --";
   outcome.model_served = std::string("a\0b", 3);
   for (int i = 0; i < 3; ++i) ledger->Settle(ledger->Begin(Asking(1)), outcome);
@@ -777,24 +776,8 @@ TEST_F(LedgerTest, RepricingKeepsTheOldFigure) {
   // Back to the built-in prices: the first figure is still there.
   const Repricing second = ledger->Reprice(PriceTable::Load("", ""));
   EXPECT_EQ(second.changed, 3);
-  EXPECT_EQ(Query(columns + "1"), (Row{std::to_string(40 * 3'000 + 60 * 150'000 + 10 * 600'000),
-                                       "777", "table", "15120000", "15120000", "NULL"}));
-}
-
-TEST(ProcessIdentityTest, TellsTheLivingFromTheGone) {
-  const std::string self = ThisProcess();
-  ASSERT_FALSE(self.empty());
-  EXPECT_FALSE(IsGone(self));
-  const size_t first = self.find('/'), last = self.rfind('/');
-  const size_t pid = self.rfind('/', last - 1);
-  // Another start time: the number went to another process. Another boot: all are gone.
-  EXPECT_TRUE(IsGone(self.substr(0, last + 1) + "1"));
-  EXPECT_TRUE(IsGone("otherboot" + self.substr(first)));
-  EXPECT_TRUE(IsGone(self.substr(0, pid) + "/2147483000" + self.substr(last)));
-  // Processes of other containers cannot be seen from here.
-  EXPECT_FALSE(IsGone(self.substr(0, first) + "/pid:[1]" + self.substr(pid)));
-  for (const char* text : {"", "x", "a/b/c", "a/b/c/d/e"}) EXPECT_FALSE(IsGone(text)) << text;
-  EXPECT_FALSE(IsGone(self.substr(0, pid) + "/1x" + self.substr(last)));
+  EXPECT_EQ(Query(columns + "1"), (Row{std::to_string(40 * 3000 + 60 * 150000 + 10 * 600000), "777",
+                                       "table", "15120000", "15120000", "NULL"}));
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ const PriceTable& BuiltIn() {
   return *table;
 }
 
+constexpr int64_t kPicoPerMicro = 1000000;  // of a dollar
 constexpr const char* kOffPeak = "2026-11-23T05:00:00Z";
 constexpr const char* kPeak = "2026-11-23T02:00:00Z";
 
@@ -40,11 +41,11 @@ TEST(DollarsTest, AreExactDecimals) {
   } kCases[] = {
       {0, "0.000000"},
       {3625, "0.000000003625"},
-      {4'770'000'000, "0.004770"},
+      {4770 * kPicoPerMicro, "0.004770"},
       {1, "0.000000000001"},
-      {-4'770'000'000, "-0.004770"},
+      {-4770 * kPicoPerMicro, "-0.004770"},
       {kPicoPerDollar, "1.000000"},
-      {12 * kPicoPerDollar + 500'000'000'010, "12.50000000001"},
+      {25 * kPicoPerDollar / 2 + 10, "12.50000000001"},
       {std::numeric_limits<int64_t>::max(), "9223372.036854775807"},
       {std::numeric_limits<int64_t>::min(), "-9223372.036854775808"},
   };
@@ -107,15 +108,15 @@ TEST(PricesTest, TheCheckValuesAreMetToThePicoDollar) {
     int64_t pico;
     const char* tariff;
   } kCases[] = {
-      {"deepseek-flash", kOffPeak, 4'770'000'000, "off_peak"},
-      {"deepseek-flash", kPeak, 9'540'000'000, "peak"},
-      {"deepseek-v4-pro", kOffPeak, 18'480'000'000, "off_peak"},
-      {"deepseek-v4-pro", kPeak, 36'960'000'000, "peak"},
+      {"deepseek-flash", kOffPeak, 4770 * kPicoPerMicro, "off_peak"},
+      {"deepseek-flash", kPeak, 9540 * kPicoPerMicro, "peak"},
+      {"deepseek-v4-pro", kOffPeak, 18480 * kPicoPerMicro, "off_peak"},
+      {"deepseek-v4-pro", kPeak, 36960 * kPicoPerMicro, "peak"},
   };
   for (const auto& row : kCases) {
     const int64_t sent = Utc(row.instant);
     const Cost cost =
-        BuiltIn().PriceOf(Tokens(100'000, 90'000, 5'000), "deepseek", row.model, sent, sent + 9000);
+        BuiltIn().PriceOf(Tokens(100000, 90000, 5000), "deepseek", row.model, sent, sent + 9000);
     EXPECT_TRUE(cost.known) << row.model;
     EXPECT_EQ(cost.pico, row.pico) << row.model << " " << row.instant;
     EXPECT_EQ(cost.tariff, row.tariff);
@@ -127,10 +128,11 @@ TEST(PricesTest, TheCheckValuesAreMetToThePicoDollar) {
 }
 
 TEST(PricesTest, ReasoningIsNotCountedTwice) {
-  Usage usage = Tokens(100'000, 90'000, 5'000);
-  usage.reasoning_tokens = 4'000;
+  Usage usage = Tokens(100000, 90000, 5000);
+  usage.reasoning_tokens = 4000;
   const int64_t sent = Utc(kOffPeak);
-  EXPECT_EQ(BuiltIn().PriceOf(usage, "deepseek", "deepseek-flash", sent, sent).pico, 4'770'000'000);
+  EXPECT_EQ(BuiltIn().PriceOf(usage, "deepseek", "deepseek-flash", sent, sent).pico,
+            4770 * kPicoPerMicro);
 }
 
 TEST(PricesTest, PeakHoursAreThoseOfWorkingDays) {
@@ -169,22 +171,22 @@ TEST(PricesTest, HistoryIsKept) {
     const char *model, *instant;
     int64_t hit, miss, output;
   } kCases[] = {
-      {"deepseek-v4-flash", "2026-04-24T00:00:00Z", 28'000, 140'000, 280'000},
-      {"deepseek-v4-pro", "2026-04-24T00:00:00Z", 145'000, 1'740'000, 3'480'000},
-      {"deepseek-v4-flash", "2026-04-26T12:14:59Z", 28'000, 140'000, 280'000},
-      {"deepseek-v4-flash", "2026-04-26T12:15:00Z", 2'800, 140'000, 280'000},
-      {"deepseek-v4-pro", "2026-04-26T12:15:00Z", 3'625, 435'000, 870'000},
-      {"deepseek-v4-pro", "2026-05-31T12:00:00Z", 3'625, 435'000, 870'000},
-      {"deepseek-v4-pro", "2026-07-01T00:00:00Z", 3'625, 435'000, 870'000},
-      {"deepseek-v4-pro", "2026-08-16T15:59:59Z", 3'625, 435'000, 870'000},
-      {"deepseek-v4-pro", "2026-08-16T16:00:00Z", 22'000, 660'000, 1'980'000},
-      {"deepseek-v4-pro", "2026-08-17T01:00:00Z", 44'000, 1'320'000, 3'960'000},
-      {"deepseek-v4-flash", "2026-08-17T00:00:00Z", 7'000, 220'000, 660'000},
-      {"deepseek-v4-flash", "2026-08-17T01:00:00Z", 14'000, 440'000, 1'320'000},
-      {"deepseek-flash", "2026-09-10T03:59:59Z", 14'000, 440'000, 1'320'000},
-      {"deepseek-flash", "2026-09-10T04:00:00Z", 3'000, 150'000, 600'000},
-      {"deepseek-flash", "2026-09-10T06:00:00Z", 6'000, 300'000, 1'200'000},
-      {"deepseek-v4-pro", "2026-09-10T06:00:00Z", 44'000, 1'320'000, 3'960'000},
+      {"deepseek-v4-flash", "2026-04-24T00:00:00Z", 28000, 140000, 280000},
+      {"deepseek-v4-pro", "2026-04-24T00:00:00Z", 145000, 1'740'000, 3'480'000},
+      {"deepseek-v4-flash", "2026-04-26T12:14:59Z", 28000, 140000, 280000},
+      {"deepseek-v4-flash", "2026-04-26T12:15:00Z", 2800, 140000, 280000},
+      {"deepseek-v4-pro", "2026-04-26T12:15:00Z", 3625, 435000, 870000},
+      {"deepseek-v4-pro", "2026-05-31T12:00:00Z", 3625, 435000, 870000},
+      {"deepseek-v4-pro", "2026-07-01T00:00:00Z", 3625, 435000, 870000},
+      {"deepseek-v4-pro", "2026-08-16T15:59:59Z", 3625, 435000, 870000},
+      {"deepseek-v4-pro", "2026-08-16T16:00:00Z", 22000, 660000, 1'980'000},
+      {"deepseek-v4-pro", "2026-08-17T01:00:00Z", 44000, 1'320'000, 3'960'000},
+      {"deepseek-v4-flash", "2026-08-17T00:00:00Z", 7000, 220000, 660000},
+      {"deepseek-v4-flash", "2026-08-17T01:00:00Z", 14000, 440000, 1'320'000},
+      {"deepseek-flash", "2026-09-10T03:59:59Z", 14000, 440000, 1'320'000},
+      {"deepseek-flash", "2026-09-10T04:00:00Z", 3000, 150000, 600000},
+      {"deepseek-flash", "2026-09-10T06:00:00Z", 6000, 300000, 1'200'000},
+      {"deepseek-v4-pro", "2026-09-10T06:00:00Z", 44000, 1'320'000, 3'960'000},
   };
   for (const auto& row : kCases) {
     const auto price = BuiltIn().Find("deepseek", row.model, Utc(row.instant));
@@ -220,12 +222,12 @@ TEST(PricesTest, ResellersHavePricesOfTheirOwn) {
     const char *provider, *model;
     int64_t hit, miss, output;
   } kCases[] = {
-      {"together", "deepseek-ai/DeepSeek-V4-Pro", 200'000, 2'100'000, 4'400'000},
-      {"together", "deepseek-ai/deepseek-v4-pro", 200'000, 2'100'000, 4'400'000},
-      {"fireworks", "accounts/fireworks/models/deepseek-v4p1-flash", -1, 220'000, 660'000},
+      {"together", "deepseek-ai/DeepSeek-V4-Pro", 200000, 2'100'000, 4'400'000},
+      {"together", "deepseek-ai/deepseek-v4-pro", 200000, 2'100'000, 4'400'000},
+      {"fireworks", "accounts/fireworks/models/deepseek-v4p1-flash", -1, 220000, 660000},
       {"fireworks", "deepseek-v4p1-flash-fast", -1, 2'400'000, 9'600'000},
-      {"novita", "deepseek/deepseek-v4.1-flash", -1, 300'000, 1'200'000},
-      {"novita", "deepseek/deepseek-v4-pro", 135'000, 1'600'000, 3'200'000},
+      {"novita", "deepseek/deepseek-v4.1-flash", -1, 300000, 1'200'000},
+      {"novita", "deepseek/deepseek-v4-pro", 135000, 1'600'000, 3'200'000},
   };
   for (const auto& row : kCases) {
     const auto price = BuiltIn().Find(row.provider, row.model, Utc(kPeak));
@@ -260,7 +262,7 @@ TEST(PricesTest, AnUnknownPriceIsNotZero) {
   const Cost without_hits =
       BuiltIn().PriceOf(Tokens(10, 0, 1), "fireworks", "x/deepseek-v4p1-flash", sent, sent);
   EXPECT_TRUE(without_hits.known);
-  EXPECT_EQ(without_hits.pico, 10 * 220'000 + 660'000);
+  EXPECT_EQ(without_hits.pico, 10 * 220000 + 660000);
 }
 
 TEST(PricesTest, CountsThatMakeNoSenseMakeNoCost) {
@@ -268,16 +270,16 @@ TEST(PricesTest, CountsThatMakeNoSenseMakeNoCost) {
   const int64_t sent = Utc(kOffPeak);
   for (const Usage& usage :
        {Tokens(-1, 0, 0), Tokens(0, -1, 0), Tokens(0, 0, -1), Tokens(kMost, 0, 0),
-        Tokens(0, kMost, 0), Tokens(0, 0, kMost), Tokens(kMost / 150'000, 0, kMost / 600'000)}) {
+        Tokens(0, kMost, 0), Tokens(0, 0, kMost), Tokens(kMost / 150000, 0, kMost / 600000)}) {
     const Cost cost = BuiltIn().PriceOf(usage, "deepseek", "deepseek-flash", sent, sent);
     EXPECT_FALSE(cost.known);
     EXPECT_STRNE(cost.unknown_because, "");
   }
   // The largest that fits.
   const Cost most =
-      BuiltIn().PriceOf(Tokens(0, 0, kMost / 600'000), "deepseek", "deepseek-flash", sent, sent);
+      BuiltIn().PriceOf(Tokens(0, 0, kMost / 600000), "deepseek", "deepseek-flash", sent, sent);
   EXPECT_TRUE(most.known);
-  EXPECT_EQ(most.pico, kMost / 600'000 * 600'000);
+  EXPECT_EQ(most.pico, kMost / 600000 * 600000);
 }
 
 TEST(PricesTest, MoreHitsThanPromptIsMarkedAndTheHitsCount) {
@@ -397,7 +399,7 @@ TEST(PricesTest, AUsersRowsGoFirst) {
   EXPECT_EQ(table.Find("mine", "any", Utc(kPeak))->miss_pico, 4'000'000);
   EXPECT_EQ(table.Find("mine", "any", Utc(kOffPeak))->miss_pico, 2'000'000);
   // The rest is as built in.
-  EXPECT_EQ(table.Find("deepseek", "deepseek-flash", Utc(kPeak))->miss_pico, 300'000);
+  EXPECT_EQ(table.Find("deepseek", "deepseek-flash", Utc(kPeak))->miss_pico, 300000);
 }
 
 TEST(PricesTest, WrittenCacheIsAMissUnlessItHasAPrice) {
@@ -411,14 +413,14 @@ TEST(PricesTest, WrittenCacheIsAMissUnlessItHasAPrice) {
             300 * 1'000'000LL + 200 * 12'500'000LL + 500 * 10'000'000LL);
   const int64_t sent = Utc(kOffPeak);
   EXPECT_EQ(table.PriceOf(usage, "deepseek", "deepseek-flash", sent, sent).pico,
-            300 * 3'000 + 700 * 150'000);
+            300 * 3000 + 700 * 150000);
 }
 
 TEST(PricesTest, TheWorstCaseIsAllMissesAtThePeak) {
-  const int64_t worst = 100'000 * 300'000LL + 5'000 * 1'200'000LL;
+  const int64_t worst = 100000 * 300000LL + 5000 * 1'200'000LL;
   for (const char* instant : {kPeak, kOffPeak}) {
     for (const char* model : {"deepseek-flash", "deepseek-v4-flash"}) {
-      const Reserve reserve = BuiltIn().WorstCase("deepseek", model, Utc(instant), 100'000, 5'000);
+      const Reserve reserve = BuiltIn().WorstCase("deepseek", model, Utc(instant), 100000, 5000);
       EXPECT_EQ(reserve.pico, worst) << model << " " << instant;
       EXPECT_FALSE(reserve.is_ceiling);
     }
