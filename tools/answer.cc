@@ -52,6 +52,12 @@ class Display {
     last_ = '\n';
   }
 
+  // Beside the answer: standard output stays as it is.
+  void Notice(const std::string& message) {
+    LeaveReasoning();
+    std::fprintf(stderr, "finback: %s\n", WithoutControls(message).c_str());
+  }
+
   // Ends the line if something stands on it.
   void Line() {
     LeaveReasoning();
@@ -96,6 +102,11 @@ void ShowEvent(const finback_stream* stream, Display* display, ProgressLine* pro
       progress->Update("prefill", static_cast<uint64_t>(finback_stream_progress_done(stream)),
                        static_cast<uint64_t>(finback_stream_progress_total(stream)));
       break;
+    case FINBACK_EVENT_NOTICE: {
+      progress->Clear();
+      display->Notice(ParseJson(std::string(text), "a notice").value("message", ""));
+      break;
+    }
     default:
       break;
   }
