@@ -52,13 +52,20 @@ RemoteStream::RemoteStream(Service* service, Request request,
 
 void RemoteStream::Shape() {
   shaped_ = request_;
-  const Provider& provider = target().provider;
   if (schema_) {
-    route_ = ChooseSchemaRoute(request_, provider, nullptr);
+    const ServiceTarget& chosen = *service_.targets()[order_[place_]];
+    route_ = ChooseSchemaRoute(request_, chosen.provider,
+                               chosen.responses ? &chosen.responses->provider : nullptr);
     shaped_ = ShapeRequest(std::move(shaped_), route_);
   }
   shaped_ = WithJsonWord(std::move(shaped_), JsonWord::kAppend);
   ApplyTranslation(target().with, &shaped_);
+}
+
+const ServiceTarget& RemoteStream::target() const {
+  const ServiceTarget& chosen = *service_.targets()[order_[place_]];
+  const bool responses = schema_ && route_ == SchemaRoute::kResponses && chosen.responses;
+  return responses ? *chosen.responses : chosen;
 }
 
 bool RemoteStream::Step(Event* event) {
@@ -119,41 +126,42 @@ void RemoteStream::Watch(Event* event) {
   if (schema_) event->kind = EventKind::kNone;  // delivered once it fits
 }
 
+bool RemoteStream::Withheld(std::string_view finish_reason) const {
+  return std::any_of(withheld_.begin(), withheld_.end(),
+                     [&](const Event& event) { return event.finish_reason == finish_reason; });
+}
+
+void RemoteStream::EndWith(const std::string& content) {
+  if (!content.empty()) {
+    Event event;
+    event.kind = EventKind::kContent;
+    event.text = content;
+    queue_.push_back(std::move(event));
+  }
+  std::move(withheld_.begin(), withheld_.end(), std::back_inserter(queue_));
+  service_.router().ReportSuccess(order_[place_]);
+  over_ = true;
+}
+
+// The exchange ended well; whether the answer did is judged here.
 void RemoteStream::Conclude() {
-  const Usage usage = exchange_->usage();
-  if (!schema_) {
-    service_.router().ReportSuccess(order_[place_]);
-    over_ = true;
-    return;
+  if (!schema_) return EndWith("");
+  const bool said = watch_.text().find_first_not_of(" \t\r\n") != std::string::npos;
+  // The model may call tools before it answers; and what was cut short has its own name.
+  if (Withheld("tool_calls") && !said) return EndWith("");
+  if (Withheld("length")) {
+    Notice("truncated", "max_tokens ended the answer before it could fit the schema");
+    return EndWith(watch_.text());
   }
-  const bool asked = watch_.text().find_first_not_of(" \t\r\n") != std::string::npos;
   const JsonAnswer judged = watch_.Judge(&*schema_);
-  const bool calls = std::any_of(withheld_.begin(), withheld_.end(), [](const Event& event) {
-    return event.finish_reason == "tool_calls";
-  });
-  // The model may call tools before it answers.
-  if (calls && !asked) {
-    std::move(withheld_.begin(), withheld_.end(), std::back_inserter(queue_));
-    over_ = true;
-    return;
-  }
-  if (judged.problem.empty()) {
-    Event content;
-    content.kind = EventKind::kContent;
-    content.text = judged.value;
-    queue_.push_back(std::move(content));
-    std::move(withheld_.begin(), withheld_.end(), std::back_inserter(queue_));
-    service_.router().ReportSuccess(order_[place_]);
-    over_ = true;
-    return;
-  }
+  if (judged.problem.empty()) return EndWith(judged.value);
   if (schema_repairs_ >= service_.options().schema_repairs) {
     ThrowFailure(SchemaFailure(watch_.text(), judged.problem, schema_repairs_));
   }
   ++schema_repairs_;
   Notice("schema_repair", judged.problem);
   shaped_ = RepairRequest(std::move(shaped_), watch_.text(), judged.problem);
-  AddUsage(usage, &earlier_);
+  AddUsage(exchange_->usage(), &earlier_);
   withheld_.clear();
   watch_ = JsonWatch();
   tool_answer_ = ToolAnswer();

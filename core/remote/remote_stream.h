@@ -30,6 +30,8 @@ class RemoteStream final : public Stream {
   void Advance();
   void Route(std::vector<Event>* events);
   void Conclude();
+  bool Withheld(std::string_view finish_reason) const;
+  void EndWith(const std::string& content);
   void Watch(Event* event);
   // Decides what follows a failure.
   void Recover(const Error& error);
@@ -39,7 +41,7 @@ class RemoteStream final : public Stream {
   size_t NextPlace(const Failure& failure) const;
   void BeginTarget(size_t place);
   void Notice(std::string_view code, const std::string& message);
-  const ServiceTarget& target() const { return *service_.targets()[order_[place_]]; }
+  const ServiceTarget& target() const;
 
   Service& service_;
   const Request request_;

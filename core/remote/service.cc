@@ -116,7 +116,24 @@ void Service::AddTarget(const ModelTarget& model) {
     target->key_label = KeyLabel(target->key);
     secrets_.push_back(target->key);
   }
+  AddResponses(target.get());
   targets_.push_back(std::move(target));
+}
+
+void Service::AddResponses(ServiceTarget* target) const {
+  const Provider* row = providers_.Find(target->provider.name + "-responses");
+  if (row == nullptr || target->provider.wire != WireFormat::kOpenAi) return;
+  auto responses = std::make_unique<ServiceTarget>();
+  responses->provider = *row;
+  responses->provider.base_url = target->provider.base_url;
+  responses->provider.rescue = target->provider.rescue;
+  responses->entry = target->entry;
+  responses->model = target->model;
+  responses->with = target->with;
+  responses->notice = target->notice;
+  responses->key = target->key;
+  responses->key_label = target->key_label;
+  target->responses = std::move(responses);
 }
 
 void Service::OpenTransport(const EngineOptions& options) {

@@ -27,6 +27,8 @@ struct ServiceTarget {
   ModelEntry entry;
   std::string model, with, notice;  // as in ModelTarget
   std::string key, key_label;       // "": none needed
+  // The same at the service's Responses endpoint, where it has one besides; it alone takes schemas.
+  std::unique_ptr<ServiceTarget> responses;
 };
 
 class Service {
@@ -57,6 +59,7 @@ class Service {
 
  private:
   void AddTarget(const ModelTarget& model);
+  void AddResponses(ServiceTarget* target) const;
   void OpenTransport(const EngineOptions& options);
   void OpenLedger();
 
