@@ -112,16 +112,6 @@ bool Charge(int64_t count, int64_t price, int64_t* sum) {
 
 const char* TariffName(Tariff tariff) { return kTariffNames[static_cast<size_t>(tariff)]; }
 
-bool CountPrompt(const PromptCounts& counts, Usage* usage) {
-  const int64_t hit = std::max<int64_t>(counts.hit >= 0 ? counts.hit : counts.cached, 0);
-  const int64_t prompt = std::max<int64_t>(counts.prompt, 0);
-  const int64_t miss = counts.miss >= 0 ? counts.miss : std::max<int64_t>(prompt - hit, 0);
-  usage->cached_tokens = hit;
-  usage->cache_write_tokens = std::max<int64_t>(counts.cache_write, 0);
-  usage->prompt_tokens = SaturatingAdd(hit, miss);
-  return counts.prompt < 0 || counts.prompt == usage->prompt_tokens;
-}
-
 PriceTable PriceTable::Load(std::string_view user_prices_json,
                             std::string_view user_calendar_json) {
   PriceTable table;

@@ -45,14 +45,6 @@ struct Reserve {
   bool is_ceiling = false;  // from the user's ceiling, for want of a price
 };
 
-// Prompt counters as a service gives them; -1: absent.
-struct PromptCounts {
-  int64_t prompt = -1, hit = -1, miss = -1, cached = -1, cache_write = -1;
-};
-// Fills the prompt's counters of `usage`. False: they contradict each other; hit + miss is
-// believed.
-bool CountPrompt(const PromptCounts& counts, Usage* usage);
-
 // Immutable; any thread.
 class PriceTable {
  public:

@@ -291,30 +291,6 @@ TEST(PricesTest, MoreHitsThanPromptIsMarkedAndTheHitsCount) {
   EXPECT_EQ(cost.pico, 150 * 3000);
 }
 
-TEST(PricesTest, PromptCountersOfAllSpellingsAgree) {
-  const struct {
-    PromptCounts counts;
-    int64_t prompt, cached;
-    bool agree;
-  } kCases[] = {
-      {{.prompt = 812, .hit = 640, .miss = 172, .cached = 640}, 812, 640, true},
-      {{.prompt = 812, .cached = 640}, 812, 640, true},
-      {{.prompt = 812}, 812, 0, true},
-      {{.hit = 640, .miss = 172}, 812, 640, true},
-      {{.prompt = 900, .hit = 640, .miss = 172}, 812, 640, false},
-      {{.prompt = 100, .hit = 640}, 640, 640, false},
-      {{.prompt = 812, .hit = 0, .cached = 640}, 812, 0, true},
-      {{}, 0, 0, true},
-  };
-  for (const auto& row : kCases) {
-    Usage usage;
-    EXPECT_EQ(CountPrompt(row.counts, &usage), row.agree) << row.counts.prompt;
-    EXPECT_EQ(usage.prompt_tokens, row.prompt);
-    EXPECT_EQ(usage.cached_tokens, row.cached);
-    EXPECT_EQ(usage.cache_write_tokens, 0);
-  }
-}
-
 TEST(PricesTest, ATariffThatChangesWhileARequestRunsIsMarked) {
   const struct {
     const char *model, *sent, *ended;
