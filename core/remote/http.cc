@@ -61,8 +61,7 @@ void Set(const Easy& easy, CURLoption option, Value value) {
   }
 }
 
-// ---- what a request names
-// ------------------------------------------------------------------------
+// --- what a request names --------------------------------------------------------------------
 
 struct Origin {
   std::string key;   // scheme, host and port: connections to it can be used again
@@ -149,8 +148,7 @@ struct Setup {
   std::string ca_folder;  // stands for the system's authorities; "": libcurl's choice
 };
 
-// ---- what transfers share
-// ------------------------------------------------------------------------
+// --- what transfers share --------------------------------------------------------------------
 
 // Idle multi handles, each with the connections that its transfers left, and the DNS entries and
 // TLS sessions of all. Transfers hold a reference: a client may go before them.
@@ -224,8 +222,7 @@ class Pool {
   std::vector<Idle> idle_;  // longest idle first
 };
 
-// ---- a transfer
-// ----------------------------------------------------------------------------------
+// --- a transfer ------------------------------------------------------------------------------
 
 enum class Phase : uint8_t { kConnecting, kWaiting, kReading };
 enum Outlook : uint8_t { kFinal, kPassing };  // whether the same request may succeed
@@ -252,10 +249,12 @@ class Transfer final : public HttpTransfer {
   void SetTrust(const Setup& setup);
   void SetBody();
   void Wait();
+  void Advance();
   void Perform();
   int64_t RemainingMs(Clock::time_point now) const;
   void Release() noexcept;
   void TakeHeader(std::string_view line);
+  void ThrowIfOver() const;
   void ThrowIfCancelled() const;
   [[noreturn]] void ThrowTimeout(const char* which, int64_t limit_ms) const;
   [[noreturn]] void ThrowResult() const;
@@ -282,7 +281,7 @@ class Transfer final : public HttpTransfer {
   Phase phase_ = Phase::kConnecting;
   bool done_ = false;
   CURLcode result_ = CURLE_OK;
-  std::exception_ptr thrown_;  // by a callback, across libcurl's frames
+  std::exception_ptr thrown_;  // ever after; by a callback, across libcurl's frames
   int status_ = 0;
   size_t header_bytes_ = 0;
   HeaderList headers_;
@@ -381,14 +380,14 @@ void Transfer::SetBody() {
 }
 
 int Transfer::Status() {
-  ThrowIfCancelled();
+  ThrowIfOver();
   while (!done_ && phase_ != Phase::kReading) Wait();
   if (phase_ != Phase::kReading) ThrowResult();
   return status_;
 }
 
 bool Transfer::Read(std::string* bytes) {
-  ThrowIfCancelled();
+  ThrowIfOver();
   while (!done_ && body_.empty()) Wait();
   if (body_.empty()) {
     if (result_ != CURLE_OK || phase_ != Phase::kReading) ThrowResult();
@@ -406,7 +405,18 @@ void Transfer::Cancel() noexcept {
 }
 
 // Returns when the phase changed, bytes came, or the transfer is done. Nothing is held before it.
+// What it throws is the end: the connection is closed, and every later call throws it too.
 void Transfer::Wait() {
+  try {
+    Advance();
+  } catch (...) {
+    thrown_ = std::current_exception();
+    Release();
+    throw;
+  }
+}
+
+void Transfer::Advance() {
   // The time that the caller spends elsewhere is not the service's.
   entered_ = active_ = Clock::now();
   RemainingMs(entered_);
@@ -528,8 +538,12 @@ int Transfer::OnConnected(void* self, char*, char*, int, int) {
   return CURL_PREREQFUNC_OK;
 }
 
-// ---- how it ends
-// ---------------------------------------------------------------------------------
+// --- how it ends -----------------------------------------------------------------------------
+
+void Transfer::ThrowIfOver() const {
+  if (thrown_) std::rethrow_exception(thrown_);
+  ThrowIfCancelled();
+}
 
 void Transfer::ThrowIfCancelled() const {
   if (cancelled_.load()) ThrowAs(FailureKind::kCancelled, kFinal, "");

@@ -194,8 +194,7 @@ class HttpTest : public testing::Test {
 };
 FaultServer* HttpTest::server_ = nullptr;
 
-// ---- requests and answers
-// ------------------------------------------------------------------------
+// --- requests and answers --------------------------------------------------------------------
 
 TEST_F(HttpTest, StatusHeadersAndBodyArrive) {
   HttpRequest request = At(server_->Url("plain~status") + "/models");
@@ -303,10 +302,15 @@ TEST_F(HttpTest, ReadingAfterTheEndAndAfterAnErrorSaysTheSameAgain) {
   const std::string message = Catch([&] { broken->Status(); }).message;
   EXPECT_EQ(Catch([&] { broken->Status(); }).message, message);
   EXPECT_EQ(Catch([&] { broken->Read(&bytes); }).message, message);
+
+  auto idle = client_->Start(Chat("stall", {0, 0, 100, 0}));
+  const std::string limit = Catch([&] { Finish(idle.get()); }).message;
+  const auto start = Clock::now();
+  EXPECT_EQ(Catch([&] { idle->Read(&bytes); }).message, limit);
+  EXPECT_LT(MsSince(start), 100);  // it does not wait again
 }
 
-// ---- connections
-// ---------------------------------------------------------------------------------
+// --- connections -----------------------------------------------------------------------------
 
 TEST_F(HttpTest, FinishedTransfersLeaveTheirConnectionToTheNext) {
   std::vector<std::unique_ptr<HttpTransfer>> alive;
@@ -379,8 +383,7 @@ TEST_F(HttpTest, HundredTransfersAreOpenAtOnce) {
   EXPECT_EQ(answered, kCount);
 }
 
-// ---- limits in time
-// ------------------------------------------------------------------------------
+// --- limits in time --------------------------------------------------------------------------
 
 TEST_F(HttpTest, EachLimitNamesItselfAndThePhase) {
   const DeafListener full(DeafListener::Queue::kFull), open(DeafListener::Queue::kOpen);
@@ -462,8 +465,7 @@ TEST_F(HttpTest, FloodOfCommentsDoesNotOutrunTheLimits) {
   }
 }
 
-// ---- what breaks
-// ---------------------------------------------------------------------------------
+// --- what breaks -----------------------------------------------------------------------------
 
 TEST_F(HttpTest, BrokenConnectionsAreTransportFailuresThatNameThePhase) {
   const struct {
@@ -562,8 +564,7 @@ TEST_F(HttpTest, NoFailureTellsTheKey) {
   }
 }
 
-// ---- proxies
-// -------------------------------------------------------------------------------------
+// --- proxies ---------------------------------------------------------------------------------
 
 TEST_F(HttpTest, ProxyIsTheOptionsOrTheEnvironmentsUnlessThatIsIgnored) {
   const std::string proxy = "http://127.0.0.1:" + std::to_string(server_->port());
@@ -588,8 +589,7 @@ TEST_F(HttpTest, ProxyIsTheOptionsOrTheEnvironmentsUnlessThatIsIgnored) {
   unsetenv("http_proxy");
 }
 
-// ---- cancelling
-// ----------------------------------------------------------------------------------
+// --- cancelling ------------------------------------------------------------------------------
 
 // Cancels from another thread once the reader has waited for a while, or at once; how long it took
 // the reader to return and to be rid of the transfer is recorded in microseconds.
