@@ -359,7 +359,10 @@ void Ledger::Estimate(int64_t id, const Outcome& outcome) {
 void Ledger::Fail(int64_t id, const Outcome& outcome) {
   const std::lock_guard lock(mutex_);
   Require(id);
-  End(id, outcome, {"failed", "table", 0});
+  Outcome free = outcome;
+  free.usage = {};
+  free.cost = {};
+  End(id, free, {"failed", "unknown", 0});
 }
 
 void Ledger::End(int64_t id, const Outcome& outcome, const Ending& ending) {

@@ -72,7 +72,7 @@ enum class CostGroup : uint8_t { kDay, kModel, kKey, kUser, kTag, kProvider, kCo
 struct CostRow {
   std::string group;
   int64_t attempts = 0;
-  int64_t open = 0, failed = 0;        // not over yet; failed without a cost
+  int64_t open = 0, failed = 0;        // not over yet; nothing generated
   int64_t estimated = 0, unknown = 0;  // over, and the cost estimated or not known
   int64_t ambiguous = 0;               // whose tariff changed while they ran
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
@@ -110,9 +110,10 @@ class Ledger {
   // stream has to be cut.
   std::optional<BudgetExcess> Running(int64_t id, int64_t estimate_pico);
   // The end, exactly one of:
-  void Settle(int64_t id, const Outcome& outcome);    // the service told the usage
+  void Settle(int64_t id, const Outcome& outcome);    // the service told the usage, failed or not
   void Estimate(int64_t id, const Outcome& outcome);  // usage and cost are our own guess
-  void Fail(int64_t id, const Outcome& outcome);      // nothing was generated, as far as is known
+  // Nothing was generated, as far as is known: usage and cost of `outcome` are not booked.
+  void Fail(int64_t id, const Outcome& outcome);
 
   // Attempts sent in [since_ms, until_ms), by name of the group.
   std::vector<CostRow> Report(CostGroup group, int64_t since_ms, int64_t until_ms);

@@ -27,7 +27,7 @@ constexpr GroupName kGroups[] = {
 // Money in two sums, because one could leave SQLite's integers.
 constexpr const char* kReport = R"sql(, count(*),
   sum(state IN ('reserved', 'running')),
-  sum(state = 'failed' AND cost_pico IS NULL),
+  sum(state = 'failed'),
   sum(cost_source = 'estimated'),
   sum(cost_pico IS NULL AND state IN ('settled', 'estimated')),
   sum(ambiguous),
@@ -71,7 +71,7 @@ std::vector<SavedAttempt> ReadFinished(Database* database) {
   Statement rows(database, R"sql(
 SELECT id, prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens, price_provider,
   price_model, cost_source, sent_ms, ended_ms, cost_pico, table_pico FROM attempts
-WHERE state IN ('settled', 'estimated', 'failed') AND prompt_tokens + completion_tokens > 0)sql");
+WHERE state IN ('settled', 'estimated') AND prompt_tokens + completion_tokens > 0)sql");
   std::vector<SavedAttempt> saved;
   while (rows.Step()) {
     SavedAttempt& attempt = saved.emplace_back();

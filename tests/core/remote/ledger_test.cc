@@ -180,20 +180,20 @@ TEST_F(LedgerTest, AnUnknownPriceIsNotZero) {
   EXPECT_EQ(report[0].attempts, 2);
 }
 
-TEST_F(LedgerTest, FailuresCostNothingUnlessToldAndEstimatesAreMarked) {
+TEST_F(LedgerTest, FailuresAreFreeUnlessTheUsageWasToldAndEstimatesAreMarked) {
   auto ledger = Ledger::Open(Settings());
-  Outcome refused;
+  Outcome refused = Costing(40);  // a guess made before
   refused.http_status = 429;
   refused.failure = "rate_limit";
   ledger->Fail(ledger->Begin(Asking(500)), refused);
-  EXPECT_EQ(Query("SELECT state, cost_pico, cost_source, charge_pico, http_status, failure "
-                  "FROM attempts WHERE id = 1"),
-            (Row{"failed", "NULL", "unknown", "0", "429", "rate_limit"}));
+  EXPECT_EQ(Query("SELECT state, cost_pico, cost_source, charge_pico, prompt_tokens, http_status, "
+                  "failure FROM attempts WHERE id = 1"),
+            (Row{"failed", "NULL", "unknown", "0", "0", "429", "rate_limit"}));
   Outcome out_of_resources = Costing(50);
   out_of_resources.failure = "resource";
-  ledger->Fail(ledger->Begin(Asking(500)), out_of_resources);
-  EXPECT_EQ(Query("SELECT state, cost_pico, cost_source, charge_pico FROM attempts WHERE id = 2"),
-            (Row{"failed", "50", "table", "50"}));
+  ledger->Settle(ledger->Begin(Asking(500)), out_of_resources);
+  EXPECT_EQ(Query("SELECT state, cost_pico, cost_source, failure FROM attempts WHERE id = 2"),
+            (Row{"settled", "50", "table", "resource"}));
   Outcome cut = Costing(70);
   cut.failure = "transport";
   ledger->Estimate(ledger->Begin(Asking(500)), cut);
