@@ -42,7 +42,7 @@ struct ServiceOptions {
   std::string budget;  // dollars in decimal; "": no limit
   BudgetPeriod budget_period = BudgetPeriod::kTotal;
   BudgetScope budget_scope = BudgetScope::kTotal;
-  UnknownPrice unknown_price = UnknownPrice::kAllow;
+  UnknownPrice unknown_price = UnknownPrice::kRefuse;
   std::string record, replay;
 };
 

@@ -75,7 +75,7 @@ Exchange::~Exchange() {
   cancellation_.Attach(nullptr);
   if (ledger_id_ == 0) return;
   try {
-    service_.ledger()->Estimate(ledger_id_, MakeOutcome());
+    Book([this](Ledger* ledger) { ledger->Estimate(ledger_id_, MakeOutcome()); });
   } catch (const std::exception& error) {
     service_.Log(LogLevel::kError, error.what());
   }
@@ -211,9 +211,11 @@ void Exchange::NoteProgress(const std::vector<Event>& events, size_t from) {
   const Cost cost =
       service_.prices().PriceOf(now, target_.provider.prices, PriceId(target_), sent_ms_, NowMs());
   if (!cost.known) return;
-  if (const auto excess = service_.ledger()->Running(ledger_id_, cost.pico)) {
-    excess->Throw(target_.provider.name, target_.model);
-  }
+  Book([&](Ledger* ledger) {
+    if (const auto excess = ledger->Running(ledger_id_, cost.pico)) {
+      excess->Throw(target_.provider.name, target_.model);
+    }
+  });
 }
 
 // Gateways have been seen to answer with another model than the one that is paid for.
@@ -262,11 +264,9 @@ void Exchange::End() {
   }
   if (ledger_id_ != 0) {
     const int64_t id = std::exchange(ledger_id_, 0);
-    if (estimated_) {
-      service_.ledger()->Estimate(id, outcome);
-    } else {
-      service_.ledger()->Settle(id, outcome);
-    }
+    Book([&](Ledger* ledger) {
+      estimated_ ? ledger->Estimate(id, outcome) : ledger->Settle(id, outcome);
+    });
   }
   lease_.Succeeded();
   lease_.Release();
@@ -282,11 +282,24 @@ void Exchange::Fail(const Failure& failure) {
   outcome.failure = FailureName(failure.kind);
   if (failure.http_status != 0) outcome.http_status = failure.http_status;
   if (outcome.request_id.empty()) outcome.request_id = failure.request_id;
-  // Nothing was generated as far as is known; once text came, somebody will bill it.
-  if (output_characters_ == 0) {
-    service_.ledger()->Fail(id, outcome);
-  } else {
-    service_.ledger()->Estimate(id, outcome);
+  Book([&](Ledger* ledger) {
+    if (decoder_ != nullptr && decoder_->response().has_usage) {
+      ledger->Settle(id, outcome);  // it failed, and told what that costs
+    } else if (output_characters_ == 0) {
+      ledger->Fail(id, outcome);  // nothing was generated, as far as is known
+    } else {
+      ledger->Estimate(id, outcome);
+    }
+  });
+}
+
+// A ledger that cannot be written must not cost an answer that is paid for already.
+void Exchange::Book(const std::function<void(Ledger*)>& entry) {
+  try {
+    entry(service_.ledger());
+  } catch (const Error& error) {
+    if (error.code() != Code::kIo) throw;
+    service_.Log(LogLevel::kError, error.what());
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,7 @@ class Exchange {
   void NoteProgress(const std::vector<Event>& events, size_t from);
   void CheckModel(std::vector<Event>* events);
   void End();
+  void Book(const std::function<void(Ledger*)>& entry);
   Outcome MakeOutcome() const;
 
   Service& service_;

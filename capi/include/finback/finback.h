@@ -200,7 +200,7 @@ FINBACK_API const char *finback_build_info(void);
  *   budget                 (none)           most dollars to spend, such as 2.50; empty: no limit
  *   budget_period          total            what the budget is for; days and months are UTC
  *   budget_scope           total            whose spending counts
- *   unknown_price          allow            requests whose price is not known, while there is a
+ *   unknown_price          refuse           requests whose price is not known, while there is a
  *                                           budget
  *   record                 (none)           folder that exchanges are recorded in, without keys
  *   replay                 (none)           folder of a recorded exchange that answers in place
