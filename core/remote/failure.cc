@@ -682,6 +682,9 @@ std::string Failure::Json() const {
 }
 
 void ThrowFailure(const Failure& failure) {
+  if (failure.own_code != Code::kOk && failure.kind == FailureKind::kInvalidRequest) {
+    throw Error(failure.own_code, failure.message);
+  }
   std::string message = failure.provider.empty() ? "" : failure.provider + ": ";
   throw Error(RowOf(failure.kind).code, message + failure.message, failure.Json());
 }
@@ -695,12 +698,14 @@ Failure FailureOf(const Error& error) {
     break;
   }
   failure.message = error.what();
+  failure.own_code = error.code();
   if (error.details().empty()) return failure;
 
   const Json details = ParseJson(error.details(), "error details");
   const std::optional<FailureKind> kind = FindFailureKind(TextOf(details.Find("kind")));
   if (!kind) return failure;
   failure.kind = *kind;
+  failure.own_code = Code::kOk;
   const auto number = [&](const char* name, int64_t fallback) {
     const Json* value = details.Find(name);
     return value == nullptr ? fallback : value->Integer(fallback);

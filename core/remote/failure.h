@@ -46,6 +46,8 @@ struct Failure {
   // (kContextOverflow), max_tokens (kInvalidRequest). -1: none.
   int64_t limit = -1;
   int64_t requested = -1;  // what it counted in the request against that limit
+  // Of an error that was thrown before any service saw the request; kOk: by kind.
+  Code own_code = Code::kOk;
 
   // One object with the fields above that are known; the body is cut so that it all fits
   // kMaxJsonBytes, what the C interface has room for.
@@ -72,7 +74,7 @@ Failure ClassifyErrorObject(const Json& object, const HeaderList& headers);
 Failure MakeFailure(FailureKind kind, std::string_view detail);
 
 // Throws the failure as an Error: code by kind, the message after the provider's name, and Json()
-// as its details.
+// as its details. What FailureOf took from another error becomes that error again.
 [[noreturn]] void ThrowFailure(const Failure& failure);
 
 // The failure that ThrowFailure threw; of other errors the kind that is nearest to their code.

@@ -399,6 +399,28 @@ TEST(Failure, IsReadFromErrorsOfOtherOrigin) {
   EXPECT_FALSE(FailureOf(Error(Code::kService, "x")).retryable);
 }
 
+TEST(Failure, LeavesErrorsThatNoServiceCausedAsTheyWere) {
+  for (const Code code : {Code::kInvalidRequest, Code::kInvalidArgument, Code::kUnsupported,
+                          Code::kInternal, Code::kNotFound, Code::kOutOfMemory}) {
+    Failure failure = FailureOf(Error(code, "messages[0].content: x"));
+    failure.provider = "deepseek";
+    try {
+      ThrowFailure(failure);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code);
+      EXPECT_STREQ(error.what(), "messages[0].content: x");
+      EXPECT_EQ(error.details(), "");
+    }
+  }
+  Failure cancelled = FailureOf(Error(Code::kUnsupported, "x"));
+  cancelled.kind = Kind::kCancelled;
+  try {
+    ThrowFailure(cancelled);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kCancelled);
+  }
+}
+
 TEST(Failure, WritesOnlyWhatIsKnown) {
   Failure failure;
   failure.kind = Kind::kTransport;
