@@ -184,7 +184,6 @@ void RemoteStream::Recover(const Error& error) {
 bool RemoteStream::TryAgain(Failure* failure) {
   const bool repaired = !delivered_ && RepairRequestOnce(*failure);
   if (!repaired) {
-    service_.router().ReportFailure(order_[place_], *failure);
     const RetryDecision decision = service_.retry().Decide(
         *failure, retries_, delivered_ ? Delivered::kSome : Delivered::kNothing);
     if (decision.retry) {
@@ -194,11 +193,12 @@ bool RemoteStream::TryAgain(Failure* failure) {
         *failure = MakeFailure(FailureKind::kCancelled, "");
         return false;
       }
-    } else if (const size_t next = NextPlace(*failure); next < order_.size()) {
+    } else {
+      service_.router().ReportFailure(order_[place_], *failure);
+      const size_t next = NextPlace(*failure);
+      if (next == order_.size()) return false;
       service_.Log(LogLevel::kWarning, failure->message + "; trying the next model");
       BeginTarget(next);
-    } else {
-      return false;
     }
   }
   exchange_.reset();

@@ -46,6 +46,9 @@ std::vector<std::string> ParseHeaders(const std::string& json) {
   if (!object.IsObject()) BadOption("http_headers", "expected a JSON object");
   for (const auto& [name, value] : object.members) {
     if (!value.IsString()) BadOption("http_headers", name + ": expected a string");
+    if ((name + value.text).find_first_of("\r\n") != std::string::npos) {
+      BadOption("http_headers", "a header has a line end in it");
+    }
     headers.push_back(name + ": " + value.text);
   }
   return headers;
