@@ -5,6 +5,7 @@
 
 #include "core/base/status.h"
 #include "core/remote/answer_events.h"
+#include "core/remote/chunk_template.h"
 #include "core/remote/codecs.h"
 #include "core/remote/dollars.h"
 #include "core/remote/wire_json.h"
@@ -72,6 +73,7 @@ class Decoder final : public WireDecoder {
   void ReadReasoning(const Json& delta);
   void ReadDetails(const Json& list);
   void ReadContent(const Json& delta);
+  void AddText(EventKind kind, std::string_view field, std::string_view text);
   void ReadToolCalls(const Json& delta);
   size_t FindCall(const Json& fragment, size_t position, size_t count);
   void ReadLogprobs(const Json& logprobs);
@@ -81,9 +83,22 @@ class Decoder final : public WireDecoder {
   AnswerEvents events_;
   const Provider& provider_;
   const bool wants_logprobs_;
-  bool whole_ = false, dropped_answers_ = false;
+  bool whole_ = false, dropped_answers_ = false, usage_noticed_ = false;
   std::string_view reasoning_field_;  // the one that this response uses; "": none came yet
   Json details_;
+
+  // What a chunk brought: its text, and whether something stood beside it that has an effect each
+  // time. What has one only at first (ids, usage) does not count.
+  struct ChunkText {
+    EventKind kind = EventKind::kNone;
+    std::string_view field;
+    std::string text;
+    int count = 0;
+    bool beside = false;
+  };
+  ChunkText text_;
+  ChunkTemplate template_;
+  EventKind template_kind_ = EventKind::kNone;
 
   struct Slot {
     int64_t index = 0;  // the service's
@@ -97,12 +112,18 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
   events_.Begin(out);
   data = Trimmed(data);
   if (data.empty() || response_.closed) return;
+  if (event.empty() && !wants_logprobs_) {
+    if (const std::optional<std::string_view> text = template_.Match(data)) {
+      return events_.Text(template_kind_, *text);
+    }
+  }
   if (data == kDone) {
     response_.closed = true;
     return;
   }
   const Json body = events_.ParseObject(data);
   CheckError(event, body);
+  text_ = {};
   ReadHead(body);
   ReadUsage(body);
   const Json* choice = FirstChoice(body);
@@ -111,6 +132,8 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
   if (delta == nullptr) delta = FindObject(*choice, "message");
   ReadChoice(*choice, delta != nullptr ? *delta : *choice);
   ReadFinish(*choice);
+  const bool alone = text_.count == 1 && !text_.beside;
+  if (alone && template_.Learn(data, text_.field, text_.text)) template_kind_ = text_.kind;
 }
 
 void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
@@ -207,7 +230,8 @@ void Decoder::ReadUsage(const Json& body) {
 int64_t Decoder::PromptTokens(int64_t total, int64_t hit, int64_t miss) {
   const int64_t sum = std::max<int64_t>(hit, 0) + std::max<int64_t>(miss, 0);
   if (hit < 0 || miss < 0 || sum == 0) return std::max(total, sum);
-  if (total >= 0 && total != sum) {
+  if (total >= 0 && total != sum && !usage_noticed_) {
+    usage_noticed_ = true;
     events_.Notice("usage_disagrees",
                    "usage: prompt_tokens is not the sum of cache hits and misses");
   }
@@ -273,13 +297,14 @@ void Decoder::ReadReasoning(const Json& delta) {
     const std::string_view text = value->IsString() ? std::string_view(value->text) : joined;
     if (text.empty()) continue;
     reasoning_field_ = field;
-    events_.Text(EventKind::kReasoning, text);
+    AddText(EventKind::kReasoning, field, text);
     return;
   }
 }
 
 void Decoder::ReadDetails(const Json& list) {
   for (const Json& piece : list.items) {
+    text_.beside = true;
     if (!piece.IsObject()) continue;
     // Pieces of one detail share its type and its index or id; the last of them is at the end.
     Json* last = details_.items.empty() ? nullptr : &details_.items.back();
@@ -303,19 +328,30 @@ void Decoder::ReadDetails(const Json& list) {
 }
 
 void Decoder::ReadContent(const Json& delta) {
-  const Json* content = FindValue(delta, "content");
-  if (content == nullptr) content = FindValue(delta, "text");  // a plain completion
+  const char* field = "content";
+  const Json* content = FindValue(delta, field);
+  if (content == nullptr) content = FindValue(delta, field = "text");  // a plain completion
   if (content == nullptr) return;
-  if (content->IsString()) events_.Text(EventKind::kContent, content->text);
+  if (content->IsString()) AddText(EventKind::kContent, field, content->text);
   for (const Json& part : content->items) {
-    events_.Text(EventKind::kContent, FindText(part, "text"));
+    AddText(EventKind::kContent, "text", FindText(part, "text"));
   }
+}
+
+void Decoder::AddText(EventKind kind, std::string_view field, std::string_view text) {
+  if (text.empty()) return;
+  text_.kind = kind;
+  text_.field = field;
+  text_.text = text;
+  ++text_.count;
+  events_.Text(kind, text);
 }
 
 void Decoder::ReadToolCalls(const Json& delta) {
   const Json* list = FindArray(delta, "tool_calls");
   for (size_t i = 0; list != nullptr && i < list->items.size(); ++i) {
     const Json& fragment = list->items[i];
+    text_.beside = true;
     const Json* function = FindObject(fragment, "function");
     if (!fragment.IsObject()) continue;
     const size_t call = FindCall(fragment, i, list->items.size());
@@ -388,6 +424,7 @@ void Decoder::ReadPlainLogprobs(const Json& logprobs) {
 void Decoder::ReadFinish(const Json& choice) {
   const std::string_view reason = FindText(choice, "finish_reason");
   if (reason.empty()) return;
+  text_.beside = true;
   response_.finish_reason = reason;
   events_.CheckReason(reason);
   response_.finished = true;

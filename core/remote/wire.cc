@@ -334,6 +334,15 @@ void Planner::PlanUser(const char* field, const Json& value) {
   plan_.user = value.text;
 }
 
+// {"level": "low" | "high"}, or the service refuses the request.
+void CheckSafety(const Json& value) {
+  JsonFields fields(value, "safety_check");
+  const std::string* level = fields.FindString("level");
+  if (level == nullptr || (*level != "low" && *level != "high")) {
+    FailAt("safety_check.level", "must be \"low\" or \"high\"");
+  }
+}
+
 void Planner::PlanServiceFields() {
   for (const auto& [field, value] : request_.service_fields) {
     if (field == "stream_options") continue;  // ours to set
@@ -346,6 +355,7 @@ void Planner::PlanServiceFields() {
           return field == row.field && BeginsWith(provider_.name, row.provider);
         });
     if (forwarded) {
+      if (field == "safety_check") CheckSafety(value);
       plan_.fields.emplace_back(field, value);
     } else {
       Notice("field_left_out", field + ": not sent to " + provider_.name);

@@ -47,8 +47,7 @@ inline constexpr const char* kTools =
          {"type": "object", "properties": {"city": {"type": "string"}}}}},
         {"type": "function", "function": {"name": "get_time"}}])";
 
-inline std::unique_ptr<WireDecoder> Decoder(const Request& request,
-                                            const WirePolicy& policy = {}) {
+inline std::unique_ptr<WireDecoder> Decoder(const Request& request, const WirePolicy& policy = {}) {
   const WirePlan plan = Plan(request, policy);
   return CodecFor(plan.provider->wire).decoder(request, plan);
 }
@@ -116,7 +115,9 @@ Json FailureOf(Action action) {
 
 inline std::string FailureText(const Json& details, const char* name) {
   const Json* value = details.Find(name);
-  return value == nullptr ? "" : value->IsBool() ? (value->boolean ? "true" : "false") : value->text;
+  return value == nullptr  ? ""
+         : value->IsBool() ? (value->boolean ? "true" : "false")
+                           : value->text;
 }
 
 }  // namespace finback
