@@ -111,6 +111,8 @@ LineEditor::End LineEditor::Read(const std::string& prompt, std::string* line) {
   prompt_ = prompt;
   int bytes = 0;
   errno = 0;
+  // Before the prompt is shown: el_gets does so after it, and a Ctrl-D in between would be lost.
+  el_set(editor_, EL_PREP_TERM, 1);
   const char* text = el_gets(editor_, &bytes);
   if (TakeInterrupt()) {
     el_reset(editor_);

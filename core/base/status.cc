@@ -2,6 +2,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <new>
 
 namespace finback {
 namespace {
@@ -11,9 +12,11 @@ std::string FormatList(const char* format, va_list arguments) {
   va_copy(copy, arguments);
   const int length = vsnprintf(nullptr, 0, format, copy);
   va_end(copy);
-  if (length <= 0) return {};
+  // Our formats are right: what can fail is an allocation, which glibc makes when some library of
+  // the process (libquadmath, below OpenBLAS) has registered conversions of its own.
+  if (length < 0) throw std::bad_alloc();
   std::string text(static_cast<size_t>(length), '\0');
-  vsnprintf(text.data(), text.size() + 1, format, arguments);
+  if (vsnprintf(text.data(), text.size() + 1, format, arguments) != length) throw std::bad_alloc();
   return text;
 }
 

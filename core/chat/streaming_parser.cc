@@ -346,8 +346,8 @@ bool CompletionParser::State::Text() {
   if (found.empty()) return FlushText(window);
   Take(end - delivered);
   if (begin < delivered) {
-    // Joined by a removal, its beginning is out already: no markup, but it must not be seen.
-    tail.resize(begin);
+    // Joined by a removal, its beginning is out already: no markup, but it must not be seen. The
+    // tail stays as it is, because its text is still what a reader sees before whatever comes next.
     return true;
   }
   if (found == wire::kDsml) {

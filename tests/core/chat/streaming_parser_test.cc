@@ -527,5 +527,21 @@ TEST(StreamingParser, AgreesWithTheStrictParser) {
   EXPECT_GT(accepted, 1500u);
 }
 
+// Each removal joins what stands around it, and the first half of the joined marker is out already.
+TEST(StreamingParser, NoMarkerIsJoinedByRemovalsHoweverMany) {
+  const std::string dsml = "\uFF5CDSML\uFF5C";
+  for (const std::string marker : {"<think>", "</think>"}) {
+    std::string text = marker.substr(0, 3);
+    for (int i = 0; i < 4; ++i) text += (i % 2 == 0 ? "<think>" : dsml) + marker.substr(3);
+    for (const size_t chunk : {1u, 2u, 7u, 100u}) {
+      std::vector<std::string> chunks;
+      for (size_t at = 0; at < text.size(); at += chunk) chunks.push_back(text.substr(at, chunk));
+      const Heard heard = Listen(chunks, kChat);
+      EXPECT_EQ(heard.content.find(marker), std::string::npos) << heard.content;
+      EXPECT_EQ(heard.content.find(dsml), std::string::npos) << heard.content;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace finback
