@@ -285,21 +285,21 @@ class Judge final : public rule::ConstraintVisitor {
 
   bool visit(const MinLengthConstraint& limit) override {
     return !value_->IsString() ||
-           AtLeast(Characters(value_->text), limit.getMinLength(), "character");
+           NoFewer(Characters(value_->text), limit.getMinLength(), "character");
   }
   bool visit(const MaxLengthConstraint& limit) override {
     return !value_->IsString() ||
            AtMost(Characters(value_->text), limit.getMaxLength(), "character");
   }
   bool visit(const MinItemsConstraint& limit) override {
-    return !value_->IsArray() || AtLeast(value_->items.size(), limit.getMinItems(), "item");
+    return !value_->IsArray() || NoFewer(value_->items.size(), limit.getMinItems(), "item");
   }
   bool visit(const MaxItemsConstraint& limit) override {
     return !value_->IsArray() || AtMost(value_->items.size(), limit.getMaxItems(), "item");
   }
   bool visit(const MinPropertiesConstraint& limit) override {
     return !value_->IsObject() ||
-           AtLeast(value_->members.size(), limit.getMinProperties(), "member");
+           NoFewer(value_->members.size(), limit.getMinProperties(), "member");
   }
   bool visit(const MaxPropertiesConstraint& limit) override {
     return !value_->IsObject() ||
@@ -468,7 +468,7 @@ class Judge final : public rule::ConstraintVisitor {
     return text;
   }
 
-  bool AtLeast(size_t count, uint64_t limit, const char* unit) {
+  bool NoFewer(size_t count, uint64_t limit, const char* unit) {
     return count >= limit || FailCount("at least", count, limit, unit);
   }
   bool AtMost(size_t count, uint64_t limit, const char* unit) {

@@ -136,8 +136,15 @@ static void test_open_failures(const char *folder) {
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_options_set(options, "model", "deepseek:deepseek-chat") == FINBACK_OK);
   CHECK(finback_engine_open(options) == NULL);
-  CHECK(finback_last_error_code() == FINBACK_ERROR_UNSUPPORTED);
+  CHECK(finback_last_error_code() ==
+        FINBACK_ERROR_INVALID_ARGUMENT); /* retired: says what to use */
   CHECK(strstr(finback_last_error(), "deepseek:deepseek-chat") != NULL);
+  CHECK(strstr(finback_last_error(), "deepseek-flash") != NULL);
+  CHECK(finback_options_set(options, "model", "nobody:any-model") == FINBACK_OK);
+  CHECK(finback_engine_open(options) == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK(strstr(finback_last_error(), "openrouter") != NULL);
+  CHECK(strcmp(finback_last_error_details(), "{}") == 0);
   finback_options_free(options);
   CHECK(open_model(folder, "scripted", "context_tokens", "1000000") == NULL);
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);

@@ -159,7 +159,9 @@ FINBACK_API const char *finback_build_info(void);
  *                                   make more conversations resumable and cost memory
  *
  * With a model such as "deepseek:deepseek-v4-pro" the engine is a service's. Several models,
- * separated by commas, are tried in turn. These options are for services alone:
+ * separated by commas, are tried in turn. Keys are read from the environment under their usual
+ * names, such as DEEPSEEK_API_KEY or OPENROUTER_API_KEY, unless api_key is set. These options are
+ * for services alone:
  *
  *   base_url               (none)           the service's address, in place of the provider's own
  *   wire_format            auto             what the service at base_url speaks; auto: as the
@@ -185,9 +187,9 @@ FINBACK_API const char *finback_build_info(void);
  *   ca_file                (none)           file of certificate authorities; empty: the system's
  *   http_headers           (none)           JSON object of headers to send with every request
  *   connect_timeout_ms     10000            until a connection stands; 0: no limit
- *   first_token_timeout_ms 600000           until the answer begins; keep-alives do not count; 0:
+ *   first_token_timeout_ms 600000           until the answer begins; comments do not count; 0:
  *                                           no limit
- *   idle_timeout_ms        300000           between two bytes, keep-alives included; 0: no limit
+ *   idle_timeout_ms        300000           between two bytes, comments included; 0: no limit
  *   total_timeout_ms       0                for the whole answer; 0: no limit
  *   max_retries            2                further attempts before anything of the answer was
  *                                           delivered
