@@ -131,7 +131,7 @@ TEST(RemoteStream, DeliversInterleavedCallsWithDistinctIds) {
     ASSERT_EQ(told.calls.size(), 2u) << scenario;
     EXPECT_EQ(told.calls[0].first, "get_weather") << scenario;
     EXPECT_EQ(told.calls[1].first, "get_time") << scenario;
-    EXPECT_NO_THROW((void)nlohmann::json::parse(told.calls[0].second)) << scenario;
+    EXPECT_TRUE(nlohmann::json::accept(told.calls[0].second)) << scenario;
     EXPECT_NE(told.ids[0], told.ids[1]) << scenario;
     EXPECT_FALSE(told.ids[0].empty()) << scenario;
   }
