@@ -148,7 +148,6 @@ TEST(RemoteStream, TriesAgainWhileNothingWasDelivered) {
                                               {"reset-after-headers.then.answer", 2},
                                               {"502.then.answer", 2},
                                               {"early-error-server_error.then.answer", 2},
-                                              {"finish-aborted.then.answer", 2},
                                               {"empty.then.answer", 2}};
   for (const auto& [scenario, requests] : rows) {
     const Told told = Ask(std::string(scenario) + "~again");
@@ -158,6 +157,15 @@ TEST(RemoteStream, TriesAgainWhileNothingWasDelivered) {
         << scenario;
     EXPECT_EQ(told.answer.attempts, requests) << scenario;
   }
+}
+
+TEST(RemoteStream, TriesAgainWhenAWholeAnswerWasAborted) {
+  EngineOptions options = OptionsFor("finish-aborted.then.answer~whole");
+  options.service.stream = false;  // in one piece, so nothing of it was delivered
+  const Told told = Ask(options);
+  EXPECT_EQ(told.code, Code::kOk) << told.message;
+  EXPECT_EQ(told.finish, "stop");
+  EXPECT_EQ(Server().Log("finish-aborted.then.answer~whole").size(), 2u);
 }
 
 TEST(RemoteStream, DoesNotTryAgainOnceSomethingWasDelivered) {
