@@ -351,9 +351,10 @@ void Planner::PlanServiceFields() {
       continue;
     }
     const bool forwarded =
-        std::any_of(std::begin(kForwarded), std::end(kForwarded), [&](const ForwardedField& row) {
-          return field == row.field && BeginsWith(provider_.name, row.provider);
-        });
+        std::any_of(std::begin(kForwarded), std::end(kForwarded),
+                    [this, &name = field](const ForwardedField& row) {
+                      return name == row.field && BeginsWith(provider_.name, row.provider);
+                    });
     if (forwarded) {
       if (field == "safety_check") CheckSafety(value);
       plan_.fields.emplace_back(field, value);

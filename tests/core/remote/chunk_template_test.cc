@@ -52,8 +52,8 @@ TEST(ChunkTemplate, ChangesNothingOfWhatADecoderSays) {
       R"({"id":"1","choices":[{"index":1,"delta":{"content":"%s"}}]})",
       R"({"id":"1","choices":[{"index":0,"text":"%s"}]})",
       R"({"id":"1","choices":[{"index":0,"delta":{"content":[{"text":"%s"}]}}]})",
-      R"({"id":"1","choices":[{"index":0,"delta":{"content":"%s","tool_calls":[{"index":0,"id":"a",)"
-      R"("function":{"name":"t","arguments":"x"}}]}}]})",
+      (R"({"id":"1","choices":[{"index":0,"delta":{"content":"%s","tool_calls":[{"index":0,"id":"a",)"
+       R"("function":{"name":"t","arguments":"x"}}]}}]})"),
       R"({"id":"%s","choices":[{"index":0,"delta":{"content":"a"}}]})",
       R"({"id":"1","choices":[],"usage":{"prompt_tokens":7},"x":"%s"})"};
   const char* const kTexts[] = {"",         "a",       " b", "\\n", "\\u00e9",
