@@ -25,7 +25,7 @@ constexpr size_t kMaxHeaderBytes = 256 << 10;
 // libcurl does not use a connection again that was idle for longer (CURLOPT_MAXAGE_CONN).
 constexpr std::chrono::seconds kMaxIdle{118};
 // Bounds the wait if a wake-up could not be delivered.
-constexpr int64_t kMaxWaitMs = 1000;
+constexpr int64_t kMaxWaitMs = 3000;
 
 template <auto kFree>
 struct FreedBy {

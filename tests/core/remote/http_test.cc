@@ -598,7 +598,8 @@ void ExpectCancelled(HttpClient* client, const HttpRequest& request, const std::
   auto transfer = client->Start(request);
   std::atomic<Clock::rep> asked{0};
   std::thread canceller([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    // After libcurl's own timers, which would wake the reader too.
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
     asked = Clock::now().time_since_epoch().count();
     transfer->Cancel();
   });
