@@ -100,6 +100,14 @@ Event* AnswerEvents::Add(EventKind kind) {
   return event;
 }
 
+Event* AnswerEvents::AddOfCall(EventKind kind, const Call& call) {
+  Event* event = Add(kind);
+  event->tool_index = call.tool_index;
+  event->tool_id = call.id;
+  event->tool_name = call.name;
+  return event;
+}
+
 void AnswerEvents::Notice(std::string_view code, std::string_view message) {
   Add(EventKind::kNotice)->text = NoticeText(code, message);
 }
@@ -165,9 +173,7 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
   call.arguments += arguments;
   if (call.tool_index >= 0) {
     if (arguments.empty()) return;
-    Event* event = Add(EventKind::kToolArguments);
-    event->tool_index = call.tool_index;
-    event->text = arguments;
+    AddOfCall(EventKind::kToolArguments, call)->text = arguments;
     return;
   }
   if (call.id.empty()) call.id = Trimmed(id);
@@ -186,14 +192,9 @@ std::string AnswerEvents::FreshId(std::string_view wanted) {
 void AnswerEvents::BeginCall(Call* call) {
   call->id = FreshId(call->id);
   call->tool_index = begun_++;
-  Event* begin = Add(EventKind::kToolCall);
-  begin->tool_index = call->tool_index;
-  begin->tool_id = call->id;
-  begin->tool_name = call->name;
+  AddOfCall(EventKind::kToolCall, *call);
   if (call->arguments.empty()) return;
-  Event* event = Add(EventKind::kToolArguments);
-  event->tool_index = call->tool_index;
-  event->text = call->arguments;
+  AddOfCall(EventKind::kToolArguments, *call)->text = call->arguments;
 }
 
 const Json* AnswerEvents::Parameters(std::string_view name) const {
@@ -225,9 +226,7 @@ void AnswerEvents::EndCall(size_t index) {
     json.Key("tool_index").Integer(call.tool_index);
     json.Key("raw").String(call.arguments).EndObject();
   }
-  Event* end = Add(EventKind::kToolCallEnd);
-  end->tool_index = call.tool_index;
-  end->text = repaired.text;
+  AddOfCall(EventKind::kToolCallEnd, call)->text = repaired.text;
 }
 
 // Whether the service parsed this call as well.

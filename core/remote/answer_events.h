@@ -62,6 +62,7 @@ class AnswerEvents {
   };
 
   Event* Add(EventKind kind);
+  Event* AddOfCall(EventKind kind, const Call& call);
   void Deliver(EventKind kind, std::string_view text);
   void DeliverRescued();
   void BeginCall(Call* call);
