@@ -70,7 +70,7 @@ void AppendEvent(const Script& script, int64_t number, std::string* out) {
   AppendChunk({data, static_cast<size_t>(length)}, out);
 }
 
-void AppendEnd(const Script& script, std::string* out) {
+void AppendFinish(const Script& script, std::string* out) {
   char data[640];
   const long long reasoning = script.events / 4, all = script.events;
   const int length = std::snprintf(
@@ -161,7 +161,7 @@ void Connection::Fill() {
   const bool paced = script_.pause.count() > 0;
   while (answering_ && (paced ? due_ <= Clock::now() : out_.size() < kBatchBytes)) {
     if (next_ == script_.events) {
-      AppendEnd(script_, &out_);
+      AppendFinish(script_, &out_);
       answering_ = false;
       return;
     }
