@@ -92,7 +92,18 @@ class Listener {
 
 class WireFuzzer {
  public:
-  explicit WireFuzzer(const char* provider) : provider_(*Providers().Find(provider)) {}
+  explicit WireFuzzer(const char* provider) : provider_(*Providers().Find(provider)) {
+    const std::string model = "deepseek-v4-pro";
+    for (const bool tools : {false, true}) {
+      for (const bool logprobs : {false, true}) {
+        if (logprobs && !provider_.supports.logprobs) continue;
+        Question& question = questions_[tools][logprobs];
+        question.request = ParseChatRequest(RequestJson(tools, logprobs));
+        question.plan = PlanWire(question.request, provider_, Providers().Model(provider_, model),
+                                 model, WirePolicy());
+      }
+    }
+  }
 
   // Byte 0: bit 0, whether the answer is whole; bit 1, whether tools are offered. Byte 1 seeds the
   // lengths of the pieces.
@@ -117,7 +128,12 @@ class WireFuzzer {
     return table;
   }
 
-  std::unique_ptr<WireDecoder> Decoder(bool tools, bool logprobs) const {
+  struct Question {
+    Request request;
+    WirePlan plan;
+  };
+
+  static std::string RequestJson(bool tools, bool logprobs) {
     std::string json = R"({"messages": [{"role": "user", "content": "Weather?"}])";
     if (logprobs) json += R"(, "logprobs": true)";
     if (tools) {
@@ -125,11 +141,12 @@ class WireFuzzer {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}},
         {"type": "function", "function": {"name": "get_time"}}])";
     }
-    const Request request = ParseChatRequest(json + "}");
-    const std::string model = "deepseek-v4-pro";
-    const WirePlan plan =
-        PlanWire(request, provider_, Providers().Model(provider_, model), model, WirePolicy());
-    return CodecFor(provider_.wire).decoder(request, plan);
+    return json + "}";
+  }
+
+  std::unique_ptr<WireDecoder> Decoder(bool tools, bool logprobs) const {
+    const Question& question = questions_[tools][logprobs];
+    return CodecFor(provider_.wire).decoder(question.request, question.plan);
   }
 
   Heard Streamed(std::string_view text, bool tools, uint32_t seed, bool logprobs) const {
@@ -173,6 +190,7 @@ class WireFuzzer {
   }
 
   const Provider& provider_;
+  Question questions_[2][2];  // [tools][logprobs]
 };
 
 }  // namespace finback
