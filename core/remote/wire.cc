@@ -106,6 +106,12 @@ void Planner::PlanCompletion() {
   if (!supports_.fim || !Speaks(WireFormat::kOpenAi)) {
     FailAt("prompt", where_ + " completes no plain text; use messages");
   }
+  // A service adds begin-of-sentence and reads its own tokens in the text, and none can be told not
+  // to.
+  if (request_.add_bos == Toggle::kOff) FailAt("add_bos", "cannot be switched off at " + where_);
+  if (!request_.recognize_special) {
+    FailAt("recognize_special", "cannot be switched off at " + where_);
+  }
   NeedBeta();
 }
 
