@@ -15,6 +15,8 @@ constexpr size_t kMostErrorBytes = 1u << 20;
 // Characters per token, for what is reserved before a service has counted: it errs on the dear
 // side (remote API 2.3).
 constexpr int64_t kCharactersPerToken = 3;
+// The end of a body may come after its last event; longer than this is slower than to connect anew.
+constexpr int64_t kTrailingMs = 50;
 
 bool IsText(EventKind kind) {
   return kind == EventKind::kReasoning || kind == EventKind::kContent ||
@@ -236,6 +238,7 @@ Outcome Exchange::MakeOutcome() const {
 }
 
 void Exchange::End() {
+  transfer_->Finish(kTrailingMs);
   cancellation_.Attach(nullptr);
   const Outcome outcome = MakeOutcome();
   cost_ = outcome.cost;

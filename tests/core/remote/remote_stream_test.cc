@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -405,6 +406,22 @@ TEST(RemoteBackend, NeedsAKeyAndSaysWhichVariable) {
     EXPECT_EQ(error.code(), Code::kAuthentication);
     EXPECT_NE(std::string(error.what()).find("OPENROUTER_API_KEY"), std::string::npos);
   }
+}
+
+// --- connections --------------------------------------------------------------------------------
+
+TEST(RemoteStream, LeavesItsConnectionToTheNextWhenTheBodyEndsLate) {
+  const auto backend = OpenRemoteBackend(OptionsFor("answer+late-end~kept"));
+  constexpr size_t kRequests = 6;
+  for (size_t i = 0; i < kRequests; ++i) {
+    const auto stream = backend->Start(ParseChatRequest(kHello));
+    EXPECT_EQ(Listen(stream.get()).finish, "stop");
+  }
+  std::set<int> connections;
+  const auto log = Server().Log("answer+late-end~kept");
+  for (const auto& entry : log) connections.insert(int{entry["connection"]});
+  EXPECT_EQ(log.size(), kRequests);
+  EXPECT_LT(connections.size(), kRequests);
 }
 
 }  // namespace
