@@ -80,11 +80,11 @@ void Exchange::Send(const Request& request, std::vector<Event>* events) {
   wait.cancelled = &cancellation_.flag();
   lease_ =
       service_.limiter().Acquire(target_.key_label, target_.model, service_.Ceiling(target_), wait);
-  Reserve(request, call);
+  Reserve(call);
   Open(call);
 }
 
-void Exchange::Reserve(const Request& request, const WireCall& call) {
+void Exchange::Reserve(const WireCall& call) {
   sent_ms_ = UnixMs();
   prompt_estimate_ = static_cast<int64_t>(call.body.size()) / kCharactersPerToken + 1;
   if (service_.ledger() == nullptr) return;
@@ -101,7 +101,7 @@ void Exchange::Reserve(const Request& request, const WireCall& call) {
   row.sent_ms = sent_ms_;
   row.reserve_pico = service_.prices()
                          .WorstCase(row.price_provider, row.price_model, sent_ms_, prompt_estimate_,
-                                    plan_.max_tokens * request.answers)
+                                    plan_.max_tokens)
                          .pico;
   ledger_id_ = service_.ledger()->Begin(row);
 }

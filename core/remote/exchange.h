@@ -46,7 +46,7 @@ class Exchange {
  private:
   enum class Body : uint8_t { kUnknown, kEvents, kWhole };
 
-  void Reserve(const Request& request, const WireCall& call);
+  void Reserve(const WireCall& call);
   void Open(const WireCall& call);
   void CheckStatus();
   void Take(std::string_view bytes, std::vector<Event>* events);

@@ -50,7 +50,6 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"developer_role", &ProviderSupport::developer_role},
     {"stream_usage", &ProviderSupport::stream_usage},
     {"sampling_extras", &ProviderSupport::sampling_extras},
-    {"many_answers", &ProviderSupport::many_answers},
     {"prefix", &ProviderSupport::prefix},
     {"fim", &ProviderSupport::fim}};
 

@@ -34,7 +34,6 @@ struct ProviderSupport {
   bool logprobs = false, parallel_tool_calls = false, images = false, developer_role = false;
   bool stream_usage = true;      // stream_options.include_usage
   bool sampling_extras = false;  // top_k, min_p, seed, logit_bias
-  bool many_answers = false;     // n
   bool prefix = false, fim = false;
 };
 

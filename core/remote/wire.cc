@@ -216,7 +216,6 @@ void Planner::CheckFeatures() const {
     const char* path;
     bool asked, possible;
   } kFeatures[] = {
-      {"n", request_.answers > 1, supports_.many_answers && openai},
       {"logprobs", request_.top_logprobs >= 0, supports_.logprobs && !anthropic},
       {"seed", request_.has_seed, extras && openai},
       {"logit_bias", !request_.logit_bias.empty(), extras && openai},
