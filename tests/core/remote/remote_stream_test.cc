@@ -52,6 +52,7 @@ struct Told {
   ServiceAnswer answer;
   Code code = Code::kOk;
   std::string message, kind;
+  EventKind last = EventKind::kNone;
 };
 
 Told Listen(Stream* stream) {
@@ -74,6 +75,7 @@ Told Listen(Stream* stream) {
         told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
       }
       if (event.kind == EventKind::kFinish) told.finish = event.finish_reason;
+      told.last = event.kind;
     }
   } catch (const Error& error) {
     told.code = error.code();
@@ -246,12 +248,14 @@ TEST(RemoteStream, GoesOnToTheNextModelOfTheChain) {
             "deepseek-flash");
 }
 
-TEST(RemoteStream, ReportsAnotherModelThanAsked) {
-  const Told told = Ask("model-mismatch");
-  EXPECT_EQ(told.code, Code::kOk);
-  ASSERT_EQ(told.notices.size(), 1u);
-  EXPECT_EQ(told.notices[0], "other_model");
-  EXPECT_EQ(told.answer.model, "deepseek-other");
+TEST(RemoteStream, ReportsAnotherModelThanAskedBeforeItsAnswerEnds) {
+  for (const char* scenario : {"model-mismatch", "model-mismatch+whole", "model-mismatch+split"}) {
+    const Told told = Ask(scenario);
+    EXPECT_EQ(told.code, Code::kOk) << scenario;
+    EXPECT_EQ(told.notices, std::vector<std::string>{"other_model"}) << scenario;
+    EXPECT_EQ(told.answer.model, "deepseek-other") << scenario;
+    EXPECT_EQ(told.last, EventKind::kFinish) << scenario;
+  }
 }
 
 TEST(RemoteStream, RescuesLeakedMarkupOfSelfHostedStacks) {
