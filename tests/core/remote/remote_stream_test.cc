@@ -68,6 +68,10 @@ Told Listen(Stream* stream) {
         told.calls.emplace_back(event.tool_name, "");
         told.ids.push_back(event.tool_id);
       }
+      if (event.kind == EventKind::kToolArguments || event.kind == EventKind::kToolCallEnd) {
+        EXPECT_EQ(event.tool_id, told.ids.at(places.at(event.tool_index)));
+        EXPECT_EQ(event.tool_name, told.calls.at(places.at(event.tool_index)).first);
+      }
       if (event.kind == EventKind::kToolCallEnd) {
         told.calls[places.at(event.tool_index)].second = event.text;
       }
@@ -212,6 +216,32 @@ TEST(RemoteStream, SaysWhatTheServiceRefused) {
     }
     EXPECT_EQ(told.message.find('\n'), std::string::npos) << row.scenario;
   }
+}
+
+TEST(RemoteStream, SaysWhereAMissingKeyMayBePut) {
+  EngineOptions options = OptionsFor("401-header~keyless");
+  options.model = "llama-server:m";
+  options.service.api_key = "";
+  EXPECT_NE(Ask(options).message.find("none was sent: set the option api_key or the variable "
+                                      "LLAMA_API_KEY"),
+            std::string::npos);
+  options.service.api_key = "sk-very-secret-key-1234";
+  EXPECT_EQ(Ask(options).message.find("none was sent"), std::string::npos);
+}
+
+TEST(RemoteStream, OffersANamedToolAloneWhereNamesAreNotHeeded) {
+  EngineOptions options = OptionsFor("plain~named");
+  options.model = "llama-server:m";
+  const std::string request = std::string(kWithTools);
+  const std::string named = request.substr(0, request.rfind('}')) +
+                            R"(, "tool_choice": {"type": "function", "function":
+                                {"name": "get_time"}}})";
+  EXPECT_EQ(Ask(options, named).code, Code::kOk);
+  const auto sent =
+      nlohmann::json::parse(Server().Log("plain~named")[0].at("body").get<std::string>());
+  EXPECT_EQ(sent.at("tool_choice"), "required");
+  ASSERT_EQ(sent.at("tools").size(), 1u);
+  EXPECT_EQ(sent.at("tools")[0].at("function").at("name"), "get_time");
 }
 
 TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
