@@ -167,12 +167,12 @@ bool Exchange::Read(std::vector<Event>* events) {
   if (!more || decoder_->response().closed) {
     if (body_ == Body::kWhole) decoder_->Whole(whole_, events);
     decoder_->End(events);
-    CheckModel(events);
+    CheckModel(from, events);
     NoteProgress(*events, from);
     End();
     return false;
   }
-  CheckModel(events);
+  CheckModel(from, events);
   NoteProgress(*events, from);
   return true;
 }
@@ -199,14 +199,17 @@ void Exchange::NoteProgress(const std::vector<Event>& events, size_t from) {
   });
 }
 
-// Gateways have been seen to answer with another model than the one that is paid for.
-void Exchange::CheckModel(std::vector<Event>* events) {
+// Gateways have been seen to answer with another model than the one that is paid for. That is said
+// before what it answered: nothing may follow the end of an answer.
+void Exchange::CheckModel(size_t place, std::vector<Event>* events) {
   const std::string& served = decoder_->response().model;
   if (checked_model_ || served.empty()) return;
   checked_model_ = true;
   if (served == target_.model) return;
-  AddNotice(NoticeText("other_model", "asked for " + target_.model + ", answered by " + served),
-            events);
+  Event event;
+  event.kind = EventKind::kNotice;
+  event.text = NoticeText("other_model", "asked for " + target_.model + ", answered by " + served);
+  events->insert(events->begin() + static_cast<std::ptrdiff_t>(place), std::move(event));
 }
 
 Usage Exchange::usage() const {

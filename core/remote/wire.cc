@@ -103,8 +103,11 @@ class Planner {
 
 void Planner::PlanCompletion() {
   if (request_.is_chat) return;
-  if (!supports_.fim || !Speaks(WireFormat::kOpenAi)) {
+  if (!(supports_.completions || supports_.fim) || !Speaks(WireFormat::kOpenAi)) {
     FailAt("prompt", where_ + " completes no plain text; use messages");
+  }
+  if (request_.has_suffix && !supports_.fim) {
+    FailAt("suffix", "is not supported by " + where_);
   }
   // A service adds begin-of-sentence and reads its own tokens in the text, and none can be told not
   // to.
