@@ -5,9 +5,11 @@
 //   FINBACK_RETURN(v)   returns the value v from a wrapper
 //   FINBACK_REJECT(m)   fails: an argument is of another type
 //   Value               what stands for a value of the language
-//   Record              class with a constructor, Add(name, text), Add(name, integer) and Take()
+//   Record              class with Add(name, text), Add(name, integer) and Take(): a Value
+//   FINBACK_NEW_RECORD  an empty one
 //   ToText, ToInteger, ToTokenIds, ToBytes                       a new C++ value; nullptr: no such
 //   FromText, FromInteger, FromTokenIds, FromLogits, FromBytes   a Value
+//   FromNothing         a Value, of a null pointer
 %rename("%(undercase)s", %$isfunction) "";
 %feature("compactdefaultargs");
 %ignore finback::binding::Bytes;
@@ -18,9 +20,7 @@
 %{
 namespace {
 
-template <typename... Interpreter>
-Value FromEvent(Interpreter... interpreter, const Event &event) {
-  Record record(interpreter...);
+Value Fill(Record record, const Event &event) {
   record.Add("kind", std::string(KindName(event.kind)));
   record.Add("text", event.text);
   record.Add("tool_index", static_cast<int64_t>(event.tool_index));
@@ -33,9 +33,7 @@ Value FromEvent(Interpreter... interpreter, const Event &event) {
   return record.Take();
 }
 
-template <typename... Interpreter>
-Value FromUsage(Interpreter... interpreter, const Usage &usage) {
-  Record record(interpreter...);
+Value Fill(Record record, const Usage &usage) {
   record.Add("prompt_tokens", usage.prompt_tokens);
   record.Add("cached_tokens", usage.cached_tokens);
   record.Add("completion_tokens", usage.completion_tokens);
@@ -62,6 +60,11 @@ Value FromUsage(Interpreter... interpreter, const Usage &usage) {
   $1 = *integer;
 }
 
+// Nothing where an object belongs, such as undef or nil.
+%typemap(check) SWIGTYPE * {
+  if ($1 == nullptr) FINBACK_REJECT("$symname: called on no object");
+}
+
 %define %finback_out(TYPE, CONVERT)
 %typemap(out) TYPE { FINBACK_RETURN(CONVERT(FINBACK_HERE($1))); }
 %enddef
@@ -70,13 +73,13 @@ Value FromUsage(Interpreter... interpreter, const Usage &usage) {
 %finback_out(finback::binding::TokenIds, FromTokenIds)
 %finback_out(finback::binding::Logits, FromLogits)
 %finback_out(finback::binding::Bytes, FromBytes)
-%finback_out(finback::binding::Usage, FromUsage)
+%typemap(out) finback::binding::Usage { FINBACK_RETURN(Fill(FINBACK_NEW_RECORD, $1)); }
 // An event becomes a record at once; the end of the stream is the language's nothing.
 %typemap(newfree) finback::binding::Event * "delete $1;"
 %typemap(out) finback::binding::Event * {
   if ($1 == nullptr) {
     FINBACK_RETURN(FromNothing(FINBACK_HERE(nullptr)));
   } else {
-    FINBACK_RETURN(FromEvent(FINBACK_HERE(*$1)));
+    FINBACK_RETURN(Fill(FINBACK_NEW_RECORD, *$1));
   }
 }

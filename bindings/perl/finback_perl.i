@@ -4,6 +4,7 @@ namespace {
 
 using Value = SV *;
 #define FINBACK_HERE(x) x
+#define FINBACK_NEW_RECORD Record()
 #define FINBACK_RETURN(value) \
   ST(argvi) = (value);        \
   argvi++

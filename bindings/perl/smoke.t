@@ -7,6 +7,8 @@ use JSON::PP ();
 use Test::More;
 use Finback;
 
+binmode Test::More->builder->$_, ':utf8' for qw(output failure_output todo_output);
+
 my $QUESTION = { messages => [ { role => 'user', content => 'What do baleen whales eat?' } ] };
 my $engine   = Finback::Engine->new(model => 'krill', threads => 1);
 
@@ -83,7 +85,7 @@ subtest 'errors' => sub {
     is($error->code, -3, 'code');
     like("$error", qr{/no/such/model at \Q$0\E line \d+}, 'message and place');
     is_deeply($error->details, {}, 'details');
-    fails(not_found       => sub { Finback::Engine->new(modell => 'krill') });
+    fails(not_found       => sub { Finback::Engine->new(no_such_option => 1) });
     fails(invalid_request => sub { $engine->chat({ messages => [ { role => 'robot' } ] }) });
     fails(invalid_argument => sub { $engine->tokenize(undef) });
     fails(invalid_argument => sub { $engine->detokenize('7') });
