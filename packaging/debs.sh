@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Builds the Debian packages from this tree without a network, checks and installs them, and tests what was
-# installed. `./dev package` calls it; everything is left in the folder given.
+# installed: on this machine, or with --clean-room in a fresh Debian of its own. `./dev package` calls it;
+# everything is left in the folder given.
 #
-# usage: packaging/debs.sh FOLDER
+# usage: packaging/debs.sh FOLDER [--clean-room]
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly ROOT
 FOLDER=$(realpath -m "$1")
 readonly FOLDER
+readonly WHERE=${2:-}
 
 say() { printf 'packages: %s\n' "$*" >&2; }
 fail() {
@@ -43,7 +45,7 @@ stage() {
   project_files | tar -C "$ROOT" --null --no-recursion --ignore-failed-read -T - -c | tar -C "$tree" -x
   stamp=$(dpkg-parsechangelog -l "$tree/packaging/debian/changelog" -S Timestamp)
   tar -C "$FOLDER" --sort=name --owner=0 --group=0 --mtime="@$stamp" \
-    -cJf "$FOLDER/finback_$version.orig.tar.xz" "${tree##*/}"
+    -czf "$FOLDER/finback_$version.orig.tar.gz" "${tree##*/}"
   cp -a "$tree/packaging/debian" "$tree/debian"
 }
 
@@ -63,6 +65,8 @@ without_network() {
 
 build() {
   local tree=$1
+  # Packages of debug symbols take half the time, and would be installed below.
+  export DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-} noautodbgsym"
   say "building source and binary packages, without network; log in $FOLDER/build.log"
   (cd "$tree" && without_network dpkg-buildpackage -us -uc) >"$FOLDER/build.log" 2>&1 || {
     tail -n 60 "$FOLDER/build.log" >&2
@@ -99,15 +103,22 @@ install_packages() {
 }
 
 test_packages() {
-  local tree=$1 result=0
+  local result=0
   say "autopkgtest against the installed packages"
-  as_root autopkgtest --no-built-binaries --output-dir="$FOLDER/autopkgtest" "$tree" -- null \
+  as_root autopkgtest --no-built-binaries --output-dir="$FOLDER/autopkgtest" "$FOLDER/source" -- null \
     >"$FOLDER/autopkgtest.log" 2>&1 </dev/null || result=$?
+  as_root chown -R --reference="$FOLDER" "$FOLDER/autopkgtest"
   if [ "$result" -ne 0 ]; then
     tail -n 80 "$FOLDER/autopkgtest.log" >&2
     fail "autopkgtest failed ($result)"
   fi
   cat "$FOLDER/autopkgtest/summary" >&2
+  say "first steps of an ordinary user"
+  if [ "$EUID" -eq 0 ]; then
+    setpriv --reuid=nobody --regid=nogroup --clear-groups sh -c "$(cat "$ROOT/packaging/first_steps.sh")"
+  else
+    "$ROOT/packaging/first_steps.sh"
+  fi
 }
 
 main() {
@@ -121,8 +132,14 @@ main() {
   stage "$version" "$tree"
   build "$tree"
   check "$(echo "$FOLDER"/*.changes)" "$tree"
-  install_packages
-  test_packages "$tree"
+  # The tests come from the source package, as they would elsewhere.
+  dpkg-source --no-check -x "$FOLDER"/*.dsc "$FOLDER/source" >"$FOLDER/unpack.log"
+  if [ "$WHERE" = --clean-room ]; then
+    as_root "$ROOT/packaging/clean_room.sh" "$FOLDER"
+  else
+    install_packages
+    test_packages
+  fi
   (cd "$FOLDER" && printf '%s\n' *.deb *.dsc)
 }
 
