@@ -4,8 +4,8 @@
 
 int main() try {
   finback::Engine engine({{"model", "krill"}});
-  finback::Stream stream = engine.Chat(
-      R"({"messages": [{"role": "user", "content": "What do baleen whales eat?"}]})");
+  finback::Stream stream =
+      engine.Chat(R"({"messages": [{"role": "user", "content": "What do baleen whales eat?"}]})");
   for (const finback::Event &event : stream) {
     if (event.kind == finback::EventKind::kContent) std::cout << event.text;
   }
