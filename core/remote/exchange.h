@@ -54,6 +54,7 @@ class Exchange {
   void CheckModel(std::vector<Event>* events);
   void End();
   void Book(const std::function<void(Ledger*)>& entry);
+  Cost CostOf(const Usage& usage, int64_t ended_ms) const;
   Outcome MakeOutcome() const;
 
   Service& service_;

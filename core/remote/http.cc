@@ -11,6 +11,7 @@
 #include <mutex>
 #include <new>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/remote/authorities.h"
 
@@ -99,20 +100,6 @@ Origin ParseOrigin(const std::string& text, const HttpSettings& settings) {
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 void Append(Slist* list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list->get(), line.c_str());
   if (!longer) throw std::bad_alloc();
@@ -132,7 +119,7 @@ Slist HeaderLines(const HttpRequest& request) {
       Throw(Code::kInvalidArgument,
             "a request header is not \"Name: value\" or has a control character");
     }
-    has_type = has_type || LowerCase(name) == "content-type";
+    has_type = has_type || LowerAscii(name) == "content-type";
     const bool empty = Trimmed(std::string_view(header).substr(colon + 1)).empty();
     // libcurl's spelling of a header that is there, but empty.
     Append(&lines, empty ? std::string(name) + ";" : header);
@@ -503,7 +490,7 @@ void Transfer::TakeHeader(std::string_view line) {
     status_ = static_cast<int>(status);
     if (status_ >= 200) phase_ = Phase::kReading;
   } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
-    headers_.emplace_back(LowerCase(line.substr(0, colon)), Trimmed(line.substr(colon + 1)));
+    headers_.emplace_back(LowerAscii(line.substr(0, colon)), Trimmed(line.substr(colon + 1)));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/remote/answer_events.h"
 #include "core/remote/chunk_template.h"

@@ -99,7 +99,6 @@ void RemoteStream::Advance() {
   } else {
     more = exchange_->Read(&arrived_);
   }
-  exchange_->Describe(&answer_);
   Route(&arrived_);
   if (!more) Conclude();
 }
@@ -162,10 +161,15 @@ void RemoteStream::Conclude() {
   Notice("schema_repair", judged.problem);
   shaped_ = RepairRequest(std::move(shaped_), watch_.text(), judged.problem);
   AddUsage(exchange_->usage(), &earlier_);
+  Forget();
+}
+
+void RemoteStream::Forget() {
+  exchange_.reset();
+  arrived_.clear();
   withheld_.clear();
   watch_ = JsonWatch();
   tool_answer_ = ToolAnswer();
-  exchange_.reset();
 }
 
 void RemoteStream::Recover(const Error& error) {
@@ -201,11 +205,7 @@ bool RemoteStream::TryAgain(Failure* failure) {
       BeginTarget(next);
     }
   }
-  exchange_.reset();
-  arrived_.clear();
-  withheld_.clear();
-  watch_ = JsonWatch();
-  tool_answer_ = ToolAnswer();
+  Forget();
   return true;
 }
 
@@ -262,6 +262,11 @@ void RemoteStream::Notice(std::string_view code, const std::string& message) {
   event.kind = EventKind::kNotice;
   event.text = NoticeText(code, message);
   queue_.push_back(std::move(event));
+}
+
+const ServiceAnswer* RemoteStream::service() const {
+  if (exchange_ != nullptr) exchange_->Describe(&answer_);
+  return &answer_;
 }
 
 Usage RemoteStream::usage() const {

@@ -247,11 +247,8 @@ std::string RecordedBody(std::string_view body, const std::vector<std::string>& 
     ParseJson(safe, "body");
     return safe;
   } catch (const Error&) {
-    std::string text, quoted;
-    Utf8Stream stream;
-    stream.Push(safe, &text);
-    stream.Finish(&text);
-    AppendJsonString(text, &quoted);
+    std::string quoted;
+    AppendJsonString(ValidUtf8(safe), &quoted);
     return quoted;
   }
 }

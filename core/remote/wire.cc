@@ -34,10 +34,6 @@ struct ForwardedField {
 };
 constexpr ForwardedField kForwarded[] = {{"safety_check", "deepseek"}};
 
-bool BeginsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 bool IsStrict(const Json& tool) {
   const Json* strict = tool.Find("strict");
   return strict != nullptr && strict->boolean;
@@ -353,7 +349,7 @@ void Planner::PlanServiceFields() {
     const bool forwarded =
         std::any_of(std::begin(kForwarded), std::end(kForwarded),
                     [this, &name = field](const ForwardedField& row) {
-                      return name == row.field && BeginsWith(provider_.name, row.provider);
+                      return name == row.field && provider_.name.starts_with(row.provider);
                     });
     if (forwarded) {
       if (field == "safety_check") CheckSafety(value);

@@ -1,13 +1,9 @@
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "tests/core/remote/wire_fixture.h"
 
 namespace finback {
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kFlash = "deepseek:deepseek-flash";
 
