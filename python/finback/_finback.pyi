@@ -6,11 +6,13 @@ from typing import Any, Optional
 class Logits:
     """Float32 logits, [rows, vocab], readable through the buffer protocol."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...  # made by an engine
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Stream:
     """One answer being produced."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...  # made by an engine
     def step(self) -> Optional[tuple[int, str, int, str, str, int, int]]: ...
     def drain(self) -> list[str]: ...
     def logprobs(self) -> str: ...
@@ -21,6 +23,7 @@ class Stream:
 class Session:
     """What one conversation has computed."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...  # made by an engine
     def chat(self, request_json: str) -> Stream: ...
 
 class Engine:

@@ -87,8 +87,8 @@ class FinbackError(Exception):
         return self.details.get("model")
 
     @property
-    def limit(self) -> Optional[str]:
-        """Which limit was reached."""
+    def limit(self) -> Optional[int]:
+        """The number that was exceeded, such as the model's context in tokens."""
         return self.details.get("limit")
 
     @property
