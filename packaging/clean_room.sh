@@ -57,6 +57,7 @@ TEXT
 mount -t proc proc "$ROOM/proc"
 
 say "autopkgtest in $ROOM"
+rm -rf "$FOLDER/clean-room"
 logged clean-room.log autopkgtest --no-built-binaries --apt-upgrade --output-dir="$FOLDER/clean-room" \
   "$FOLDER"/*.deb "$FOLDER/source" -- chroot "$ROOM"
 cat "$FOLDER/clean-room/summary" >&2
