@@ -238,8 +238,10 @@ class Stream {
   }
   // What CancelStream() knows this stream by, in any thread of the process.
   int64_t Number() const { return number_; }
+  // What another thread is waiting for ends, as cancelled.
   void Close() {
     OpenStreams::Instance().Remove(number_);
+    Cancel();
     held_.Close();
   }
   ~Stream() { OpenStreams::Instance().Remove(number_); }
@@ -305,7 +307,10 @@ class Sequence {
   void Cancel() {
     if (const auto sequence = held_.Find()) sequence->Cancel();
   }
-  void Close() { held_.Close(); }
+  void Close() {
+    Cancel();
+    held_.Close();
+  }
 
 #ifndef SWIG
   explicit Sequence(finback::Sequence sequence) : held_("sequence", std::move(sequence)) {}
@@ -378,6 +383,9 @@ inline std::string ParseCompletion(const std::string &text, bool thinking, bool 
 inline std::string CostReport(const Options &options, const std::string &query_json) {
   return detail::TakeText(
       finback_cost_report(options.get().get(), WithoutNul("query", query_json).c_str()));
+}
+inline std::string Services(const Options &options) {
+  return detail::TakeText(finback_services(options.get().get()));
 }
 inline int64_t OptionCount() { return static_cast<int64_t>(finback_options_count()); }
 // One option as a JSON object; `index` below OptionCount().
