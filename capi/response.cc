@@ -11,11 +11,8 @@ namespace {
 constexpr float kNever = -9999.0f;  // what the service sends for a probability of zero
 
 void WriteToken(int32_t id, float logprob, const std::string& bytes, JsonWriter* json) {
-  std::string text;  // a token may be part of a character
-  Utf8Stream stream;
-  stream.Push(bytes, &text);
-  stream.Finish(&text);
-  json->Key("token").String(text).Key("id").Integer(id);
+  // A token may be part of a character.
+  json->Key("token").String(ValidUtf8(bytes)).Key("id").Integer(id);
   json->Key("logprob").Number(std::isfinite(logprob) ? logprob : kNever);
   json->Key("bytes").BeginList();
   for (const char c : bytes) json->Integer(static_cast<unsigned char>(c));

@@ -13,6 +13,15 @@ bool IsAnswer(EventKind kind) {
   return kind != EventKind::kNotice && kind != EventKind::kProgress && kind != EventKind::kNone;
 }
 
+// Where a service takes no name: of the tools the named one is offered alone, and a call demanded.
+void OfferNamedToolAlone(Request* request) {
+  std::erase_if(request->tools, [&](const Json& tool) {
+    const Json* name = tool.Find("name");
+    return name == nullptr || name->text != request->tool_name;
+  });
+  request->tool_choice = ToolChoice::kRequired;
+}
+
 // The fields that a translated model name stands for, unless the request says otherwise.
 void ApplyTranslation(const std::string& fields, Request* request) {
   if (fields.empty()) return;
@@ -58,6 +67,9 @@ void RemoteStream::Shape() {
                                chosen.responses ? &chosen.responses->provider : nullptr);
     shaped_ = ShapeRequest(std::move(shaped_), route_);
   }
+  if (shaped_.tool_choice == ToolChoice::kNamed && !target().provider.supports.named_tool) {
+    OfferNamedToolAlone(&shaped_);
+  }
   shaped_ = WithJsonWord(std::move(shaped_), JsonWord::kAppend);
   ApplyTranslation(target().with, &shaped_);
 }
@@ -99,7 +111,6 @@ void RemoteStream::Advance() {
   } else {
     more = exchange_->Read(&arrived_);
   }
-  exchange_->Describe(&answer_);
   Route(&arrived_);
   if (!more) Conclude();
 }
@@ -162,16 +173,22 @@ void RemoteStream::Conclude() {
   Notice("schema_repair", judged.problem);
   shaped_ = RepairRequest(std::move(shaped_), watch_.text(), judged.problem);
   AddUsage(exchange_->usage(), &earlier_);
+  Forget();
+}
+
+void RemoteStream::Forget() {
+  exchange_.reset();
+  arrived_.clear();
   withheld_.clear();
   watch_ = JsonWatch();
   tool_answer_ = ToolAnswer();
-  exchange_.reset();
 }
 
 void RemoteStream::Recover(const Error& error) {
   Failure failure = FailureOf(error);
   failure.provider = target().provider.name;
   failure.model = target().model;
+  service_.ExplainKey(target(), &failure);
   RedactFailure(service_.secrets(), &failure);
   if (exchange_ != nullptr) exchange_->Fail(failure);
   if (cancellation_.cancelled()) failure.kind = FailureKind::kCancelled;
@@ -201,11 +218,7 @@ bool RemoteStream::TryAgain(Failure* failure) {
       BeginTarget(next);
     }
   }
-  exchange_.reset();
-  arrived_.clear();
-  withheld_.clear();
-  watch_ = JsonWatch();
-  tool_answer_ = ToolAnswer();
+  Forget();
   return true;
 }
 
@@ -262,6 +275,11 @@ void RemoteStream::Notice(std::string_view code, const std::string& message) {
   event.kind = EventKind::kNotice;
   event.text = NoticeText(code, message);
   queue_.push_back(std::move(event));
+}
+
+const ServiceAnswer* RemoteStream::service() const {
+  if (exchange_ != nullptr) exchange_->Describe(&answer_);
+  return &answer_;
 }
 
 Usage RemoteStream::usage() const {

@@ -28,7 +28,7 @@ struct ServiceTarget {
   std::string model, with, notice;  // as in ModelTarget
   std::string key, key_label;       // "": none needed
   // The same at the service's Responses endpoint, where it has one besides; it alone takes schemas.
-  std::unique_ptr<ServiceTarget> responses;
+  std::shared_ptr<const ServiceTarget> responses;
 };
 
 class Service {
@@ -54,6 +54,8 @@ class Service {
   // The headers of a request to the target.
   std::vector<std::string> Headers(const ServiceTarget& target, const char* accept) const;
   HttpTimeouts timeouts() const;
+  // Where a key is missing says so, and where it may be put.
+  void ExplainKey(const ServiceTarget& target, Failure* failure) const;
   // The most requests at once for the target's key and model; 0: no limit.
   int32_t Ceiling(const ServiceTarget& target) const;
 
