@@ -153,7 +153,7 @@ def main():
         print(f"{name:<26}{spent:>8.2f}{spent - best['C loop']:>10.2f}")
     if arguments.csv:
         with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["way", "us_per_event", "us_above_c"])
             writer.writerows([name, f"{spent:.3f}", f"{spent - best['C loop']:.3f}"] for name, spent in best.items())
 
