@@ -23,6 +23,7 @@ except ImportError as error:
         ) from error
     raise
 
+from . import aio
 from .engine import (
     Engine,
     Session,
@@ -119,6 +120,7 @@ __all__ = [
     "ToolRun",
     "UnsupportedError",
     "Usage",
+    "aio",
     "build_info",
     "cost_report",
     "encode_messages",

@@ -59,6 +59,7 @@ class _Pump(Generic[ResponseT]):
         self.start = start
         self.loop = asyncio.get_running_loop()
         self.ready = asyncio.Event()
+        self.waiting = False  # the reader waits for `ready`
         self.events: deque[Event] = deque()
         self.room = threading.Semaphore(AHEAD)
         self.lock = threading.Lock()
@@ -88,8 +89,11 @@ class _Pump(Generic[ResponseT]):
             self.wake()
 
     def wake(self) -> None:
-        if self.closed:
+        # Waking the loop costs more than an event: only who waits is woken. The reader says that it
+        # waits before it looks a last time, and the event was there before this looks.
+        if self.closed or not self.waiting:
             return
+        self.waiting = False
         try:
             self.loop.call_soon_threadsafe(self.ready.set)
         except RuntimeError:  # the loop is closed: nobody waits any more
@@ -151,7 +155,9 @@ class AsyncStream(Generic[ResponseT]):
                     raise failure
                 raise StopAsyncIteration
             pump.ready.clear()
+            pump.waiting = True
             if pump.events or pump.done:
+                pump.waiting = False
                 continue
             try:
                 await pump.ready.wait()

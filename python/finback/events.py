@@ -121,31 +121,14 @@ def parse_notice(text: str) -> Notice:
     return Notice(str(fields.get("code", "")), str(fields.get("message", "")))
 
 
-# The calls of an answer by their index: a service names a call once, when it begins.
-CallNames = dict[int, tuple[str, str]]
-
-
-def _start(raw: RawEvent, logprobs: Logprobs, calls: CallNames) -> Event:
-    calls[raw[2]] = (raw[3], raw[4])
-    return ToolCallStart(raw[2], raw[3], raw[4], logprobs)
-
-
-def _arguments(raw: RawEvent, logprobs: Logprobs, calls: CallNames) -> Event:
-    return ToolArguments(raw[2], *calls.get(raw[2], raw[3:5]), raw[1], logprobs)
-
-
-def _end(raw: RawEvent, logprobs: Logprobs, calls: CallNames) -> Event:
-    return ToolCallEnd(raw[2], *calls.get(raw[2], raw[3:5]), raw[1], logprobs)
-
-
 # By the numbers of finback.h; FINISH is made by the stream, which knows the response. A number
 # that is not here is a kind of a later version, to be skipped.
-MAKE: dict[int, Callable[[RawEvent, Logprobs, CallNames], Event]] = {
-    1: lambda raw, logprobs, calls: Reasoning(raw[1], logprobs),
-    2: lambda raw, logprobs, calls: Content(raw[1], logprobs),
-    3: _start,
-    4: _arguments,
-    5: _end,
-    7: lambda raw, logprobs, calls: Progress(raw[5], raw[6]),
-    8: lambda raw, logprobs, calls: parse_notice(raw[1]),
+MAKE: dict[int, Callable[[RawEvent, Logprobs], Event]] = {
+    1: lambda raw, logprobs: Reasoning(raw[1], logprobs),
+    2: lambda raw, logprobs: Content(raw[1], logprobs),
+    3: lambda raw, logprobs: ToolCallStart(raw[2], raw[3], raw[4], logprobs),
+    4: lambda raw, logprobs: ToolArguments(raw[2], raw[3], raw[4], raw[1], logprobs),
+    5: lambda raw, logprobs: ToolCallEnd(raw[2], raw[3], raw[4], raw[1], logprobs),
+    7: lambda raw, logprobs: Progress(raw[5], raw[6]),
+    8: lambda raw, logprobs: parse_notice(raw[1]),
 }

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Callable, Generic, Optional, TypeVar, Union
 
 from . import _finback
-from .events import FINISH, MAKE, CallNames, Content, Event, Finish, Notice, parse_notice
+from .events import FINISH, MAKE, Content, Event, Finish, Notice, parse_notice
 from .response import (
     ChatResponse,
     Completion,
@@ -45,7 +45,6 @@ class Stream(Generic[ResponseT]):
         self._step = handle.step
         self._parse = parse
         self._with_logprobs = with_logprobs
-        self._calls: CallNames = {}
         self._notices: list[Notice] = []
         self._response: Optional[ResponseT] = None
 
@@ -63,8 +62,7 @@ class Stream(Generic[ResponseT]):
             make = MAKE.get(kind)
             if make is None:
                 continue
-            logprobs = self._event_logprobs() if self._with_logprobs else None
-            event = make(raw, logprobs, self._calls)
+            event = make(raw, self._event_logprobs() if self._with_logprobs else None)
             if event.kind == "notice":
                 self._notices.append(event)
             return event

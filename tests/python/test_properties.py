@@ -13,7 +13,9 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 # Other work on the machine must not fail a test: there are no deadlines.
-settings.register_profile("finback", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile(
+    "finback", deadline=None, max_examples=60, derandomize=True, database=None
+)
 settings.load_profile("finback")
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
