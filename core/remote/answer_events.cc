@@ -100,14 +100,6 @@ Event* AnswerEvents::Add(EventKind kind) {
   return event;
 }
 
-Event* AnswerEvents::AddOfCall(EventKind kind, const Call& call) {
-  Event* event = Add(kind);
-  event->tool_index = call.tool_index;
-  event->tool_id = call.id;
-  event->tool_name = call.name;
-  return event;
-}
-
 void AnswerEvents::Notice(std::string_view code, std::string_view message) {
   Add(EventKind::kNotice)->text = NoticeText(code, message);
 }
@@ -172,8 +164,7 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
   }
   call.arguments += arguments;
   if (call.tool_index >= 0) {
-    if (arguments.empty()) return;
-    AddOfCall(EventKind::kToolArguments, call)->text = arguments;
+    if (!arguments.empty()) AddOf(call, EventKind::kToolArguments)->text = arguments;
     return;
   }
   if (call.id.empty()) call.id = Trimmed(id);
@@ -192,9 +183,17 @@ std::string AnswerEvents::FreshId(std::string_view wanted) {
 void AnswerEvents::BeginCall(Call* call) {
   call->id = FreshId(call->id);
   call->tool_index = begun_++;
-  AddOfCall(EventKind::kToolCall, *call);
+  AddOf(*call, EventKind::kToolCall);
   if (call->arguments.empty()) return;
-  AddOfCall(EventKind::kToolArguments, *call)->text = call->arguments;
+  AddOf(*call, EventKind::kToolArguments)->text = call->arguments;
+}
+
+Event* AnswerEvents::AddOf(const Call& call, EventKind kind) {
+  Event* event = Add(kind);
+  event->tool_index = call.tool_index;
+  event->tool_id = call.id;
+  event->tool_name = call.name;
+  return event;
 }
 
 const Json* AnswerEvents::Parameters(std::string_view name) const {
@@ -226,7 +225,7 @@ void AnswerEvents::EndCall(size_t index) {
     json.Key("tool_index").Integer(call.tool_index);
     json.Key("raw").String(call.arguments).EndObject();
   }
-  AddOfCall(EventKind::kToolCallEnd, call)->text = repaired.text;
+  AddOf(call, EventKind::kToolCallEnd)->text = repaired.text;
 }
 
 // Whether the service parsed this call as well.
@@ -332,7 +331,7 @@ Json AnswerEvents::ParseObject(std::string_view text) const {
 void AnswerEvents::Fail(FailureKind kind, const std::string& what, std::string_view body) const {
   Failure failure;
   failure.kind = kind;
-  failure.message = provider_->name + " " + what;
+  failure.message = "the service " + what;
   failure.http_status = 200;
   failure.retryable = true;
   failure.body = Redact(body.substr(0, kShownBodyBytes));
