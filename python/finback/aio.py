@@ -26,7 +26,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, Optional, TypeVar, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Generic,
+    Literal,
+    Optional,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from . import _finback
 from . import engine as _engine
