@@ -227,6 +227,27 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert run_program(models, body) == ["7"]
 
 
+def test_ctrl_c_ends_asyncio(models):
+    body = """
+import asyncio
+engine = finback.aio.AsyncEngine(server.open("hang"))
+async def main():
+    try:
+        async for _ in engine.chat("hi", stream=True):
+            pass
+    finally:
+        print("cleaned up")
+interrupt_when(lambda: server.log("hang"))
+asyncio.run(main())
+"""
+    after = """
+while server.log("hang")[0]["outcome"] != "client closed":
+    pass
+print("closed")
+"""
+    assert run_program(models, body, after) == ["cleaned up", "interrupted", "closed"]
+
+
 def test_interrupts_at_any_moment_spare_the_next_call(models):
     """Where a signal falls is left to chance; a late cancel of a later call would be an error."""
     body = """
