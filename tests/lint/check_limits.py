@@ -19,7 +19,7 @@ PARAMETERS = 6
 KERNEL = re.compile(r"^core/kernels/.*_(scalar|avx2|avx512\w*|neon\w*|amx|blas)\.cc$")
 # Signatures of kernels are contracts over plain pointers and sizes.
 PARAMETERS_EXEMPT = re.compile(r"^core/kernels/")
-FOLDERS = ("core/", "capi/", "tools/", "tests/", "bench/", "examples/")
+FOLDERS = ("core/", "capi/", "tools/", "tests/", "bench/", "examples/", "bindings/")
 
 
 def measure(root, paths):
