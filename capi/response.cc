@@ -106,8 +106,9 @@ void ResponseBuilder::Add(const Event& event) {
   }
 }
 
-void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* out) const {
-  JsonWriter json(out);
+std::string ResponseBuilder::Message(const ServiceAnswer* service) const {
+  std::string out;
+  JsonWriter json(&out);
   json.BeginObject();
   json.Key("role").String("assistant").Key("content").String(content_);
   json.Key("reasoning_content");
@@ -126,6 +127,7 @@ void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* ou
     json.EndList();
   }
   json.EndObject();
+  return out;
 }
 
 std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* service) const {
@@ -149,9 +151,7 @@ std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* servi
     json.EndObject();
   }
   if (chat) {
-    std::string message;
-    WriteMessage(service, &message);
-    json.Key("message").Raw(message);
+    json.Key("message").Raw(Message(service));
   } else {
     json.Key("text").String(content_);
   }

@@ -278,6 +278,7 @@ class Transfer final : public HttpTransfer {
   Clock::time_point entered_ = started_, active_ = started_;  // the last wait; the last byte
   Clock::duration waited_{0};                                 // before it
   curl_off_t sent_bytes_ = 0;
+  bool begun_ = false;  // there was a Perform
   bool token_seen_ = false;
 };
 
@@ -427,12 +428,16 @@ void Transfer::Advance() {
   entered_ = active_ = Clock::now();
   RemainingMs(entered_);
   for (const Phase phase = phase_;;) {
+    // What could be done at once, the Perform before did; only the first time there was none.
+    if (begun_) {
+      const int64_t wait_ms = RemainingMs(Clock::now());
+      Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait_ms), nullptr));
+      ThrowIfCancelled();
+    }
+    begun_ = true;
     Perform();
     ThrowIfCancelled();
     if (done_ || !body_.empty() || phase_ != phase) break;
-    const int64_t wait_ms = RemainingMs(Clock::now());
-    Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait_ms), nullptr));
-    ThrowIfCancelled();
   }
   waited_ += Clock::now() - entered_;
 }

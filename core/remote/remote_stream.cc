@@ -82,6 +82,7 @@ const ServiceTarget& RemoteStream::target() const {
 
 bool RemoteStream::Step(Event* event) {
   while (true) {
+    if (cancellation_.cancelled() && next_ < queue_.size()) DropQueue();
     if (next_ < queue_.size()) {
       std::swap(*event, queue_[next_++]);
       delivered_ |= IsAnswer(event->kind);
@@ -97,6 +98,17 @@ bool RemoteStream::Step(Event* event) {
       Recover(error);
     }
   }
+}
+
+// Of a cancelled stream nothing more is wanted, though it may have come already, to its very end.
+void RemoteStream::DropQueue() {
+  queue_.clear();
+  next_ = 0;
+  if (!over_ || error_) return;
+  Failure failure = MakeFailure(FailureKind::kCancelled, "");
+  failure.provider = target().provider.name;
+  failure.model = target().model;
+  Give(failure);
 }
 
 void RemoteStream::Advance() {

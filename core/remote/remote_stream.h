@@ -27,6 +27,7 @@ class RemoteStream final : public Stream {
  private:
   // What is asked of the target at hand.
   void Shape();
+  void DropQueue();
   void Advance();
   void Route(std::vector<Event>* events);
   void Conclude();

@@ -75,6 +75,8 @@ Told Listen(Stream* stream) {
       }
       if (event.kind == EventKind::kToolCallEnd) {
         told.calls[places.at(event.tool_index)].second = event.text;
+        EXPECT_EQ(event.tool_id, told.ids[places.at(event.tool_index)]);
+        EXPECT_EQ(event.tool_name, told.calls[places.at(event.tool_index)].first);
       }
       if (event.kind == EventKind::kNotice) {
         told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
@@ -354,6 +356,22 @@ TEST(RemoteStream, KeepsTheToolLoopByteExact) {
     request["messages"].push_back(turn);
     for (const std::string& id : told.ids) {
       request["messages"].push_back({{"role", "tool"}, {"tool_call_id", id}, {"content", "3C"}});
+    }
+  }
+}
+
+TEST(RemoteStream, GivesNothingMoreAfterACancelThoughAllOfItHasCome) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("answer+whole"));
+  const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(kHello));
+  Event event;
+  while (event.kind != EventKind::kReasoning) ASSERT_TRUE(stream->Step(&event));
+  stream->Cancel();
+  for (int i = 0; i < 2; ++i) {
+    try {
+      stream->Step(&event);
+      FAIL() << "an event after the cancel";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kCancelled) << error.what();
     }
   }
 }
