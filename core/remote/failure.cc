@@ -641,6 +641,7 @@ std::string Failure::Json() const {
     JsonWriter writer(&json);
     const auto text = [&](const char* name, std::string value, size_t most_bytes) {
       if (value.empty()) return;
+      value = ValidUtf8(value);  // bodies and headers are any bytes
       CutTo(most_bytes, &value);
       writer.Key(name).String(value);
     };

@@ -447,6 +447,14 @@ struct SecretCase {
   const char* redacted;
 };
 
+TEST(Failure, IsValidJsonThoughTheServiceSentAnyBytes) {
+  Failure failure = MakeFailure(Kind::kTransport, "m");
+  failure.body = "{\"a\": \"\x90\xA8\xFF\"";
+  failure.request_id = "r\xC3";
+  const std::string json = failure.Json();
+  EXPECT_TRUE(nlohmann::json::accept(json)) << json;
+}
+
 TEST(Redact, TakesKeysOut) {
   const SecretCase cases[] = {
       {"", ""},
