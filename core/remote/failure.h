@@ -61,6 +61,9 @@ std::optional<FailureKind> FindFailureKind(std::string_view name);
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
+// Whether a service refused a request because it does not know the fields that say how to think.
+bool RefusesThinkingFields(const Failure& failure);
+
 // The class of an answer whose status is not 2xx. The body is read as JSON whatever its content
 // type says; status first, then the message, never `type` or `code` alone. `secrets` as in Redact.
 Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body,
