@@ -24,6 +24,8 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr size_t kMaxHeaderBytes = 256 << 10;
 // libcurl does not use a connection again that was idle for longer (CURLOPT_MAXAGE_CONN).
 constexpr std::chrono::seconds kMaxIdle{118};
+// How long a body may take to end after what it had to say; some servers keep it open.
+constexpr Milliseconds kMostLingering{250};
 // Bounds the wait if a wake-up could not be delivered.
 constexpr int64_t kMaxWaitMs = 3000;
 
@@ -241,6 +243,7 @@ class Transfer final : public HttpTransfer {
   int Status() override;
   const HeaderList& headers() const override { return headers_; }
   bool Read(std::string* bytes) override;
+  void Finish() noexcept override;
   void TokenSeen() override { token_seen_ = true; }
   void Cancel() noexcept override;
 
@@ -396,6 +399,20 @@ bool Transfer::Read(std::string* bytes) {
   bytes->append(body_);
   body_.clear();
   return true;
+}
+
+void Transfer::Finish() noexcept {
+  try {
+    for (const auto until = Clock::now() + kMostLingering; multi_ && !cancelled_.load();) {
+      Perform();
+      body_.clear();
+      const auto left = std::chrono::duration_cast<Milliseconds>(until - Clock::now()).count();
+      if (done_ || left <= 0) break;
+      Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(left), nullptr));
+    }
+  } catch (...) {  // after the end nothing can go wrong any more
+  }
+  Release();
 }
 
 void Transfer::Cancel() noexcept {

@@ -90,7 +90,10 @@ bool RemoteStream::Step(Event* event) {
     queue_.clear();
     next_ = 0;
     if (error_) throw *error_;
-    if (over_) return false;
+    if (over_) {
+      exchange_->Linger();  // not before the program has the answer's end
+      return false;
+    }
     try {
       Advance();
     } catch (const Error& error) {
@@ -107,7 +110,7 @@ void RemoteStream::Advance() {
     ++exchanges_;
     exchange_ = std::make_unique<Exchange>(&service_, target(), exchanges_, conversation_.get(),
                                            &cancellation_);
-    exchange_->Send(shaped_, &arrived_);
+    exchange_->Send(shaped_, thinking_fields_, &arrived_);
   } else {
     more = exchange_->Read(&arrived_);
   }
@@ -177,6 +180,7 @@ void RemoteStream::Conclude() {
   withheld_.clear();
   watch_ = JsonWatch();
   tool_answer_ = ToolAnswer();
+  exchange_->Linger();
   exchange_.reset();
 }
 
@@ -247,6 +251,11 @@ bool RemoteStream::RepairRequestOnce(const Failure& failure) {
            "earlier reasoning is missing or changed: this turn is answered without thinking");
     return true;
   }
+  if (RefusesThinkingFields(failure) && thinking_fields_ == ThinkingFields::kSent) {
+    thinking_fields_ = ThinkingFields::kLeftOut;
+    Notice("field_left_out", "thinking: the service refused the fields for it; asked without them");
+    return true;
+  }
   if (failure.kind == FailureKind::kInvalidRequest && failure.limit > 0 && !limit_repaired_) {
     limit_repaired_ = true;
     shaped_.max_tokens = failure.limit;
@@ -266,6 +275,7 @@ void RemoteStream::BeginTarget(size_t place) {
   place_ = place;
   retries_ = 0;
   chain_repaired_ = limit_repaired_ = false;
+  thinking_fields_ = ThinkingFields::kSent;
   Shape();
   Notice("other_target", "now asking " + target().provider.name + ":" + target().model);
 }
