@@ -53,6 +53,7 @@ void AddCompleteCommand(CLI::App* app, Action* action) {
   command->add_flag("--plain", options->plain, "Take special tokens in the prompt as plain text");
   command->add_flag("--no-bos", options->no_bos, "Do not put begin-of-sentence first");
   options->engine.AddModel(command, ModelArgument::kOption);
+  options->engine.AddService(command);
   options->request.AddSampling(command);
   options->engine.AddContext(command);
   options->engine.AddComputing(command);

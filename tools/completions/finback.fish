@@ -35,11 +35,11 @@ complete -c finback -n '__fish_seen_subcommand_from chat complete' -l logprobs -
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -l stop -d 'text to stop before' -x
 
 # services
-complete -c finback -n '__fish_seen_subcommand_from chat models balance cost' -l ledger -d 'SQLite file for costs' -r -F
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l budget -d 'most dollars to spend' -x
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l set -d 'any option of the library' -x
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance cost' -l ledger -d 'SQLite file for costs' -r -F
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l budget -d 'most dollars to spend' -x
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l set -d 'any option of the library' -x
 complete -c finback -n '__fish_seen_subcommand_from cost' -l by -d 'what to add up by' -x -a 'day model key user tag provider conversation'
 complete -c finback -n '__fish_seen_subcommand_from cost' -l since -d 'from this day on' -x
 complete -c finback -n '__fish_seen_subcommand_from cost' -l until -d 'before this day' -x
