@@ -4,7 +4,8 @@ Its models, by the name that clients ask for:
 
     NAME of litellm_models.SAYINGS   what the handler of litellm_models.py says for it
     mock, mock-ERROR                 LiteLLM's own mock responses, and its own mock errors
-    llama                            the server whose URL is the first argument, if there is one
+    llama, llama-unknown             the server whose URL is the first argument, if there is one; LiteLLM
+                                     knows of the first alone that its model reasons
 """
 
 import json
@@ -24,7 +25,8 @@ def configuration(llama):
     import litellm_models
 
     models = [
-        {"model_name": name, "litellm_params": {"model": f"scripted/{name}"}} for name in litellm_models.SAYINGS
+        {"model_name": name, "litellm_params": {"model": f"scripted/{name}", "drop_params": True}}
+        for name in litellm_models.SAYINGS
     ]
     mock = {"model": "openai/mock", "api_key": "none"}
     models.append({"model_name": "mock", "litellm_params": {**mock, "mock_response": "Krill are small crustaceans."}})
@@ -32,7 +34,8 @@ def configuration(llama):
         models.append({"model_name": f"mock-{name}", "litellm_params": {**mock, "mock_response": error}})
     if llama:
         server = {"model": "openai/krillet", "api_base": llama + "/v1", "api_key": "none"}
-        models.append({"model_name": "llama", "litellm_params": server})
+        models.append({"model_name": "llama", "litellm_params": server, "model_info": {"supports_reasoning": True}})
+        models.append({"model_name": "llama-unknown", "litellm_params": server})
     return {
         "model_list": models,
         "litellm_settings": {
