@@ -43,7 +43,12 @@ def finish_of(model):
 
 def call_object(index, call):
     identifier, name, arguments = call
-    return {"index": index, "id": identifier, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {
+        "index": index,
+        "id": identifier,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
 
 
 class Scripted(CustomLLM):

@@ -42,33 +42,49 @@ class Command(RealTest):
         self.assertIn(b"Whales filter water.", run.stderr)
 
     def test_sampling_and_stop(self):
-        self.assertEqual(self.said(self.run_at("chat", "--max-tokens", "3", "say forever")), "la li la\n")
-        self.assertEqual(self.said(self.run_at("chat", "--stop", " crust", "say whales")), "Krill are small\n")
+        self.assertEqual(
+            self.said(self.run_at("chat", "--max-tokens", "3", "say forever")), "la li la\n"
+        )
+        self.assertEqual(
+            self.said(self.run_at("chat", "--stop", " crust", "say whales")), "Krill are small\n"
+        )
 
     def test_the_whole_response(self):
-        response = json.loads(self.said(self.run_at("chat", "--json", "--logprobs", "1", "say bytes")))
-        self.assertEqual(response["choices"][0]["message"]["content"], "In pieces: \U0001f433 and \u00e9!")
+        response = json.loads(
+            self.said(self.run_at("chat", "--json", "--logprobs", "1", "say bytes"))
+        )
+        self.assertEqual(
+            response["choices"][0]["message"]["content"], "In pieces: \U0001f433 and \u00e9!"
+        )
         self.assertEqual(response["service"]["provider"], "llama-server")
         self.assertTrue(response["choices"][0]["logprobs"]["content"])
 
     def test_a_text_is_continued(self):
-        self.assertEqual(self.said(self.run_at("complete", "<|whales|>")), "Krill are small crustaceans.\n")
+        self.assertEqual(
+            self.said(self.run_at("complete", "<|whales|>")), "Krill are small crustaceans.\n"
+        )
 
     def test_models(self):
         self.assertEqual(self.said(self.run_at("models")), "krillet\n")
-        self.assertEqual(json.loads(self.said(self.run_at("models", "--json")))["data"][0]["id"], "krillet")
+        self.assertEqual(
+            json.loads(self.said(self.run_at("models", "--json")))["data"][0]["id"], "krillet"
+        )
 
     def test_a_record_is_replayed_without_the_server(self):
         folder = os.path.join(temporary_folder(self), "record")
         recorded = self.said(self.run_at("chat", "--record", folder, "say bytes"))
         where = ["--model", "llama-server:krillet", "--set", "base_url=http://127.0.0.1:1/v1"]
-        self.assertEqual(self.said(finback("chat", *where, "--replay", folder, "say bytes")), recorded)
+        self.assertEqual(
+            self.said(finback("chat", *where, "--replay", folder, "say bytes")), recorded
+        )
 
     def test_a_ledger_counts_tokens_without_a_price(self):
         ledger = os.path.join(temporary_folder(self), "ledger.sqlite")
         for _ in range(2):
             self.said(self.run_at("chat", "--ledger", ledger, "say whales"))
-        report = json.loads(self.said(finback("cost", "--ledger", ledger, "--by", "model", "--json")))
+        report = json.loads(
+            self.said(finback("cost", "--ledger", ledger, "--by", "model", "--json"))
+        )
         row = report["rows"][0]
         self.assertEqual((row["attempts"], row["failed"], row["unknown"]), (2, 0, 2))
         self.assertEqual((row["prompt_tokens"], row["completion_tokens"]), (58, 14))
@@ -77,15 +93,28 @@ class Command(RealTest):
         folder = temporary_folder(self)
         ledger = os.path.join(folder, "ledger.sqlite")
         run = self.run_at("chat", "--ledger", ledger, "--budget", "0.01", "say whales")
-        self.assert_one_line(run, "price of this request is unknown", "prices_file", "unknown_price")
+        self.assert_one_line(
+            run, "price of this request is unknown", "prices_file", "unknown_price"
+        )
 
     def test_failures_say_what_to_do(self):
-        self.assert_one_line(self.run_at("chat", "say whales" + " krill" * 400), "1024 tokens", "shorten")
+        self.assert_one_line(
+            self.run_at("chat", "say whales" + " krill" * 400), "1024 tokens", "shorten"
+        )
         self.assert_one_line(self.run_at("chat", "hello", path="/v9"), "404", "base_url")
-        self.assert_one_line(self.run_at("chat", "--set", "max_retries=0", "say nothing"), "empty answer")
+        self.assert_one_line(
+            self.run_at("chat", "--set", "max_retries=0", "say nothing"), "empty answer"
+        )
         self.assert_one_line(self.run_at("balance"), "balance")
         gone = finback(
-            "chat", "--model", "llama-server:m", "--set", "base_url=http://127.0.0.1:1/v1", "--set", "max_retries=0", "x"
+            "chat",
+            "--model",
+            "llama-server:m",
+            "--set",
+            "base_url=http://127.0.0.1:1/v1",
+            "--set",
+            "max_retries=0",
+            "x",
         )
         self.assert_one_line(gone, "127.0.0.1:1", "base_url")
 

@@ -28,7 +28,11 @@ class ProxyTest(RealTest):
         options.setdefault("max_retries", 0)
         path = "" if options["wire_format"] == "anthropic" else "/v1"
         return Client(
-            self, model=f"{provider}:{model}", base_url=(url or PROXY.url) + path, service_stream=self.stream, **options
+            self,
+            model=f"{provider}:{model}",
+            base_url=(url or PROXY.url) + path,
+            service_stream=self.stream,
+            **options,
         )
 
 
@@ -48,7 +52,10 @@ class EachWay:
             self.skipTest("the proxy cannot count reasoning that a handler streams there")
         answer = self.client("think").chat("hello")
         self.assert_done(answer, "stop")
-        self.assertEqual((answer.text("reasoning"), answer.text()), ("Whales filter water.", "Baleen whales eat krill."))
+        self.assertEqual(
+            (answer.text("reasoning"), answer.text()),
+            ("Whales filter water.", "Baleen whales eat krill."),
+        )
 
     def test_a_call_after_text(self):
         answer = self.client("call").chat("hello", tools=TOOLS)
@@ -59,7 +66,9 @@ class EachWay:
     def test_two_calls(self):
         answer = self.client("calls").chat("hello", tools=TOOLS)
         self.assert_done(answer, "tool_calls")
-        self.assertEqual(answer.calls(), [("get_weather", {"city": "Troms\u00f8"}), ("get_time", {})])
+        self.assertEqual(
+            answer.calls(), [("get_weather", {"city": "Troms\u00f8"}), ("get_time", {})]
+        )
 
     def test_an_answer_cut_by_its_length(self):
         answer = self.client("long").chat("hello")
@@ -87,7 +96,9 @@ class EachWay:
         answer = self.client("error-503", max_retries=1).chat("hello")
         self.assertEqual((answer.end, answer.response["service"]["attempts"]), ("service", 2))
         answer = self.client("error-400", max_retries=1).chat("hello")
-        self.assertEqual((answer.end, answer.response["service"]["attempts"]), ("invalid_request", 1))
+        self.assertEqual(
+            (answer.end, answer.response["service"]["attempts"]), ("invalid_request", 1)
+        )
 
     def test_a_failure_in_the_middle_keeps_what_came(self):
         answer = self.client("broken", max_retries=2).chat("hello")
@@ -115,11 +126,17 @@ class EachWay:
         self.assert_done(answer, "stop")
         # On its way through to Messages the proxy loses the reasoning.
         reasoning = "" if self.wire_format == "anthropic" else "Whales filter water."
-        self.assertEqual((answer.text("reasoning"), answer.text()), (reasoning, "Baleen whales eat krill."))
+        self.assertEqual(
+            (answer.text("reasoning"), answer.text()), (reasoning, "Baleen whales eat krill.")
+        )
         self.assertEqual((answer.usage[0], answer.usage[2]), (28, 9))
 
     def test_a_conversation_with_calls_at_another_server(self):
-        request = {"messages": [{"role": "user", "content": "say pair"}], "tools": TOOLS, "temperature": 0}
+        request = {
+            "messages": [{"role": "user", "content": "say pair"}],
+            "tools": TOOLS,
+            "temperature": 0,
+        }
         answers = self.client("llama").answers({"chat": request, "replies": ["-4 degrees"]})
         self.assert_done(answers[0], "tool_calls")
         self.assertEqual(answers[0].calls(), [("get_weather", {"city": "Oslo"}), ("get_time", {})])
@@ -157,7 +174,9 @@ class EachWay:
 for wire_format in FORMATS:
     for stream in (1, 0):
         name = f"{wire_format.capitalize()}{'Streamed' if stream else 'Whole'}"
-        globals()[name] = type(name, (EachWay, ProxyTest), {"wire_format": wire_format, "stream": stream})
+        globals()[name] = type(
+            name, (EachWay, ProxyTest), {"wire_format": wire_format, "stream": stream}
+        )
 
 
 class Mocks(ProxyTest):
