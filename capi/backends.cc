@@ -78,6 +78,8 @@ std::string CostReport(const EngineOptions& options, const char* query_json) {
   return CostReportJson(options.service, query_json);
 }
 
+std::string Services(const EngineOptions& options) { return KnownServicesJson(options.service); }
+
 std::string BuildInfoJson() {
   std::string out;
   JsonWriter json(&out);

@@ -16,6 +16,9 @@ std::shared_ptr<Backend> OpenBackend(EngineOptions* options);
 // What the ledger of the options says; see finback_cost_report().
 std::string CostReport(const EngineOptions& options, const char* query_json);
 
+// What is known of services without asking; see finback_services().
+std::string Services(const EngineOptions& options);
+
 // {"version", "compiler", "isas_compiled", "isa"}
 std::string BuildInfoJson();
 

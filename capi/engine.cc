@@ -109,6 +109,12 @@ finback_text* finback_engine_balance(finback_engine* self) {
                               [&] { return NewText(Require(self, "self").backend->Balance()); });
 }
 
+finback_text* finback_services(const finback_options* options) {
+  return Guard<finback_text*>(nullptr, [&] {
+    return NewText(finback::Services(finback::ToEngineOptions(Require(options, "options"))));
+  });
+}
+
 finback_text* finback_cost_report(const finback_options* options, const char* query_json) {
   return Guard<finback_text*>(nullptr, [&] {
     const finback::EngineOptions chosen = finback::ToEngineOptions(Require(options, "options"));

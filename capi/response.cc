@@ -11,11 +11,8 @@ namespace {
 constexpr float kNever = -9999.0f;  // what the service sends for a probability of zero
 
 void WriteToken(int32_t id, float logprob, const std::string& bytes, JsonWriter* json) {
-  std::string text;  // a token may be part of a character
-  Utf8Stream stream;
-  stream.Push(bytes, &text);
-  stream.Finish(&text);
-  json->Key("token").String(text).Key("id").Integer(id);
+  // A token may be part of a character.
+  json->Key("token").String(ValidUtf8(bytes)).Key("id").Integer(id);
   json->Key("logprob").Number(std::isfinite(logprob) ? logprob : kNever);
   json->Key("bytes").BeginList();
   for (const char c : bytes) json->Integer(static_cast<unsigned char>(c));
@@ -109,8 +106,9 @@ void ResponseBuilder::Add(const Event& event) {
   }
 }
 
-void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* out) const {
-  JsonWriter json(out);
+std::string ResponseBuilder::Message(const ServiceAnswer* service) const {
+  std::string out;
+  JsonWriter json(&out);
   json.BeginObject();
   json.Key("role").String("assistant").Key("content").String(content_);
   json.Key("reasoning_content");
@@ -129,6 +127,7 @@ void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* ou
     json.EndList();
   }
   json.EndObject();
+  return out;
 }
 
 std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* service) const {
@@ -152,9 +151,7 @@ std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* servi
     json.EndObject();
   }
   if (chat) {
-    std::string message;
-    WriteMessage(service, &message);
-    json.Key("message").Raw(message);
+    json.Key("message").Raw(Message(service));
   } else {
     json.Key("text").String(content_);
   }

@@ -16,6 +16,8 @@ class ResponseBuilder {
   void Add(const Event& event);
   // `service`: what a service said of the answer, or nullptr.
   std::string Json(const Usage& usage, const ServiceAnswer* service) const;
+  // The message in it.
+  std::string Message(const ServiceAnswer* service) const;
   const std::string& finish_reason() const { return finish_reason_; }
 
  private:
@@ -24,7 +26,6 @@ class ResponseBuilder {
     std::string id, name, arguments;
   };
   Call* FindCall(int32_t tool_index);
-  void WriteMessage(const ServiceAnswer* service, std::string* out) const;
 
   Shape shape_ = Shape::kChat;
   std::string model_, id_, finish_reason_;

@@ -149,6 +149,14 @@ const char* finback_stream_response(const finback_stream* self) {
   });
 }
 
+const char* finback_stream_message(const finback_stream* self) {
+  return Guard<const char*>("{}", [&] {
+    Require(self, "self");
+    self->message_json = self->response.Message(self->stream->service());
+    return self->message_json.c_str();
+  });
+}
+
 finback_status finback_stream_usage(const finback_stream* self, finback_usage* usage) {
   return GuardStatus([&] {
     Require(self, "self");

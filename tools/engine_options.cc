@@ -1,5 +1,6 @@
 #include "tools/engine_options.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "tools/failure.h"
@@ -56,6 +57,12 @@ void EngineOptions::AddService(CLI::App* command) {
 
 void EngineOptions::Set(const std::string& name, const std::string& value) {
   more_.emplace_back(name, value);
+}
+
+bool EngineOptions::has_model() const {
+  return !model_.empty() || std::any_of(named_.begin(), named_.end(), [](const std::string& named) {
+    return named.rfind("base_url=", 0) == 0 || named.rfind("model=", 0) == 0;
+  });
 }
 
 std::string EngineOptions::Model() const {

@@ -31,6 +31,8 @@ class EngineOptions {
   // Opens the engine; `progress` must outlive it.
   EngineHandle Open(ProgressLine* progress) const;
 
+  // Whether the command line itself names a model or a service.
+  bool has_model() const;
   bool has_context() const { return !context_.empty(); }
 
  private:

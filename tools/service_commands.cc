@@ -26,44 +26,89 @@ std::string TextOf(const TextHandle& text) {
   return {finback_text_data(text.get()), finback_text_size(text.get())};
 }
 
-int RunModels(const AskOptions& options) {
-  ProgressLine progress;
-  const EngineHandle engine = options.engine.Open(&progress);
-  const std::string answer = TextOf(TextHandle(Checked(finback_engine_models(engine.get()))));
-  if (options.json) {
+// What a command asks and how a person reads it.
+struct Question {
+  const char *name, *help;
+  finback_text* (*ask)(finback_engine*);
+  void (*show)(const Json& answer);
+};
+
+void ShowModels(const Json& answer) {
+  const Json models = answer.is_array() ? answer : answer.value("data", Json::array());
+  std::vector<std::string> ids;
+  for (const Json& model : models) {
+    if (model.is_object()) ids.push_back(model.value("id", ""));
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const std::string& id : ids) WriteOut(id + "\n");
+}
+
+void ShowBalance(const Json& answer) {
+  for (const Json& row : answer.value("balance_infos", Json::array())) {
+    WriteOut(row.value("total_balance", "?") + " " + row.value("currency", "") + " (granted " +
+             row.value("granted_balance", "?") + ", topped up " +
+             row.value("topped_up_balance", "?") + ")\n");
+  }
+  if (!answer.value("is_available", true)) WriteOut("not enough to be answered\n");
+}
+
+constexpr Question kModels = {"models", "List the models of a service, or those known without one",
+                              finback_engine_models, ShowModels};
+constexpr Question kBalance = {"balance", "Show the balance at a service", finback_engine_balance,
+                               ShowBalance};
+
+void Show(const std::string& answer, bool json, void (*show)(const Json&)) {
+  if (json) {
     WriteOut(answer + "\n");
   } else {
-    const Json list = ParseJson(answer, "the service's answer");
-    const Json models = list.is_array() ? list : list.value("data", Json::array());
-    std::vector<std::string> ids;
-    for (const Json& model : models) {
-      if (model.is_object()) ids.push_back(model.value("id", ""));
-    }
-    std::sort(ids.begin(), ids.end());
-    for (const std::string& id : ids) WriteOut(id + "\n");
+    show(ParseJson(answer, "the answer"));
   }
   FlushOut();
+}
+
+int Ask(const Question& question, const AskOptions& options) {
+  ProgressLine progress;
+  const EngineHandle engine = options.engine.Open(&progress);
+  Show(TextOf(TextHandle(Checked(question.ask(engine.get())))), options.json, question.show);
   return kExitOk;
 }
 
-int RunBalance(const AskOptions& options) {
-  ProgressLine progress;
-  const EngineHandle engine = options.engine.Open(&progress);
-  const std::string answer = TextOf(TextHandle(Checked(finback_engine_balance(engine.get()))));
-  if (options.json) {
-    WriteOut(answer + "\n");
-  } else {
-    const Json balance = ParseJson(answer, "the service's answer");
-    for (const Json& row : balance.value("balance_infos", Json::array())) {
-      WriteOut(row.value("total_balance", "?") + " " + row.value("currency", "") + " (granted " +
-               row.value("granted_balance", "?") + ", topped up " +
-               row.value("topped_up_balance", "?") + ")\n");
-    }
-    if (!balance.value("is_available", true)) WriteOut("not enough to be answered\n");
+std::string Tokens(const Json& count) {
+  return count.is_number_integer() ? std::to_string(count.get<int64_t>()) : "-";
+}
+
+void ShowKnown(const Json& known) {
+  char line[512];
+  std::snprintf(line, sizeof line, "%-56s %10s %10s\n", "model", "context", "output");
+  WriteOut(line);
+  for (const Json& model : known.value("models", Json::array())) {
+    if (model.value("refused", false)) continue;
+    std::snprintf(line, sizeof line, "%-56.256s %10s %10s\n", model.value("model", "").c_str(),
+                  Tokens(model.value("context_tokens", Json())).c_str(),
+                  Tokens(model.value("max_output_tokens", Json())).c_str());
+    WriteOut(line);
   }
-  FlushOut();
+  WriteOut("\n");
+  std::snprintf(line, sizeof line, "%-20s %-26s %s\n", "service", "key from", "address");
+  WriteOut(line);
+  for (const Json& service : known.value("services", Json::array())) {
+    const Json variables = service.value("key_variables", Json::array());
+    const Json address = service.value("base_url", Json());
+    std::snprintf(line, sizeof line, "%-20s %-26s %.300s\n", service.value("name", "").c_str(),
+                  variables.empty() ? "-" : variables[0].get<std::string>().c_str(),
+                  address.is_string() ? address.get<std::string>().c_str() : "--set base_url=URL");
+    WriteOut(line);
+  }
+}
+
+int RunModels(const AskOptions& options) {
+  if (options.engine.has_model()) return Ask(kModels, options);
+  const OptionsHandle library = options.engine.Options();
+  Show(TextOf(TextHandle(Checked(finback_services(library.get())))), options.json, ShowKnown);
   return kExitOk;
 }
+
+int RunBalance(const AskOptions& options) { return Ask(kBalance, options); }
 
 std::string Cell(const Json& row, const char* name) {
   const Json value = row.value(name, Json());
@@ -116,19 +161,14 @@ int RunCost(CostOptions options) {
   if (!options.until.empty()) query["until"] = options.until;
   const std::string report =
       TextOf(TextHandle(Checked(finback_cost_report(library.get(), DumpJson(query).c_str()))));
-  if (options.json) {
-    WriteOut(report + "\n");
-  } else {
-    WriteTable(ParseJson(report, "the report"));
-  }
-  FlushOut();
+  Show(report, options.json, WriteTable);
   return kExitOk;
 }
 
-void AddAsk(CLI::App* app, Action* action, const char* name, const char* help,
+void AddAsk(CLI::App* app, Action* action, const Question& question,
             int (*run)(const AskOptions&)) {
   auto options = std::make_shared<AskOptions>();
-  CLI::App* command = app->add_subcommand(name, help);
+  CLI::App* command = app->add_subcommand(question.name, question.help);
   options->engine.AddModel(command, ModelArgument::kPositional);
   options->engine.AddService(command);
   command->add_flag("--json", options->json, "Print the service's answer as it came");
@@ -138,8 +178,8 @@ void AddAsk(CLI::App* app, Action* action, const char* name, const char* help,
 }  // namespace
 
 void AddServiceCommands(CLI::App* app, Action* action) {
-  AddAsk(app, action, "models", "List the models of a service", RunModels);
-  AddAsk(app, action, "balance", "Show the balance at a service", RunBalance);
+  AddAsk(app, action, kModels, RunModels);
+  AddAsk(app, action, kBalance, RunBalance);
   auto options = std::make_shared<CostOptions>();
   CLI::App* command = app->add_subcommand("cost", "Report what was spent at services");
   options->engine.AddLedger(command)->required();

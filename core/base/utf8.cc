@@ -99,4 +99,12 @@ void Utf8Stream::Finish(std::string* out) {
   pending_.clear();
 }
 
+std::string ValidUtf8(std::string_view bytes) {
+  std::string text;
+  Utf8Stream stream;
+  stream.Push(bytes, &text);
+  stream.Finish(&text);
+  return text;
+}
+
 }  // namespace finback

@@ -13,6 +13,9 @@ inline constexpr size_t kValidUtf8 = static_cast<size_t>(-1);
 // Overlong forms, surrogates and code points beyond U+10FFFF are invalid.
 size_t FindInvalidUtf8(std::string_view text);
 
+// `bytes` with what is no UTF-8 replaced, as the stream below does.
+std::string ValidUtf8(std::string_view bytes);
+
 // Takes bytes as they come; gives out the longest valid prefix. Bytes that can no longer become a
 // character are replaced by U+FFFD, one per maximal ill-formed subpart.
 class Utf8Stream {

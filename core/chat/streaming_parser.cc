@@ -7,6 +7,7 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/chat/completion_parser.h"
+#include "core/chat/literal.h"
 #include "core/chat/wire_strings.h"
 
 namespace finback {
@@ -26,10 +27,6 @@ constexpr std::string_view kTagStart = "<\uFF5CDSML\uFF5C";
 constexpr std::string_view kTagClose = "</\uFF5CDSML\uFF5C";
 constexpr std::string_view kLeadIns[] = {"\n\n<", "\n<", "</", "<"};
 
-bool EndsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 size_t SkipSpace(std::string_view text, size_t begin) {
   size_t i = begin;
   while (i < text.size() && i - begin < kLongestTag &&
@@ -45,18 +42,6 @@ size_t HeldLength(std::string_view text, std::string_view marker) {
     if (text.substr(text.size() - n) == marker.substr(0, n)) return n;
   }
   return 0;
-}
-
-enum class Match { kFails, kYes, kNeedMore };
-
-// Matches `literal` at `*i` and steps over it.
-Match Literal(std::string_view text, std::string_view literal, size_t* i) {
-  const std::string_view rest = text.substr(*i, literal.size());
-  if (rest == literal) {
-    *i += literal.size();
-    return Match::kYes;
-  }
-  return rest == literal.substr(0, rest.size()) ? Match::kNeedMore : Match::kFails;
 }
 
 // `\s*WORD\s*=\s*"` at `*i`.
@@ -354,7 +339,7 @@ bool CompletionParser::State::Text() {
     const std::string_view before = window.substr(delivered, begin - delivered);
     std::string_view lead;
     for (std::string_view candidate : kLeadIns) {
-      if (lead.empty() && EndsWith(before, candidate)) lead = candidate;
+      if (lead.empty() && before.ends_with(candidate)) lead = candidate;
     }
     begin -= lead.size();
     tag_closes = lead == "</";
@@ -514,8 +499,8 @@ bool CompletionParser::State::Invoke() {
     Take(text.size() - std::max(held, HeldLength(text, wire::kEos)));
     return false;
   }
-  const bool closes = EndsWith(text.substr(0, tag), "</");
-  const bool opens = EndsWith(text.substr(0, tag), "<");
+  const bool closes = text.substr(0, tag).ends_with("</");
+  const bool opens = text.substr(0, tag).ends_with("<");
   const size_t begin = tag - (closes ? 2 : opens ? 1 : 0);
   return InvokeTag(begin, tag + wire::kDsml.size(), closes);
 }
@@ -597,7 +582,7 @@ bool CompletionParser::State::Value() {
   }
   // An end-of-sentence marker is part of a value if more text follows, and no text if none does.
   size_t held = std::max(HeldLength(text, wire::kParameterClose), HeldLength(text, wire::kEos));
-  ended_in_value = EndsWith(text, wire::kEos);
+  ended_in_value = text.ends_with(wire::kEos);
   if (ended_in_value) held = wire::kEos.size();
   const bool is_markup =
       text.substr(text.size() - held).find(wire::kDsml) != std::string_view::npos;

@@ -1,12 +1,10 @@
 #include "core/model/split_pattern.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <new>
 
+#include "core/base/pcre2_handles.h"
 #include "core/base/status.h"
 #include "core/model/pattern_dialect.h"
 
@@ -17,27 +15,6 @@ namespace {
 constexpr uint32_t kHeapLimitKib = 64 * 1024;
 constexpr uint32_t kMaxGroupDepth = 100;
 
-struct FreePcre2 {
-  void operator()(pcre2_code* p) const { pcre2_code_free(p); }
-  void operator()(pcre2_compile_context* p) const { pcre2_compile_context_free(p); }
-  void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
-  void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, FreePcre2>;
-
-template <typename T>
-Owned<T> OrBadAlloc(T* pointer) {
-  if (pointer == nullptr) throw std::bad_alloc();
-  return Owned<T>(pointer);
-}
-
-std::string Pcre2Message(int code) {
-  PCRE2_UCHAR buffer[160] = {};
-  pcre2_get_error_message(code, buffer, sizeof buffer / sizeof buffer[0]);
-  return reinterpret_cast<const char*>(buffer);
-}
-
 // Steps of backtracking that one start of a match may take. Honest patterns need a few per byte
 // (the longest run of white space is gone through twice); an exponential one hits this at once.
 uint32_t MatchLimit(size_t text_bytes) {
@@ -47,12 +24,12 @@ uint32_t MatchLimit(size_t text_bytes) {
 }  // namespace
 
 struct SplitPattern::Compiled {
-  Owned<pcre2_code> code;
+  OwnedPcre2<pcre2_code> code;
 };
 
 struct SplitPattern::Scratch::Data {
-  Owned<pcre2_match_data> match = OrBadAlloc(pcre2_match_data_create(1, nullptr));
-  Owned<pcre2_match_context> context = OrBadAlloc(pcre2_match_context_create(nullptr));
+  OwnedPcre2<pcre2_match_data> match = OrBadAlloc(pcre2_match_data_create(1, nullptr));
+  OwnedPcre2<pcre2_match_context> context = OrBadAlloc(pcre2_match_context_create(nullptr));
 };
 
 SplitPattern::Scratch::Scratch() : data_(std::make_unique<Data>()) {

@@ -53,13 +53,9 @@ constexpr Rule kRules[] = {
     {"weight_scale_inv", "scale"},
 };
 
-bool StartsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 // `text` begins with these whole parts.
 bool BeginsWithParts(std::string_view text, std::string_view parts) {
-  return StartsWith(text, parts) && (text.size() == parts.size() || text[parts.size()] == '.');
+  return text.starts_with(parts) && (text.size() == parts.size() || text[parts.size()] == '.');
 }
 
 // The fused tensors carry no ".weight" of their own; their scales have it in front.
@@ -73,7 +69,7 @@ constexpr struct {
 
 std::string PublishedName(std::string_view stored) {
   constexpr std::string_view kPrefix = "model.";
-  if (StartsWith(stored, kPrefix)) stored.remove_prefix(kPrefix.size());
+  if (stored.starts_with(kPrefix)) stored.remove_prefix(kPrefix.size());
   std::string published;
   published.reserve(stored.size());
   while (true) {
@@ -97,7 +93,7 @@ FusedName ParseFusedName(std::string_view published) {
   if (at == std::string_view::npos) return fused;
   const std::string_view rest = published.substr(at + kExperts.size());
   for (const auto& [name, kind] : kFused) {
-    if (!StartsWith(rest, name)) continue;
+    if (!rest.starts_with(name)) continue;
     const std::string_view suffix = rest.substr(name.size());
     if (suffix.empty() || suffix == ".weight") {
       fused.suffix = ".weight";

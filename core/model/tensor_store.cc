@@ -116,10 +116,6 @@ void CompareWithIndex(const TensorStore& store, const std::vector<ShardIndex::En
   }
 }
 
-bool StartsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 // Other tools' spellings become the published ones.
 void CorrectSpelling(TensorStore* store, std::vector<Named>* names) {
   for (Named& named : *names) {
@@ -171,7 +167,7 @@ enum class Draft : uint8_t { kNone, kOurs, kSkipped, kForeign };
 // What an mtp.* name belongs to: one of our `drafts` blocks, a copy of shared tensors that nobody
 // reads, or a draft module of another design (0731's DSpark).
 Draft Classify(std::string_view name, int32_t drafts) {
-  if (!StartsWith(name, kDraftPrefix)) return Draft::kNone;
+  if (!name.starts_with(kDraftPrefix)) return Draft::kNone;
   name.remove_prefix(kDraftPrefix.size());
   int32_t block = -1;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), block);
@@ -180,9 +176,9 @@ Draft Classify(std::string_view name, int32_t drafts) {
   name.remove_prefix(digits + 1);
   if (block >= drafts) return Draft::kForeign;
   for (const std::string_view other : {"main_proj", "main_norm", "markov_"}) {
-    if (StartsWith(name, other)) return Draft::kForeign;
+    if (name.starts_with(other)) return Draft::kForeign;
   }
-  return StartsWith(name, "emb") || name == "head.weight" ? Draft::kSkipped : Draft::kOurs;
+  return name.starts_with("emb") || name == "head.weight" ? Draft::kSkipped : Draft::kOurs;
 }
 
 void LeaveOutDrafts(int32_t drafts, std::vector<Named>* names, bool* foreign_drafts) {

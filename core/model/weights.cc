@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::string_view kExpertsPart = "ffn.experts.";
 
-bool StartsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 }  // namespace
 
 struct Weights::Impl {
@@ -64,8 +60,8 @@ struct Weights::Impl {
   void CheckPrefix(const std::string& prefix, const std::string& except) {
     for (size_t i = store.LowerBound(prefix); i < store.tensors.size(); ++i) {
       const std::string_view name = store.tensors[i].name;
-      if (!StartsWith(name, prefix)) break;
-      if (except.empty() || !StartsWith(name, except)) CheckTensor(i, Convert::kYes, nullptr);
+      if (!name.starts_with(prefix)) break;
+      if (except.empty() || !name.starts_with(except)) CheckTensor(i, Convert::kYes, nullptr);
     }
   }
 

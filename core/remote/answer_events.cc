@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/engine/json_writer.h"
 #include "core/remote/tool_arguments.h"

@@ -27,16 +27,4 @@ std::string Conversation::Compare(std::string_view body) {
       found->matched + found->lost);
 }
 
-void Conversation::Count(int64_t prompt_tokens, int64_t cached_tokens) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  prompt_tokens_ += prompt_tokens;
-  cached_tokens_ += cached_tokens;
-}
-
-double Conversation::CacheHitRatio() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (prompt_tokens_ == 0) return -1;
-  return static_cast<double>(cached_tokens_) / static_cast<double>(prompt_tokens_);
-}
-
 }  // namespace finback

@@ -2,7 +2,6 @@
 // requests repeat each other, because that is what the service's cache goes by.
 #pragma once
 
-#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -20,16 +19,10 @@ class Conversation {
   // Before a request is sent: "" or, in words, where it stops repeating the one before.
   std::string Compare(std::string_view body);
 
-  // After an answer.
-  void Count(int64_t prompt_tokens, int64_t cached_tokens);
-  // Of all prompts so far; -1 without any.
-  double CacheHitRatio() const;
-
  private:
   std::string id_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   PromptPrefix prefix_;
-  int64_t prompt_tokens_ = 0, cached_tokens_ = 0;
 };
 
 }  // namespace finback

@@ -1,30 +1,22 @@
 #include <cinttypes>
 #include <limits>
 
-#include "core/base/file_map.h"
 #include "core/engine/json_fields.h"
 #include "core/engine/json_writer.h"
 #include "core/remote/ledger.h"
+#include "core/remote/provider.h"
 #include "core/remote/remote_backend.h"
 
 namespace finback {
 namespace {
 
-constexpr size_t kMostFileBytes = 16u << 20;
-constexpr const char* kGroups[] = {"day", "model",    "key",         "user",
-                                   "tag", "provider", "conversation"};  // by CostGroup
-
-std::string ReadOptional(const std::string& path) {
-  return path.empty() ? std::string() : ReadFile(path, kMostFileBytes);
-}
-
 CostGroup ReadGroup(JsonFields* fields) {
   const std::string* name = fields->FindString("group_by");
   if (name == nullptr) return CostGroup::kDay;
   std::string known;
-  for (size_t i = 0; i < std::size(kGroups); ++i) {
-    if (*name == kGroups[i]) return static_cast<CostGroup>(i);
-    known += (i > 0 ? ", " : "") + std::string(kGroups[i]);
+  for (size_t i = 0; i < std::size(kCostGroupNames); ++i) {
+    if (*name == kCostGroupNames[i]) return static_cast<CostGroup>(i);
+    known += (i > 0 ? ", " : "") + std::string(kCostGroupNames[i]);
   }
   FailAt("group_by", "must be one of " + known + ", got \"" + Shown(*name) + "\"");
 }
@@ -57,7 +49,7 @@ std::string CostReportJson(const ServiceOptions& options, std::string_view query
   const std::unique_ptr<Ledger> ledger = Ledger::Open(std::move(settings));
   if (!reprice) return ledger->ReportJson(group, since, until);
   const Repricing changes = ledger->Reprice(
-      PriceTable::Load(ReadOptional(options.prices_file), ReadOptional(options.calendar_file)));
+      PriceTable::Load(ReadTableFile(options.prices_file), ReadTableFile(options.calendar_file)));
   std::string out = ledger->ReportJson(group, since, until);
   out.pop_back();  // its closing bracket
   out += ", \"repriced\": ";

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/remote/clock.h"
 
 namespace finback {
 namespace {
@@ -14,26 +15,8 @@ constexpr size_t kMostErrorBytes = 1u << 20;
 // Characters per token, for what is reserved before a service has counted: it errs on the dear
 // side (remote API 2.3).
 constexpr int64_t kCharactersPerToken = 3;
-
-int64_t NowMs() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
-const std::string* FindHeader(const HeaderList& headers, std::string_view name) {
-  for (const auto& [key, value] : headers) {
-    if (key == name) return &value;
-  }
-  return nullptr;
-}
-
-std::string RequestId(const HeaderList& headers) {
-  for (const char* name : {"x-ds-trace-id", "x-request-id", "x-deepseek-request-id", "request-id",
-                           "x-generation-id"}) {
-    if (const std::string* value = FindHeader(headers, name)) return *value;
-  }
-  return "";
-}
+// The end of a body may come after its last event; longer than this is slower than to connect anew.
+constexpr int64_t kTrailingMs = 50;
 
 bool IsText(EventKind kind) {
   return kind == EventKind::kReasoning || kind == EventKind::kContent ||
@@ -99,12 +82,12 @@ void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
   wait.cancelled = &cancellation_.flag();
   lease_ =
       service_.limiter().Acquire(target_.key_label, target_.model, service_.Ceiling(target_), wait);
-  Reserve(request, call);
+  Reserve(call);
   Open(call);
 }
 
-void Exchange::Reserve(const Request& request, const WireCall& call) {
-  sent_ms_ = NowMs();
+void Exchange::Reserve(const WireCall& call) {
+  sent_ms_ = UnixMs();
   prompt_estimate_ = static_cast<int64_t>(call.body.size()) / kCharactersPerToken + 1;
   if (service_.ledger() == nullptr) return;
   Attempt row;
@@ -120,7 +103,7 @@ void Exchange::Reserve(const Request& request, const WireCall& call) {
   row.sent_ms = sent_ms_;
   row.reserve_pico = service_.prices()
                          .WorstCase(row.price_provider, row.price_model, sent_ms_, prompt_estimate_,
-                                    plan_.max_tokens * request.answers)
+                                    plan_.max_tokens)
                          .pico;
   ledger_id_ = service_.ledger()->Begin(row);
 }
@@ -140,11 +123,11 @@ void Exchange::Open(const WireCall& call) {
 void Exchange::CheckStatus() {
   status_ = transfer_->Status();
   const HeaderList& headers = transfer_->headers();
-  request_id_ = RequestId(headers);
+  request_id_ = RequestIdOf(headers);
   if (recording_ != nullptr) recording_->Response(status_, headers);
   if (status_ >= 200 && status_ < 300) {
-    const std::string* type = FindHeader(headers, "content-type");
-    if (type != nullptr && type->find("event-stream") != std::string::npos) body_ = Body::kEvents;
+    const std::string_view type = HeaderOf(headers, "content-type");
+    if (type.find("event-stream") != std::string_view::npos) body_ = Body::kEvents;
     return;
   }
   std::string body;
@@ -209,9 +192,7 @@ void Exchange::NoteProgress(const std::vector<Event>& events, size_t from) {
   }
   if (token) transfer_->TokenSeen();
   if (ledger_id_ == 0 || !token) return;
-  const Usage now = usage();
-  const Cost cost =
-      service_.prices().PriceOf(now, target_.provider.prices, PriceId(target_), sent_ms_, NowMs());
+  const Cost cost = CostOf(usage(), UnixMs());
   if (!cost.known) return;
   Book([&](Ledger* ledger) {
     if (const auto excess = ledger->Running(ledger_id_, cost.pico)) {
@@ -242,31 +223,33 @@ Usage Exchange::usage() const {
   return estimate;
 }
 
+Cost Exchange::CostOf(const Usage& usage, int64_t ended_ms) const {
+  return service_.prices().PriceOf(usage, target_.provider.prices, PriceId(target_), sent_ms_,
+                                   ended_ms);
+}
+
 Outcome Exchange::MakeOutcome() const {
   Outcome outcome;
   outcome.usage = usage();
-  outcome.ended_ms = NowMs();
+  outcome.ended_ms = UnixMs();
   outcome.http_status = status_;
   outcome.request_id = request_id_;
   if (decoder_ != nullptr) {
     outcome.model_served = decoder_->response().model;
     outcome.fingerprint = decoder_->response().fingerprint;
   }
-  outcome.cost = service_.prices().PriceOf(outcome.usage, target_.provider.prices, PriceId(target_),
-                                           sent_ms_, outcome.ended_ms);
+  outcome.cost = CostOf(outcome.usage, outcome.ended_ms);
   return outcome;
 }
 
 void Exchange::End() {
+  transfer_->Finish(kTrailingMs);
   cancellation_.Attach(nullptr);
   const Outcome outcome = MakeOutcome();
   cost_ = outcome.cost;
   settled_ = true;
   estimated_ = !decoder_->response().has_usage;
   if (recording_ != nullptr) recording_->Close();
-  if (conversation_ != nullptr && !estimated_) {
-    conversation_->Count(outcome.usage.prompt_tokens, outcome.usage.cached_tokens);
-  }
   if (ledger_id_ != 0) {
     const int64_t id = std::exchange(ledger_id_, 0);
     Book([&](Ledger* ledger) {
@@ -275,10 +258,6 @@ void Exchange::End() {
   }
   lease_.Succeeded();
   lease_.Release();
-}
-
-void Exchange::Linger() noexcept {
-  if (settled_ && transfer_ != nullptr) transfer_->Finish();
 }
 
 void Exchange::Fail(const Failure& failure) {

@@ -34,8 +34,6 @@ class Exchange {
 
   // More of the answer; false at its end, after kFinish. Throws the failure that ends it.
   bool Read(std::vector<Event>* events);
-  // After the end: lets the connection serve again.
-  void Linger() noexcept;
 
   // Books what was spent until the failure.
   void Fail(const Failure& failure);
@@ -48,7 +46,7 @@ class Exchange {
  private:
   enum class Body : uint8_t { kUnknown, kEvents, kWhole };
 
-  void Reserve(const Request& request, const WireCall& call);
+  void Reserve(const WireCall& call);
   void Open(const WireCall& call);
   void CheckStatus();
   void Take(std::string_view bytes, std::vector<Event>* events);
@@ -56,6 +54,7 @@ class Exchange {
   void CheckModel(size_t place, std::vector<Event>* events);
   void End();
   void Book(const std::function<void(Ledger*)>& entry);
+  Cost CostOf(const Usage& usage, int64_t ended_ms) const;
   Outcome MakeOutcome() const;
 
   Service& service_;

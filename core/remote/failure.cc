@@ -8,6 +8,7 @@
 #include <ctime>
 #include <iterator>
 
+#include "core/base/ascii.h"
 #include "core/base/utf8.h"
 #include "core/engine/json_writer.h"
 
@@ -74,28 +75,10 @@ const KindRow& RowOf(FailureKind kind) { return kKinds[static_cast<size_t>(kind)
 
 // --- Text -----------------------------------------------------------------------------------
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string Lowered(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), Lower);
-  return lower;
-}
-
-std::string_view Trimmed(std::string_view text) {
+std::string_view WithoutMark(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::string ValidUtf8(std::string_view text) {
-  Utf8Stream stream;
-  std::string valid;
-  stream.Push(text, &valid);
-  stream.Finish(&valid);
-  return valid;
+  return text;
 }
 
 // Never cuts inside a character of valid UTF-8.
@@ -201,7 +184,7 @@ ErrorText ReadError(const Json& document) {
 
 // The title of a page that a proxy sent in the service's place.
 std::string TitleOf(std::string_view html) {
-  const std::string lower = Lowered(html);
+  const std::string lower = LowerAscii(html);
   const size_t tag = lower.find("<title");
   const size_t begin = tag == std::string::npos ? tag : lower.find('>', tag);
   const size_t end = begin == std::string::npos ? begin : lower.find("</title", begin);
@@ -209,7 +192,7 @@ std::string TitleOf(std::string_view html) {
 }
 
 ErrorText ReadBody(std::string_view body) {
-  std::string_view trimmed = Trimmed(body);
+  std::string_view trimmed = Trimmed(WithoutMark(body));
   // Gateways end what should have been a stream as if it had begun.
   constexpr std::string_view kStreamEnd = "data: [DONE]";
   if (trimmed.ends_with(kStreamEnd)) trimmed.remove_suffix(kStreamEnd.size());
@@ -392,13 +375,6 @@ FailureKind KindOf(int status, std::string_view lower_text) {
 
 // --- Headers --------------------------------------------------------------------------------
 
-std::string_view HeaderOf(const HeaderList& headers, std::string_view name) {
-  for (const auto& [key, value] : headers) {
-    if (key == name) return Trimmed(value);
-  }
-  return {};
-}
-
 // -1: no number that is not negative.
 int64_t Milliseconds(std::string_view text, double unit) {
   double value = 0;
@@ -424,12 +400,15 @@ int64_t RetryAfterMs(const HeaderList& headers) {
   return std::clamp<int64_t>(wait, 0, kLongestWaitMs / 1000) * 1000;
 }
 
+std::string TidyId(std::string id) {
+  id.erase(std::remove_if(id.begin(), id.end(), [](char c) { return c <= 0x20 || c >= 0x7F; }),
+           id.end());
+  CutTo(kMaxIdBytes, &id);
+  return Redact(id);
+}
+
 std::string RequestId(const HeaderList& headers, const ErrorText& text) {
-  std::string id;
-  for (const char* name : {"x-ds-trace-id", "x-request-id", "x-deepseek-request-id", "request-id",
-                           "x-generation-id"}) {
-    if (id.empty()) id = HeaderOf(headers, name);
-  }
+  std::string id = RequestIdOf(headers);
   if (id.empty()) id = text.request_id;
   constexpr std::string_view kMark = "[trace_id=";
   const size_t mark = text.message.find(kMark);
@@ -438,10 +417,7 @@ std::string RequestId(const HeaderList& headers, const ErrorText& text) {
     const size_t end = text.message.find(']', begin);
     if (end != std::string::npos) id = text.message.substr(begin, end - begin);
   }
-  id.erase(std::remove_if(id.begin(), id.end(), [](char c) { return c <= 0x20 || c >= 0x7F; }),
-           id.end());
-  CutTo(kMaxIdBytes, &id);
-  return Redact(id);
+  return TidyId(std::move(id));
 }
 
 // --- Classification -------------------------------------------------------------------------
@@ -465,7 +441,7 @@ const char* NextStep(FailureKind kind, int status) {
 
 // `status` classifies; `http_status` is what the answer had.
 Failure Classify(int status, int http_status, const ErrorText& text, const HeaderList& headers) {
-  const std::string lower = Lowered(text.message + " " + text.type + " " + text.code);
+  const std::string lower = LowerAscii(text.message + " " + text.type + " " + text.code);
   Failure failure;
   failure.kind = KindOf(status, lower);
   failure.http_status = http_status;
@@ -492,7 +468,7 @@ Failure Classify(int status, int http_status, const ErrorText& text, const Heade
 
 int StatusOfType(const ErrorText& text) {
   if (text.status != 0) return text.status;
-  const std::string type = Lowered(text.type), code = Lowered(text.code);
+  const std::string type = LowerAscii(text.type), code = LowerAscii(text.code);
   for (const TypeRow& row : kTypes) {
     if (type.find(row.part) != std::string::npos || code.find(row.part) != std::string::npos) {
       return row.status;
@@ -562,7 +538,7 @@ Named NamedToken(std::string_view rest) {
   constexpr Name kNames[] = {{"bearer", " \t"}, {"x-api-key", " \t:=\"'"}};
   for (const Name& name : kNames) {
     if (rest.size() <= name.text.size()) continue;
-    if (Lowered(rest.substr(0, name.text.size())) != name.text) continue;
+    if (LowerAscii(rest.substr(0, name.text.size())) != name.text) continue;
     const std::string_view after = rest.substr(name.text.size());
     const size_t gap = std::min(after.find_first_not_of(name.separators), after.size());
     const size_t token = RunLength(after.substr(gap), IsTokenChar);
@@ -581,6 +557,22 @@ size_t MaskedLength(std::string_view rest) {
 }
 
 }  // namespace
+
+std::string_view HeaderOf(const HeaderList& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return Trimmed(value);
+  }
+  return {};
+}
+
+std::string RequestIdOf(const HeaderList& headers) {
+  for (const char* name : {"x-ds-trace-id", "x-request-id", "x-deepseek-request-id", "request-id",
+                           "x-generation-id"}) {
+    const std::string_view id = HeaderOf(headers, name);
+    if (!id.empty()) return TidyId(std::string(id));
+  }
+  return "";
+}
 
 const char* FailureName(FailureKind kind) { return RowOf(kind).name; }
 

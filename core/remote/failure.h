@@ -64,6 +64,11 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;  // names i
 // Whether a service refused a request because it does not know the fields that say how to think.
 bool RefusesThinkingFields(const Failure& failure);
 
+// The value of a header, or "".
+std::string_view HeaderOf(const HeaderList& headers, std::string_view name);
+// What the service calls a request, from its headers: printable, short, redacted; "": nothing.
+std::string RequestIdOf(const HeaderList& headers);
+
 // The class of an answer whose status is not 2xx. The body is read as JSON whatever its content
 // type says; status first, then the message, never `type` or `code` alone. `secrets` as in Redact.
 Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body,

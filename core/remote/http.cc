@@ -11,6 +11,7 @@
 #include <mutex>
 #include <new>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/remote/authorities.h"
 
@@ -24,10 +25,9 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr size_t kMaxHeaderBytes = 256 << 10;
 // libcurl does not use a connection again that was idle for longer (CURLOPT_MAXAGE_CONN).
 constexpr std::chrono::seconds kMaxIdle{118};
-// How long a body may take to end after what it had to say; some servers keep it open.
-constexpr Milliseconds kMostLingering{250};
 // Bounds the wait if a wake-up could not be delivered.
 constexpr int64_t kMaxWaitMs = 3000;
+constexpr size_t kMostTrailingBytes = 64u << 10;
 
 template <auto kFree>
 struct FreedBy {
@@ -101,20 +101,6 @@ Origin ParseOrigin(const std::string& text, const HttpSettings& settings) {
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 void Append(Slist* list, const std::string& line) {
   curl_slist* longer = curl_slist_append(list->get(), line.c_str());
   if (!longer) throw std::bad_alloc();
@@ -134,7 +120,7 @@ Slist HeaderLines(const HttpRequest& request) {
       Throw(Code::kInvalidArgument,
             "a request header is not \"Name: value\" or has a control character");
     }
-    has_type = has_type || LowerCase(name) == "content-type";
+    has_type = has_type || LowerAscii(name) == "content-type";
     const bool empty = Trimmed(std::string_view(header).substr(colon + 1)).empty();
     // libcurl's spelling of a header that is there, but empty.
     Append(&lines, empty ? std::string(name) + ";" : header);
@@ -243,7 +229,7 @@ class Transfer final : public HttpTransfer {
   int Status() override;
   const HeaderList& headers() const override { return headers_; }
   bool Read(std::string* bytes) override;
-  void Finish() noexcept override;
+  void Finish(int64_t wait_ms) override;
   void TokenSeen() override { token_seen_ = true; }
   void Cancel() noexcept override;
 
@@ -292,6 +278,7 @@ class Transfer final : public HttpTransfer {
   Clock::time_point entered_ = started_, active_ = started_;  // the last wait; the last byte
   Clock::duration waited_{0};                                 // before it
   curl_off_t sent_bytes_ = 0;
+  bool begun_ = false;  // there was a Perform
   bool token_seen_ = false;
 };
 
@@ -401,18 +388,21 @@ bool Transfer::Read(std::string* bytes) {
   return true;
 }
 
-void Transfer::Finish() noexcept {
+void Transfer::Finish(int64_t wait_ms) {
+  const Clock::time_point until = Clock::now() + Milliseconds(wait_ms);
+  size_t dropped = 0;
   try {
-    for (const auto until = Clock::now() + kMostLingering; multi_ && !cancelled_.load();) {
+    while (multi_ && !cancelled_ && dropped < kMostTrailingBytes) {
       Perform();
+      dropped += body_.size();
       body_.clear();
       const auto left = std::chrono::duration_cast<Milliseconds>(until - Clock::now()).count();
-      if (done_ || left <= 0) break;
+      if (done_ || left <= 0) return;
       Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(left), nullptr));
     }
-  } catch (...) {  // after the end nothing can go wrong any more
+  } catch (const Error&) {
+    Release();
   }
-  Release();
 }
 
 void Transfer::Cancel() noexcept {
@@ -438,12 +428,16 @@ void Transfer::Advance() {
   entered_ = active_ = Clock::now();
   RemainingMs(entered_);
   for (const Phase phase = phase_;;) {
+    // What could be done at once, the Perform before did; only the first time there was none.
+    if (begun_) {
+      const int64_t wait_ms = RemainingMs(Clock::now());
+      Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait_ms), nullptr));
+      ThrowIfCancelled();
+    }
+    begun_ = true;
     Perform();
     ThrowIfCancelled();
     if (done_ || !body_.empty() || phase_ != phase) break;
-    const int64_t wait_ms = RemainingMs(Clock::now());
-    Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait_ms), nullptr));
-    ThrowIfCancelled();
   }
   waited_ += Clock::now() - entered_;
 }
@@ -520,7 +514,7 @@ void Transfer::TakeHeader(std::string_view line) {
     status_ = static_cast<int>(status);
     if (status_ >= 200) phase_ = Phase::kReading;
   } else if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
-    headers_.emplace_back(LowerCase(line.substr(0, colon)), Trimmed(line.substr(colon + 1)));
+    headers_.emplace_back(LowerAscii(line.substr(0, colon)), Trimmed(line.substr(colon + 1)));
   }
 }
 

@@ -1,12 +1,10 @@
 #include "core/remote/json_pattern.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <new>
 
+#include "core/base/pcre2_handles.h"
 #include "core/engine/json_fields.h"
 
 namespace finback {
@@ -18,35 +16,16 @@ constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX 
                               PCRE2_MATCH_UNSET_BACKREF | PCRE2_ALLOW_EMPTY_CLASS |
                               PCRE2_NEVER_BACKSLASH_C;
 
-struct FreePcre2 {
-  void operator()(pcre2_code* p) const { pcre2_code_free(p); }
-  void operator()(pcre2_compile_context* p) const { pcre2_compile_context_free(p); }
-  void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
-  void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, FreePcre2>;
-
-template <typename T>
-Owned<T> OrBadAlloc(T* pointer) {
-  if (pointer == nullptr) throw std::bad_alloc();
-  return Owned<T>(pointer);
-}
-
-std::string Pcre2Message(int code) {
-  PCRE2_UCHAR buffer[160] = {};
-  pcre2_get_error_message(code, buffer, sizeof buffer / sizeof buffer[0]);
-  return reinterpret_cast<const char*>(buffer);
-}
-
-Owned<pcre2_code> Compile(std::string_view pattern, uint32_t options, const std::string& path) {
+OwnedPcre2<pcre2_code> Compile(std::string_view pattern, uint32_t options,
+                               const std::string& path) {
   const auto context = OrBadAlloc(pcre2_compile_context_create(nullptr));
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_ANYCRLF);
   pcre2_set_parens_nest_limit(context.get(), kMaxGroupDepth);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  Owned<pcre2_code> code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                       options, &error, &offset, context.get()));
+  OwnedPcre2<pcre2_code> code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
+                                            pattern.size(), options, &error, &offset,
+                                            context.get()));
   if (code != nullptr) return code;
   if (error == PCRE2_ERROR_HEAP_FAILED || error == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
   FailAt(path, Format("%s at byte %zu", Pcre2Message(error).c_str(), offset));
@@ -60,7 +39,7 @@ uint32_t MatchLimit(size_t text_bytes) {
 }  // namespace
 
 struct JsonPattern::Compiled {
-  Owned<pcre2_code> code;
+  OwnedPcre2<pcre2_code> code;
 };
 
 // PCRE2 counts the steps from each place in the text anew. So the places are tried by the pattern

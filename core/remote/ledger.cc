@@ -10,6 +10,7 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/engine/json_writer.h"
+#include "core/remote/clock.h"
 #include "core/remote/process_identity.h"
 
 namespace finback {
@@ -143,12 +144,6 @@ int64_t CheckOwner(Database* database) {
   return version;
 }
 
-int64_t SystemNow() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string Dollars(int64_t pico) { return "$" + FormatDollars(pico); }
 
 }  // namespace
@@ -221,7 +216,7 @@ Ledger::~Ledger() {
   }
 }
 
-int64_t Ledger::Now() const { return settings_.now_ms ? settings_.now_ms() : SystemNow(); }
+int64_t Ledger::Now() const { return settings_.now_ms ? settings_.now_ms() : UnixMs(); }
 
 void Ledger::Prepare() {
   const bool is_ready = CheckOwner(&database_) == kVersion;

@@ -68,6 +68,8 @@ struct Outcome {
 };
 
 enum class CostGroup : uint8_t { kDay, kModel, kKey, kUser, kTag, kProvider, kConversation };
+inline constexpr std::string_view kCostGroupNames[] = {"day", "model",    "key",         "user",
+                                                       "tag", "provider", "conversation"};
 
 struct CostRow {
   std::string group;

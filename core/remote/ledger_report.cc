@@ -9,19 +9,15 @@
 namespace finback {
 namespace {
 
-struct GroupName {
-  const char* name;
-  const char* expression;
-};
-constexpr GroupName kGroups[] = {
+constexpr const char* kGroupExpressions[] = {
     // by CostGroup
-    {"day", "strftime('%Y-%m-%d', sent_ms / 1000, 'unixepoch')"},
-    {"model", "model_asked"},
-    {"key", "key_label"},
-    {"user", "user"},
-    {"tag", "tag"},
-    {"provider", "provider"},
-    {"conversation", "conversation"},
+    "strftime('%Y-%m-%d', sent_ms / 1000, 'unixepoch')",
+    "model_asked",
+    "key_label",
+    "user",
+    "tag",
+    "provider",
+    "conversation",
 };
 
 // Money in two sums, because one could leave SQLite's integers.
@@ -101,7 +97,7 @@ double CostRow::CacheHitRatio() const {
 std::vector<CostRow> Ledger::Report(CostGroup group, int64_t since_ms, int64_t until_ms) {
   const std::lock_guard lock(mutex_);
   Statement rows(&database_,
-                 std::string("SELECT ") + kGroups[static_cast<size_t>(group)].expression + kReport);
+                 std::string("SELECT ") + kGroupExpressions[static_cast<size_t>(group)] + kReport);
   rows.Bind(since_ms).Bind(until_ms);
   std::vector<CostRow> report;
   while (rows.Step()) {
@@ -120,7 +116,7 @@ std::string Ledger::ReportJson(CostGroup group, int64_t since_ms, int64_t until_
   std::string text;
   JsonWriter json(&text);
   json.BeginObject();
-  json.Key("group_by").String(kGroups[static_cast<size_t>(group)].name);
+  json.Key("group_by").String(kCostGroupNames[static_cast<size_t>(group)]);
   json.Key("since_ms").Integer(since_ms).Key("until_ms").Integer(until_ms);
   json.Key("rows").BeginList();
   for (const CostRow& row : report) {

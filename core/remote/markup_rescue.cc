@@ -1,5 +1,6 @@
 #include "core/remote/markup_rescue.h"
 
+#include "core/chat/literal.h"
 #include "core/chat/wire_strings.h"
 
 namespace finback {
@@ -10,17 +11,6 @@ constexpr std::string_view kBlockWords[] = {kBlockWord, "toolcalls"};
 // The fullwidth bar of the published markup, and what gateways make of it.
 constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
 constexpr int kMostBars = 2;
-
-enum class Match { kFails, kYes, kNeedMore };
-
-Match Literal(std::string_view text, std::string_view literal, size_t* i) {
-  const std::string_view rest = text.substr(*i, literal.size());
-  if (rest == literal) {
-    *i += literal.size();
-    return Match::kYes;
-  }
-  return rest == literal.substr(0, rest.size()) ? Match::kNeedMore : Match::kFails;
-}
 
 // One or two bars of any spelling.
 Match Bars(std::string_view text, size_t* i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/ascii.h"
 #include "core/base/utf8.h"
 #include "core/engine/json_fields.h"
 
@@ -10,12 +11,6 @@ namespace {
 
 [[noreturn]] void Refuse(std::string_view name, const std::string& reason) {
   throw Error(Code::kInvalidArgument, "model \"" + Shown(name) + "\": " + reason);
-}
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 bool IsId(std::string_view text) {

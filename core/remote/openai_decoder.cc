@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/remote/answer_events.h"
 #include "core/remote/chunk_template.h"
@@ -271,7 +272,7 @@ const Json* Decoder::FirstChoice(const Json& body) {
       first = &choice;
     } else if (!dropped_answers_) {
       dropped_answers_ = true;
-      events_.Notice("answers_dropped", "n: only the first answer is given");
+      events_.Notice("answers_dropped", "the service gave several answers; only the first is told");
     }
   }
   return first != nullptr && first->IsObject() ? first : nullptr;

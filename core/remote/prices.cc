@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/engine/json_fields.h"
 #include "core/remote/data/data.h"
 
@@ -16,29 +17,6 @@ constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 constexpr int64_t kAlways = std::numeric_limits<int64_t>::min();
 constexpr int64_t kTokensPerPrice = 1'000'000;
 constexpr const char* kTariffNames[] = {"flat", "off_peak", "peak"};
-
-char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// '*' matches any text, everything else itself in either case. Linear in practice: on a mismatch
-// only the last star is tried again.
-bool Matches(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && LowerAscii(pattern[p]) == LowerAscii(text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
 
 // Dollars per million tokens as pico-dollars per token.
 int64_t ReadPrice(JsonFields* fields, const char* name, int64_t fallback) {
@@ -199,8 +177,8 @@ const PriceTable::Row* PriceTable::FindRow(std::string_view provider, std::strin
                                            int64_t unix_ms, std::optional<Tariff> only) const {
   const Row* best = nullptr;
   for (const Row& row : rows_) {
-    if (!row.valid.Holds(unix_ms) || !Matches(row.provider, provider) ||
-        !Matches(row.model, model)) {
+    if (!row.valid.Holds(unix_ms) || !MatchesWildcard(row.provider, provider) ||
+        !MatchesWildcard(row.model, model)) {
       continue;
     }
     if (only ? row.price.tariff != *only
@@ -219,8 +197,8 @@ const PriceTable::Row* PriceTable::FindRow(std::string_view provider, std::strin
 std::string_view PriceTable::BilledAs(std::string_view provider, std::string_view model,
                                       int64_t unix_ms) const {
   for (const Alias& alias : aliases_) {
-    if (alias.valid.Holds(unix_ms) && Matches(alias.provider, provider) &&
-        Matches(alias.model, model)) {
+    if (alias.valid.Holds(unix_ms) && MatchesWildcard(alias.provider, provider) &&
+        MatchesWildcard(alias.model, model)) {
       return alias.billed_as;
     }
   }
@@ -252,7 +230,7 @@ bool PriceTable::ChangesWithin(std::string_view provider, std::string_view model
   };
   for (const Alias& alias : aliases_) add(alias.valid);
   for (const Row& row : rows_) {
-    if (!Matches(row.provider, provider)) continue;
+    if (!MatchesWildcard(row.provider, provider)) continue;
     add(row.valid);
     if (row.price.tariff == Tariff::kPeak) {
       CalendarOf(row, provider).AppendEdges(begin_ms, end_ms, &edges);

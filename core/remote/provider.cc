@@ -4,6 +4,8 @@
 #include <set>
 #include <span>
 
+#include "core/base/ascii.h"
+#include "core/base/file_map.h"
 #include "core/engine/json_fields.h"
 #include "core/remote/data/data.h"
 
@@ -12,6 +14,8 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 using ModelRow = std::pair<std::string, ModelEntry>;
+
+constexpr size_t kMostTableBytes = 16u << 20;
 
 template <typename Value>
 struct Named {
@@ -46,7 +50,6 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"developer_role", &ProviderSupport::developer_role},
     {"stream_usage", &ProviderSupport::stream_usage},
     {"sampling_extras", &ProviderSupport::sampling_extras},
-    {"many_answers", &ProviderSupport::many_answers},
     {"prefix", &ProviderSupport::prefix},
     {"completions", &ProviderSupport::completions},
     {"fim", &ProviderSupport::fim},
@@ -79,8 +82,6 @@ bool IsLetterOrDigit(char c) {
 }
 
 bool IsVisible(char c) { return c > 0x20 && c < 0x7F; }
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Names stand before the colon of a model and between the commas of a list.
 bool IsName(std::string_view text) {
@@ -150,18 +151,9 @@ void ReadPairs(const char* name, JsonFields* fields, Pairs* pairs) {
 void ReadUrl(const Named<std::string Provider::*>& field, JsonFields* fields, Provider* provider) {
   const std::string* text = fields->FindString(field.name);
   if (text == nullptr) return;
-  std::string url = *text;
-  while (!url.empty() && url.back() == '/') url.pop_back();
-  const size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
-  const bool good = scheme > 0 && url.size() > scheme && url[scheme] != '/' &&
-                    std::all_of(url.begin(), url.end(), IsVisible) &&
-                    url.find_first_of("?#@\"\\<>") == std::string::npos;
-  if (!text->empty() && !good) {
-    FailAt(fields->Path(field.name),
-           "expected http:// or https:// with a host and perhaps a path, found \"" + Shown(*text) +
-               "\"");
-  }
-  provider->*field.value = url;
+  const std::string problem = text->empty() ? "" : BaseUrlProblem(*text);
+  if (!problem.empty()) FailAt(fields->Path(field.name), problem);
+  provider->*field.value = WithoutSlash(*text);
 }
 
 void ReadPath(const Named<std::string Provider::*>& field, JsonFields* fields, Provider* provider) {
@@ -339,28 +331,6 @@ class TableReader {
   size_t models_added_ = 0;
 };
 
-// Whether `pattern`, in which '*' stands for any characters, is all of `text`, in any case.
-bool Matches(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0;
-  size_t star = std::string_view::npos, resume = 0;  // of the last '*', and what it has taken
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && Lower(pattern[p]) == Lower(text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
 }  // namespace
 
 std::string_view Provider::EffortName(std::string_view effort) const {
@@ -392,6 +362,27 @@ const Provider* ProviderTable::Find(std::string_view name) const {
   return nullptr;
 }
 
+std::string WithoutSlash(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return std::string(url);
+}
+
+std::string BaseUrlProblem(std::string_view text) {
+  const std::string url = WithoutSlash(text);
+  const size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
+  if (scheme > 0 && url.size() > scheme && url[scheme] != '/' &&
+      std::all_of(url.begin(), url.end(), IsVisible) &&
+      url.find_first_of("?#@\"\\<>") == std::string::npos) {
+    return "";
+  }
+  return "expected http:// or https:// with a host and perhaps a path, found \"" + Shown(text) +
+         "\"";
+}
+
+std::string ReadTableFile(const std::string& path) {
+  return path.empty() ? std::string() : ReadFile(path, kMostTableBytes);
+}
+
 std::string ProviderTable::Names() const {
   std::string names;
   for (const Provider& provider : providers_) {
@@ -404,7 +395,7 @@ const ModelEntry& ProviderTable::Model(const Provider& provider, std::string_vie
   for (const std::string_view owner : {std::string_view(provider.name),
                                        std::string_view(provider.models), std::string_view("*")}) {
     for (const auto& [name, entry] : models_) {
-      if (name == owner && Matches(entry.pattern, model)) return entry;
+      if (name == owner && MatchesWildcard(entry.pattern, model)) return entry;
     }
   }
   return unknown_;

@@ -34,7 +34,6 @@ struct ProviderSupport {
   bool logprobs = false, parallel_tool_calls = false, images = false, developer_role = false;
   bool stream_usage = true;      // stream_options.include_usage
   bool sampling_extras = false;  // top_k, min_p, seed, logit_bias
-  bool many_answers = false;     // n
   bool prefix = false;
   bool completions = false;       // plain text at /completions
   bool fim = false;               // the same with a suffix
@@ -89,12 +88,24 @@ struct ModelEntry {
   std::string reason;        // "retired on 2026-07-24", for the error
 };
 
+// "" if `url` can stand before a path, else what is wrong with it. Nothing secret goes into one: a
+// name and a password before the host are refused.
+std::string BaseUrlProblem(std::string_view url);
+std::string WithoutSlash(std::string_view url);  // at its end
+
+// The text of a user's table, "" for the path "". Throws Error(kIo), also beyond 16 MiB.
+std::string ReadTableFile(const std::string& path);
+
 class ProviderTable {
  public:
   // The built-in rows, with those of `user_json` (may be empty) put over them. A new provider
   // starts from the row that its field "like" names, else from "custom". New model rows come before
   // the built-in ones. Throws Error(kInvalidArgument) naming the row and field.
   static ProviderTable Load(std::string_view user_json);
+
+  const std::vector<Provider>& providers() const { return providers_; }
+  // By the name of a provider, or "*".
+  const std::vector<std::pair<std::string, ModelEntry>>& models() const { return models_; }
 
   const Provider* Find(std::string_view name) const;  // nullptr: unknown
   std::string Names() const;                          // "deepseek, openrouter, ...", for messages

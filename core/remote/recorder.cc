@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "core/base/ascii.h"
 #include "core/base/utf8.h"
 #include "core/engine/json_writer.h"
 #include "core/remote/event_json.h"
@@ -25,25 +26,14 @@ constexpr size_t kMaxLineBytes = 4u << 20;
   Throw(Code::kIo, "%s: cannot %s: %s", path.c_str(), what, strerror(error));
 }
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool NamesSecret(std::string_view name) {
   constexpr std::string_view kParts[] = {"auth",         "api-key",      "api_key",
                                          "apikey",       "cookie",       "secret",
                                          "access-token", "access_token", "signature"};
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), Lower);
+  const std::string lower = LowerAscii(name);
   return lower == "key" || lower == "token" ||
          std::any_of(std::begin(kParts), std::end(kParts),
                      [&](std::string_view part) { return lower.find(part) != std::string::npos; });
-}
-
-std::string ValidUtf8(std::string_view bytes) {
-  std::string text;
-  Utf8Stream stream;
-  stream.Push(bytes, &text);
-  stream.Finish(&text);
-  return text;
 }
 
 std::string SafeHeader(std::string_view name, std::string_view value,

@@ -16,9 +16,9 @@ bool AsksForService(const EngineOptions& options);
 // Sends nothing yet. Throws Error: kInvalidArgument, kAuthentication, kNotFound, kIo.
 std::shared_ptr<Backend> OpenRemoteBackend(const EngineOptions& options);
 
-// The services and models that are known without asking, as JSON: {"providers": [..], "models":
-// [..]}, with those of a user's file (a path, or "").
-std::string KnownModelsJson(const std::string& providers_file);
+// The services and models that are known without asking, those of the option providers_file among
+// them; see finback_services().
+std::string KnownServicesJson(const ServiceOptions& options);
 
 // What the ledger of `options` says, re-priced with their tables if the query asks for it:
 // {"group_by": "day", "since": "2026-11-01", "until": .., "reprice": false}, all optional. Throws

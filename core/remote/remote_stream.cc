@@ -82,6 +82,7 @@ const ServiceTarget& RemoteStream::target() const {
 
 bool RemoteStream::Step(Event* event) {
   while (true) {
+    if (cancellation_.cancelled() && next_ < queue_.size()) DropQueue();
     if (next_ < queue_.size()) {
       std::swap(*event, queue_[next_++]);
       delivered_ |= IsAnswer(event->kind);
@@ -90,16 +91,24 @@ bool RemoteStream::Step(Event* event) {
     queue_.clear();
     next_ = 0;
     if (error_) throw *error_;
-    if (over_) {
-      exchange_->Linger();  // not before the program has the answer's end
-      return false;
-    }
+    if (over_) return false;
     try {
       Advance();
     } catch (const Error& error) {
       Recover(error);
     }
   }
+}
+
+// Of a cancelled stream nothing more is wanted, though it may have come already, to its very end.
+void RemoteStream::DropQueue() {
+  queue_.clear();
+  next_ = 0;
+  if (!over_ || error_) return;
+  Failure failure = MakeFailure(FailureKind::kCancelled, "");
+  failure.provider = target().provider.name;
+  failure.model = target().model;
+  Give(failure);
 }
 
 void RemoteStream::Advance() {
@@ -114,7 +123,6 @@ void RemoteStream::Advance() {
   } else {
     more = exchange_->Read(&arrived_);
   }
-  exchange_->Describe(&answer_);
   Route(&arrived_);
   if (!more) Conclude();
 }
@@ -177,11 +185,15 @@ void RemoteStream::Conclude() {
   Notice("schema_repair", judged.problem);
   shaped_ = RepairRequest(std::move(shaped_), watch_.text(), judged.problem);
   AddUsage(exchange_->usage(), &earlier_);
+  Forget();
+}
+
+void RemoteStream::Forget() {
+  exchange_.reset();
+  arrived_.clear();
   withheld_.clear();
   watch_ = JsonWatch();
   tool_answer_ = ToolAnswer();
-  exchange_->Linger();
-  exchange_.reset();
 }
 
 void RemoteStream::Recover(const Error& error) {
@@ -218,11 +230,7 @@ bool RemoteStream::TryAgain(Failure* failure) {
       BeginTarget(next);
     }
   }
-  exchange_.reset();
-  arrived_.clear();
-  withheld_.clear();
-  watch_ = JsonWatch();
-  tool_answer_ = ToolAnswer();
+  Forget();
   return true;
 }
 
@@ -285,6 +293,11 @@ void RemoteStream::Notice(std::string_view code, const std::string& message) {
   event.kind = EventKind::kNotice;
   event.text = NoticeText(code, message);
   queue_.push_back(std::move(event));
+}
+
+const ServiceAnswer* RemoteStream::service() const {
+  if (exchange_ != nullptr) exchange_->Describe(&answer_);
+  return &answer_;
 }
 
 Usage RemoteStream::usage() const {

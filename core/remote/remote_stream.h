@@ -21,15 +21,18 @@ class RemoteStream final : public Stream {
 
   bool Step(Event* event) override;
   Usage usage() const override;
-  const ServiceAnswer* service() const override { return &answer_; }
+  const ServiceAnswer* service() const override;
   void Cancel() noexcept override { cancellation_.Cancel(); }
 
  private:
   // What is asked of the target at hand.
   void Shape();
+  void DropQueue();
   void Advance();
   void Route(std::vector<Event>* events);
   void Conclude();
+  // Of the exchange at hand and what it brought; another is to be begun.
+  void Forget();
   bool Withheld(std::string_view finish_reason) const;
   void EndWith(const std::string& content);
   void Watch(Event* event);
@@ -69,8 +72,8 @@ class RemoteStream final : public Stream {
   bool delivered_ = false;  // something of the answer: no more attempts
   bool over_ = false;
   std::optional<Error> error_;
-  Usage earlier_;  // of repair rounds that are over
-  ServiceAnswer answer_;
+  Usage earlier_;                 // of repair rounds that are over
+  mutable ServiceAnswer answer_;  // as of the last time it was asked for
 };
 
 }  // namespace finback

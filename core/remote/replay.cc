@@ -166,7 +166,7 @@ class ReplayTransfer : public HttpTransfer {
     return true;
   }
 
-  void Finish() noexcept override {}
+  void Finish(int64_t) override {}
   void TokenSeen() override {}
   void Cancel() noexcept override { cancelled_ = true; }
 
@@ -248,11 +248,8 @@ std::string RecordedBody(std::string_view body, const std::vector<std::string>& 
     ParseJson(safe, "body");
     return safe;
   } catch (const Error&) {
-    std::string text, quoted;
-    Utf8Stream stream;
-    stream.Push(safe, &text);
-    stream.Finish(&text);
-    AppendJsonString(text, &quoted);
+    std::string quoted;
+    AppendJsonString(ValidUtf8(safe), &quoted);
     return quoted;
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/remote/answer_events.h"
 #include "core/remote/codecs.h"

@@ -5,8 +5,8 @@
 #include <functional>
 #include <mutex>
 
+#include "core/remote/clock.h"
 #include "core/remote/failure.h"
-#include "core/remote/monotonic_clock.h"
 
 namespace finback {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/base/ascii.h"
 #include "core/engine/json_fields.h"
 
 namespace finback {
@@ -27,10 +28,6 @@ constexpr int64_t kMostCoolDownMs = 24 * 3'600'000;
 template <typename Range, typename Value>
 bool Contains(const Range& range, const Value& value) {
   return std::find(std::begin(range), std::end(range), value) != std::end(range);
-}
-
-void AppendLower(std::string_view text, std::string* out) {
-  for (const char c : text) *out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 // --- What a request says --------------------------------------------------------------------
@@ -71,7 +68,7 @@ bool OffersTools(const Request& request) {
 std::string UserText(const Request& request) {
   std::string lower;
   const auto append = [&](const std::string& text) {
-    AppendLower(text, &lower);
+    lower += LowerAscii(text);
     lower += '\n';  // no keyword begins in one text and ends in the next
   };
   append(request.prompt);
@@ -146,7 +143,7 @@ void ReadConditions(const Json& when, const std::string& path, RouteRule* rule) 
   rule->tools = ReadToggle("tools", &fields);
   rule->thinking = ReadToggle("thinking", &fields);
   for (const std::string& keyword : ReadTexts("keywords", &fields)) {
-    AppendLower(keyword, &rule->keywords.emplace_back());
+    rule->keywords.push_back(LowerAscii(keyword));
   }
   for (const std::string& effort : ReadTexts("effort", &fields)) {
     rule->efforts.push_back(ReadEffort(effort, fields.Path("effort")));

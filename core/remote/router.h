@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "core/engine/request.h"
+#include "core/remote/clock.h"
 #include "core/remote/failure.h"
 #include "core/remote/model_name.h"
-#include "core/remote/monotonic_clock.h"
 
 namespace finback {
 

@@ -9,13 +9,8 @@
 namespace finback {
 namespace {
 
-constexpr size_t kMostFileBytes = 16u << 20;
 constexpr size_t kMostAnswerBytes = 64u << 20;
 constexpr const char* kCustomProvider = "custom";
-
-std::string ReadOptional(const std::string& path) {
-  return path.empty() ? std::string() : ReadFile(path, kMostFileBytes);
-}
 
 [[noreturn]] void BadOption(const char* name, const std::string& problem) {
   Throw(Code::kInvalidArgument, "option %s: %s", name, problem.c_str());
@@ -67,14 +62,14 @@ std::string KeyNames(const Provider& provider) {
 Service::Service(const EngineOptions& options)
     : options_(options.service),
       log_(options.log),
-      providers_(ProviderTable::Load(ReadOptional(options.service.providers_file))),
-      prices_(PriceTable::Load(ReadOptional(options.service.prices_file),
-                               ReadOptional(options.service.calendar_file))),
+      providers_(ProviderTable::Load(ReadTableFile(options.service.providers_file))),
+      prices_(PriceTable::Load(ReadTableFile(options.service.prices_file),
+                               ReadTableFile(options.service.calendar_file))),
       extra_headers_(ParseHeaders(options.service.http_headers)) {
   const RefusedIds refused =
       options_.translate_models ? RefusedIds::kTranslate : RefusedIds::kRefuse;
   router_ = std::make_unique<Router>(ResolveModels(FullNames(options), providers_, refused),
-                                     ReadOptional(options_.routing_file), providers_, refused);
+                                     ReadTableFile(options_.routing_file), providers_, refused);
   for (const ModelTarget& model : router_->targets()) AddTarget(model);
   RetryPolicy policy;
   policy.max_retries = options_.max_retries;
@@ -94,10 +89,9 @@ void Service::AddTarget(const ModelTarget& model) {
   // Address and key are those of the first service that the model option names.
   const bool overridden = targets_.empty() || targets_.front()->provider.name == provider.name;
   if (overridden && !options_.base_url.empty()) {
-    provider.base_url = options_.base_url;
-    while (!provider.base_url.empty() && provider.base_url.back() == '/') {
-      provider.base_url.pop_back();
-    }
+    const std::string problem = BaseUrlProblem(options_.base_url);
+    if (!problem.empty()) BadOption("base_url", problem);
+    provider.base_url = WithoutSlash(options_.base_url);
     if (!provider.beta_url.empty()) provider.beta_url = provider.base_url;
     ApplyWireFormat(options_.wire_format, &provider);
   }
@@ -126,16 +120,10 @@ void Service::AddTarget(const ModelTarget& model) {
 void Service::AddResponses(ServiceTarget* target) const {
   const Provider* row = providers_.Find(target->provider.name + "-responses");
   if (row == nullptr || target->provider.wire != WireFormat::kOpenAi) return;
-  auto responses = std::make_unique<ServiceTarget>();
+  auto responses = std::make_shared<ServiceTarget>(*target);
   responses->provider = *row;
   responses->provider.base_url = target->provider.base_url;
   responses->provider.rescue = target->provider.rescue;
-  responses->entry = target->entry;
-  responses->model = target->model;
-  responses->with = target->with;
-  responses->notice = target->notice;
-  responses->key = target->key;
-  responses->key_label = target->key_label;
   target->responses = std::move(responses);
 }
 

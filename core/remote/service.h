@@ -28,7 +28,7 @@ struct ServiceTarget {
   std::string model, with, notice;  // as in ModelTarget
   std::string key, key_label;       // "": none needed
   // The same at the service's Responses endpoint, where it has one besides; it alone takes schemas.
-  std::unique_ptr<ServiceTarget> responses;
+  std::shared_ptr<const ServiceTarget> responses;
 };
 
 class Service {

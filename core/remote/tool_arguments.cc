@@ -1,5 +1,6 @@
 #include "core/remote/tool_arguments.h"
 
+#include "core/base/ascii.h"
 #include "core/remote/wire_json.h"
 
 namespace finback {

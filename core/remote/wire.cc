@@ -34,10 +34,6 @@ struct ForwardedField {
 };
 constexpr ForwardedField kForwarded[] = {{"safety_check", "deepseek"}};
 
-bool BeginsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 bool IsStrict(const Json& tool) {
   const Json* strict = tool.Find("strict");
   return strict != nullptr && strict->boolean;
@@ -113,6 +109,12 @@ void Planner::PlanCompletion() {
   }
   if (request_.has_suffix && !supports_.fim) {
     FailAt("suffix", "is not supported by " + where_);
+  }
+  // A service adds begin-of-sentence and reads its own tokens in the text, and none can be told not
+  // to.
+  if (request_.add_bos == Toggle::kOff) FailAt("add_bos", "cannot be switched off at " + where_);
+  if (!request_.recognize_special) {
+    FailAt("recognize_special", "cannot be switched off at " + where_);
   }
   NeedBeta();
 }
@@ -218,7 +220,6 @@ void Planner::CheckFeatures() const {
     const char* path;
     bool asked, possible;
   } kFeatures[] = {
-      {"n", request_.answers > 1, supports_.many_answers && openai},
       {"logprobs", request_.top_logprobs >= 0, supports_.logprobs && !anthropic},
       {"seed", request_.has_seed, extras && openai},
       {"logit_bias", !request_.logit_bias.empty(), extras && openai},
@@ -357,7 +358,7 @@ void Planner::PlanServiceFields() {
     const bool forwarded =
         std::any_of(std::begin(kForwarded), std::end(kForwarded),
                     [this, &name = field](const ForwardedField& row) {
-                      return name == row.field && BeginsWith(provider_.name, row.provider);
+                      return name == row.field && provider_.name.starts_with(row.provider);
                     });
     if (forwarded) {
       if (field == "safety_check") CheckSafety(value);

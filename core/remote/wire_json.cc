@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/ascii.h"
 #include "core/base/utf8.h"
 
 namespace finback {
@@ -67,11 +68,7 @@ bool ParseWireJson(std::string_view text, Json* json, std::string* reason) {
   }
   if (Parse(text, JsonNumbers::kPython, json, reason)) return true;
   // Only now: whole text pays nothing for this.
-  std::string repaired;
-  Utf8Stream utf8;
-  utf8.Push(text, &repaired);
-  utf8.Finish(&repaired);
-  repaired = WithoutHalfPairs(repaired);
+  const std::string repaired = WithoutHalfPairs(ValidUtf8(text));
   return repaired != text && Parse(repaired, JsonNumbers::kPython, json, nullptr);
 }
 
@@ -101,13 +98,6 @@ std::string JsonText(const Json& json) {
   std::string text;
   AppendPythonJson(json, &text);
   return text;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
 const Json* FindValue(const Json& object, std::string_view name) {

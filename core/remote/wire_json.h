@@ -21,9 +21,6 @@ bool SameJson(const Json& a, const Json& b);
 // One line, always spelled the same.
 std::string JsonText(const Json& json);
 
-// `text` without white space around it.
-std::string_view Trimmed(std::string_view text);
-
 // The member, or nullptr if it is absent, null, or of another kind.
 const Json* FindValue(const Json& object, std::string_view name);
 const Json* FindObject(const Json& object, std::string_view name);

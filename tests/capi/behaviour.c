@@ -63,6 +63,10 @@ static void test_options(void) {
   CHECK(finback_options_set(options, "warp", "9") == FINBACK_ERROR_NOT_FOUND);
   CHECK_TEXT(finback_last_error(), "no option named \"warp\"");
   CHECK(finback_options_get(options, "warp") == NULL);
+  CHECK(finback_options_set(options, "environment_proxy", "false") == FINBACK_OK);
+  CHECK_TEXT(finback_options_get(options, "environment_proxy"), "0");
+  CHECK(finback_options_set(options, "environment_proxy", "no") == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK_TEXT(finback_options_get(options, "environment_proxy"), "0");
   finback_options_free(options);
   size_t i;
   for (i = 0; i < finback_options_count(); ++i) {
@@ -108,6 +112,7 @@ static void test_null(void) {
   CHECK_TEXT(finback_stream_finish_reason(NULL), "");
   CHECK_TEXT(finback_stream_logprobs(NULL), "[]");
   CHECK_TEXT(finback_stream_response(NULL), "{}");
+  CHECK_TEXT(finback_stream_message(NULL), "{}");
   CHECK(finback_stream_usage(NULL, &usage) == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_stream_progress_done(NULL) == 0 && finback_stream_progress_total(NULL) == 0);
   CHECK(finback_sequence_new(NULL) == NULL && finback_sequence_fork(NULL) == NULL);
@@ -189,6 +194,10 @@ static void test_answer(finback_engine *engine) {
   CHECK(strstr(response, "\"reasoning_content\": \"Let me think.\"") != NULL);
   CHECK(strstr(response, "\"finish_reason\": \"stop\"") != NULL);
   CHECK(strstr(response, "\"total_tokens\": 13") != NULL);
+  CHECK(strstr(response, finback_stream_message(stream)) != NULL);
+  CHECK_TEXT(finback_stream_message(stream),
+             "{\"role\": \"assistant\", \"content\": \"Hello world!\", "
+             "\"reasoning_content\": \"Let me think.\"}");
   finback_stream_free(stream);
 }
 

@@ -56,6 +56,7 @@ complete -c finback -n '__fish_seen_subcommand_from chat' -l tools -d 'tool defi
 complete -c finback -n '__fish_seen_subcommand_from chat' -l json-object -d 'answer with a JSON object'
 complete -c finback -n '__fish_seen_subcommand_from chat encode parse' -l think -d 'reason first'
 complete -c finback -n '__fish_seen_subcommand_from chat encode parse' -l no-think -d 'answer at once'
+complete -c finback -n '__fish_seen_subcommand_from complete' -l suffix -d 'what the text goes on with' -x
 complete -c finback -n '__fish_seen_subcommand_from complete' -l plain -d 'special tokens are plain text'
 complete -c finback -n '__fish_seen_subcommand_from complete encode' -l no-bos -d 'nothing before the text'
 complete -c finback -n '__fish_seen_subcommand_from encode' -l keep-thinking -d 'keep earlier reasoning'

@@ -217,7 +217,7 @@ typedef struct finback_options finback_options;
 FINBACK_API finback_options *finback_options_new(void);
 
 /*
- * Sets one option from text: numbers in decimal, switches as 0 or 1.
+ * Sets one option from text: numbers in decimal, switches as 0 or 1 (false, true).
  * Errors: NOT_FOUND (no option of that name), INVALID_ARGUMENT (not a value of it; the message has
  * the bounds). Since 0.1.
  */
@@ -339,6 +339,16 @@ FINBACK_API const char *finback_engine_info(finback_engine *self);
  */
 FINBACK_API finback_text *finback_engine_models(finback_engine *self);
 FINBACK_API finback_text *finback_engine_balance(finback_engine *self);
+
+/*
+ * What is known of services without asking any, with the rows of the option providers_file:
+ * {"services": [{"name", "wire_format", "base_url", "key_required", "key_variables": [..]}, ..],
+ * "models": [{"model": "deepseek:deepseek-v4-pro", "family", "context_tokens", "max_output_tokens",
+ * "images", "thinking", "refused"}, ..]}; null where nothing is known. A refused model, one that is
+ * retired or never was, has "instead" and "reason" besides. Free with finback_text_free().
+ * Errors: INVALID_ARGUMENT (names the row and field), IO (names the file). Since 0.1.
+ */
+FINBACK_API finback_text *finback_services(const finback_options *options);
 
 /*
  * What was spent, by the ledger that the option ledger names: {"group_by", "since_ms", "until_ms",
@@ -609,6 +619,14 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
  * Borrowed: valid until the next call of this function, step or free. Since 0.1.
  */
 FINBACK_API const char *finback_stream_response(const finback_stream *self);
+
+/*
+ * The answer so far as one message, {"role": "assistant", "content", "reasoning_content",
+ * "tool_calls", ..}: what the next request's messages need, as it is, before the results of its
+ * calls. Complete after FINISH.
+ * Borrowed: valid until the next call of this function, step or free. Since 0.1.
+ */
+FINBACK_API const char *finback_stream_message(const finback_stream *self);
 
 /*
  * Token counts. Set struct_size to sizeof(finback_usage) before the call; a later version may

@@ -1,25 +1,16 @@
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "tests/core/remote/wire_fixture.h"
 
 namespace finback {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
-
 constexpr const char* kModel = "deepseek-anthropic:deepseek-flash";
 
 OrderedJson Sent(const std::string& messages, const std::string& fields = "",
                  const WirePolicy& policy = {}) {
-  const Request request =
-      ParseChatRequest("{\"model\": \"" + std::string(kModel) + "\", \"messages\": " + messages +
-                       (fields.empty() ? "" : ", " + fields) + "}");
-  return OrderedJson::parse(Encoded(request, policy));
+  return SentBody(kModel, messages, fields, policy);
 }
-
-constexpr const char* kHello = R"([{"role": "user", "content": "x"}])";
 
 TEST(AnthropicRequest, PutsSystemTextInItsOnePlace) {
   const OrderedJson sent = Sent(R"([{"role": "system", "content": "a"},

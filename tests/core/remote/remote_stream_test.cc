@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -74,6 +75,8 @@ Told Listen(Stream* stream) {
       }
       if (event.kind == EventKind::kToolCallEnd) {
         told.calls[places.at(event.tool_index)].second = event.text;
+        EXPECT_EQ(event.tool_id, told.ids[places.at(event.tool_index)]);
+        EXPECT_EQ(event.tool_name, told.calls[places.at(event.tool_index)].first);
       }
       if (event.kind == EventKind::kNotice) {
         told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
@@ -381,6 +384,22 @@ TEST(RemoteStream, KeepsTheToolLoopByteExact) {
   }
 }
 
+TEST(RemoteStream, GivesNothingMoreAfterACancelThoughAllOfItHasCome) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("answer+whole"));
+  const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(kHello));
+  Event event;
+  while (event.kind != EventKind::kReasoning) ASSERT_TRUE(stream->Step(&event));
+  stream->Cancel();
+  for (int i = 0; i < 2; ++i) {
+    try {
+      stream->Step(&event);
+      FAIL() << "an event after the cancel";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kCancelled) << error.what();
+    }
+  }
+}
+
 TEST(RemoteStream, CancelsFromAnotherThreadInEveryPhase) {
   for (const char* scenario : {"hang", "hang-headers", "stall", "stall-comments", "trickle", "500",
                                "429-seconds", "503"}) {
@@ -463,6 +482,22 @@ TEST(RemoteBackend, NeedsAKeyAndSaysWhichVariable) {
     EXPECT_EQ(error.code(), Code::kAuthentication);
     EXPECT_NE(std::string(error.what()).find("OPENROUTER_API_KEY"), std::string::npos);
   }
+}
+
+// --- connections --------------------------------------------------------------------------------
+
+TEST(RemoteStream, LeavesItsConnectionToTheNextWhenTheBodyEndsLate) {
+  const auto backend = OpenRemoteBackend(OptionsFor("answer+late-end~kept"));
+  constexpr size_t kRequests = 6;
+  for (size_t i = 0; i < kRequests; ++i) {
+    const auto stream = backend->Start(ParseChatRequest(kHello));
+    EXPECT_EQ(Listen(stream.get()).finish, "stop");
+  }
+  std::set<int> connections;
+  const auto log = Server().Log("answer+late-end~kept");
+  for (const auto& entry : log) connections.insert(int{entry["connection"]});
+  EXPECT_EQ(log.size(), kRequests);
+  EXPECT_LT(connections.size(), kRequests);
 }
 
 }  // namespace

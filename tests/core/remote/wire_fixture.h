@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,19 @@ inline std::unique_ptr<WireDecoder> Decoder(const Request& request, const WirePo
 inline std::string Encoded(const Request& request, const WirePolicy& policy = {}) {
   const WirePlan plan = Plan(request, policy);
   return CodecFor(plan.provider->wire).encode(request, plan).body;
+}
+
+using OrderedJson = nlohmann::ordered_json;
+
+inline constexpr const char* kHello = R"([{"role": "user", "content": "x"}])";
+
+// What is sent for {"model": MODEL, "messages": MESSAGES, FIELDS}.
+inline OrderedJson SentBody(const std::string& model, const std::string& messages,
+                            const std::string& fields, const WirePolicy& policy) {
+  const Request request =
+      ParseChatRequest("{\"model\": \"" + model + "\", \"messages\": " + messages +
+                       (fields.empty() ? "" : ", " + fields) + "}");
+  return OrderedJson::parse(Encoded(request, policy));
 }
 
 // One line per event; neighbouring texts of a kind are one.

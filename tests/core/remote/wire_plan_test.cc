@@ -121,8 +121,6 @@ TEST(WirePlan, RefusesByPathWhatTheServiceCannotDo) {
     std::string fields;
     const char* path;
   } kRows[] = {
-      {kFlash, "\"n\": 2", "n"},
-      {"vllm:m", "\"n\": 2", "taken"},
       {kFlash, "\"logprobs\": true", "taken"},
       {"together:m", "\"logprobs\": true", "logprobs"},
       {"deepseek-anthropic:deepseek-flash", "\"logprobs\": true", "logprobs"},

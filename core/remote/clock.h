@@ -1,4 +1,5 @@
-// Time that only moves forward, passed in so that tests can move it themselves.
+// Time that only moves forward, passed in so that tests can move it themselves, and the time of
+// day.
 #pragma once
 
 #include <chrono>
@@ -14,6 +15,11 @@ inline MonotonicClock SteadyClock() {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return static_cast<int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   };
+}
+
+inline int64_t UnixMs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
 }  // namespace finback
