@@ -578,7 +578,7 @@ const char* FailureName(FailureKind kind) { return RowOf(kind).name; }
 
 bool RefusesThinkingFields(const Failure& failure) {
   if (failure.kind != FailureKind::kInvalidRequest) return false;
-  const std::string text = Lowered(failure.message) + Lowered(failure.body);
+  const std::string text = LowerAscii(failure.message + failure.body);
   const auto says = [&text](const char* phrase) { return text.find(phrase) != std::string::npos; };
   return std::any_of(std::begin(kThinkingFields), std::end(kThinkingFields), says) &&
          std::any_of(std::begin(kUnknownFields), std::end(kUnknownFields), says);
