@@ -379,6 +379,9 @@ inline std::string CostReport(const Options &options, const std::string &query_j
   return detail::TakeText(
       finback_cost_report(options.get().get(), WithoutNul("query", query_json).c_str()));
 }
+inline std::string Services(const Options &options) {
+  return detail::TakeText(finback_services(options.get().get()));
+}
 inline int64_t OptionCount() { return static_cast<int64_t>(finback_options_count()); }
 // One option as a JSON object; `index` below OptionCount().
 inline std::string DescribeOption(int64_t index) {

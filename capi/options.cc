@@ -80,7 +80,8 @@ int64_t IntegerOf(std::string_view text) {
   return value;
 }
 
-void CheckValue(const OptionRow& row, const char* value) {
+// The value as it is kept: switches are "0" or "1".
+std::string CheckedValue(const OptionRow& row, const char* value) {
   const std::string_view type = row.type;
   if (type == "integer") {
     int64_t integer = 0;
@@ -90,9 +91,11 @@ void CheckValue(const OptionRow& row, const char* value) {
             row.name, row.minimum, row.maximum, value);
     }
   } else if (type == "switch") {
-    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
-      Throw(Code::kInvalidArgument, "option %s: must be 0 or 1, got \"%s\"", row.name, value);
-    }
+    const std::string_view text = value;
+    if (text == "1" || text == "true") return "1";
+    if (text == "0" || text == "false") return "0";
+    Throw(Code::kInvalidArgument, "option %s: must be 0 (false) or 1 (true), got \"%s\"", row.name,
+          value);
   } else if (type == "choice") {
     const std::string quoted = std::string("\"") + value + "\"";
     if (std::string_view(row.choices).find(quoted) == std::string_view::npos) {
@@ -100,6 +103,7 @@ void CheckValue(const OptionRow& row, const char* value) {
             row.choices, value);
     }
   }
+  return value;
 }
 
 // The place of a choice's value in its list, as the enumerator of the same place.
@@ -202,8 +206,7 @@ finback_status finback_options_set(finback_options* self, const char* name, cons
   return GuardStatus([&] {
     Require(self, "self");
     const size_t option = finback::FindOption(&Require(name, "name"));
-    finback::CheckValue(kRows[option], &Require(value, "value"));
-    self->values[option] = value;
+    self->values[option] = finback::CheckedValue(kRows[option], &Require(value, "value"));
   });
 }
 

@@ -13,6 +13,7 @@ struct CompleteOptions {
   EngineOptions engine;
   RequestOptions request;
   std::string prompt;
+  std::string suffix;
   bool has_prompt = false, json = false, plain = false, no_bos = false;
 };
 
@@ -21,6 +22,7 @@ int RunComplete(const CompleteOptions& options) {
   if (options.request.logprobs) request["logprobs"] = *options.request.logprobs;
   // Every byte of standard input counts here, the last newline too.
   request["prompt"] = options.has_prompt && options.prompt != "-" ? options.prompt : ReadFile("-");
+  if (!options.suffix.empty()) request["suffix"] = options.suffix;
   if (options.plain) request["recognize_special"] = false;
   if (options.no_bos) request["add_bos"] = false;
   if (IsTerminal(stderr)) request["progress"] = true;
@@ -49,10 +51,13 @@ void AddCompleteCommand(CLI::App* app, Action* action) {
   command->footer("The continuation alone goes to standard output.");
   CLI::Option* prompt = command->add_option(
       "PROMPT", options->prompt, "The text to continue; without it or with -, standard input");
+  command->add_option("--suffix", options->suffix, "What the text goes on with (at services)")
+      ->type_name("TEXT");
   command->add_flag("--json", options->json, "Print the whole response as a JSON object");
   command->add_flag("--plain", options->plain, "Take special tokens in the prompt as plain text");
   command->add_flag("--no-bos", options->no_bos, "Do not put begin-of-sentence first");
   options->engine.AddModel(command, ModelArgument::kOption);
+  options->engine.AddService(command);
   options->request.AddSampling(command);
   options->engine.AddContext(command);
   options->engine.AddComputing(command);

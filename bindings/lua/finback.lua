@@ -67,6 +67,9 @@ function finback.cost_report(options, query)
   return native.cost_report(options_of(options), request_text(query))
 end
 
+-- What is known of services and their models, JSON text.
+function finback.services(options) return native.services(options_of(options or {})) end
+
 function Engine:chat(request) return wrap_stream(self.native:chat(request_text(request))) end
 function Engine:complete(request) return wrap_stream(self.native:complete(request_text(request))) end
 function Engine:encode(request) return self.native:encode(request_text(request)) end

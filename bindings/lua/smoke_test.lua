@@ -125,6 +125,8 @@ end
 function tests.library()
   assert(finback.version():match("^%d+%.%d+%.%d+$"))
   assert(finback.describe_option(0):find('"name"', 1, true))
+  assert(finback.services():find('"deepseek"', 1, true))
+  fails("invalid_argument", finback.cost_report, {}, "{}")
   assert(finback.parse_completion("why</think>so", true, false):find('"why"', 1, true))
 end
 

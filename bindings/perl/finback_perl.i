@@ -57,8 +57,9 @@ bool IsScalar(SV *value) { return SvOK(value) && (!SvROK(value) || SvAMAGIC(valu
 std::string *ToText(SV *value) {
   SvGETMAGIC(value);
   if (!IsScalar(value)) return nullptr;
+  SV *copy = sv_mortalcopy(value);  // upgrading changes it; SvPVutf8 evaluates twice
   STRLEN size;
-  const char *data = SvPVutf8(sv_mortalcopy(value), size);  // a copy: upgrading changes it
+  const char *data = SvPVutf8(copy, size);
   return new std::string(data, size);
 }
 int64_t *ToInteger(SV *value) {

@@ -47,6 +47,26 @@ Finback::_wrap('Finback::Stream', 'response', decode => 1);
 
 package Finback;
 
+sub _options {
+    my @values  = @_;
+    my $options = Finback::Options->new;
+    while (my ($name, $value) = splice @values, 0, 2) {
+        $options->set($name, $value);
+    }
+    return $options;
+}
+
+# What was spent: costs(QUERY, NAME => VALUE, ...); the options name a ledger.
+sub costs {
+    my ($query, @options) = @_;
+    return $JSON->decode(Finback::cost_report(_options(@options), Finback::_request($query)));
+}
+
+# What is known of services and their models.
+sub known_services {
+    return $JSON->decode(Finback::services(_options(@_)));
+}
+
 sub describe_options {
     return map { $JSON->decode(Finback::describe_option($_)) } 0 .. Finback::option_count() - 1;
 }
@@ -59,11 +79,7 @@ package Finback::Engine;
         my ($class, @options) = @_;
         return $native->($class, $options[0]) if @options == 1 && ref $options[0];
         Carp::croak('Finback::Engine->new: options come as name => value') if @options % 2;
-        my $options = Finback::Options->new;
-        while (my ($name, $value) = splice @options, 0, 2) {
-            $options->set($name, $value);
-        }
-        return $native->($class, $options);
+        return $native->($class, Finback::_options(@options));
     };
 }
 

@@ -134,6 +134,9 @@ subtest 'release' => sub {
 subtest 'library' => sub {
     like(Finback::version(), qr/^\d+\.\d+\.\d+$/);
     ok((grep { $_->{name} eq 'model' } Finback::describe_options()), 'options');
+    my ($service) = grep { $_->{name} eq 'deepseek' } @{ Finback::known_services()->{services} };
+    ok($service->{key_required}, 'services');
+    fails(invalid_argument => sub { Finback::costs({}) });
     my $message = Finback::parse_completion('why</think>so', 1, 0);
     is(JSON::PP->new->decode($message)->{reasoning_content}, 'why', 'parse_completion');
 };

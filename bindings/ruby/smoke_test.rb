@@ -132,6 +132,8 @@ class SmokeTest < Minitest::Test
   def test_library
     assert_match(/\A\d+\.\d+\.\d+\z/, Finback.version)
     assert_includes Finback.describe_options.map { |option| option["name"] }, "model"
+    assert_includes Finback.services["services"].map { |service| service["name"] }, "deepseek"
+    fails(:invalid_argument) { Finback.cost_report }
     message = JSON.parse(Finback.parse_completion("why</think>so", true, false))
     assert_equal "why", message["reasoning_content"]
   end

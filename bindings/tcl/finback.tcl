@@ -129,4 +129,9 @@ proc ::finback::cost_report {query args} {
   WithOptions $args [format {::finback_native::cost_report $options %s} [list $query]]
 }
 
+# What is known of services and their models.
+proc ::finback::services {args} {
+  WithOptions $args {::finback_native::services $options}
+}
+
 package provide finback 0.1.0

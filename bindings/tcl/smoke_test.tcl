@@ -136,10 +136,11 @@ test release-1 {in any order; closed is closed} -body {
 } -cleanup {$stream destroy} -result {1 invalid_argument}
 
 test library-1 {version, options, parser} -body {
-  list [regexp {^\d+\.\d+\.\d+$} [finback::version]] \
+  list [string match *\"deepseek\"* [finback::services]] [failure {finback::cost_report {{}}}] \
+    [regexp {^\d+\.\d+\.\d+$} [finback::version]] \
     [string match *\"name\"* [finback::describe_option 0]] \
     [string match *\"why\"* [finback::parse_completion why</think>so 1 0]]
-} -result {1 1 1}
+} -result {1 invalid_argument 1 1 1}
 
 $engine destroy
 set failed [expr {$::tcltest::numTests(Failed) > 0}]

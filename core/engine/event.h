@@ -12,8 +12,8 @@ enum class EventKind : int32_t {  // values are those of FINBACK_EVENT_* in finb
   kReasoning = 1,      // text: a piece of reasoning
   kContent = 2,        // text: a piece of the answer
   kToolCall = 3,       // a call begins: tool_index, tool_id, tool_name
-  kToolArguments = 4,  // text: a piece of the call's arguments (JSON text)
-  kToolCallEnd = 5,    // the call is complete: text holds the whole arguments
+  kToolArguments = 4,  // text: a piece of the call's arguments (JSON text); the same three
+  kToolCallEnd = 5,    // the call is complete: text holds the whole arguments; the same three
   kFinish = 6,         // finish_reason, usage
   kProgress = 7,       // prefill: progress_done of progress_total tokens (only when asked for)
   kNotice = 8,         // text: {"code": .., "message": ..}, about what a service did or did not do

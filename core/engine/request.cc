@@ -176,7 +176,10 @@ void ReadSampling(JsonFields* fields, Request* request) {
   ReadMaxTokens(fields, request);
   int64_t n = 1;
   fields->Integer("n", 1, 128, &n);
-  request->answers = static_cast<int32_t>(n);
+  if (n > 1) {
+    FailAt(fields->Path("n"),
+           Format("one answer at a time: must be 1, got %d", static_cast<int>(n)));
+  }
 }
 
 void ReadCommon(JsonFields* fields, Request* request) {

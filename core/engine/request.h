@@ -43,7 +43,6 @@ struct Request {
   bool drop_thinking = true;
   Toggle trust_all = Toggle::kDefault;  // kDefault: as the engine's option says
   bool parallel_tool_calls = true;
-  int32_t answers = 1;  // n
   bool progress_events = false;
   bool recognize_special = true;          // plain completion: added tokens in the prompt
   Toggle add_bos = Toggle::kDefault;      // plain completion: kDefault puts it where it is missing

@@ -55,9 +55,6 @@ void RequireChat(const Request& request) {
 }  // namespace
 
 void RequireInProcess(const Request& request) {
-  if (request.answers > 1) {
-    FailAt("n", Format("one answer at a time: must be 1, got %d", request.answers));
-  }
   if (request.echo) FailAt("echo", "is not supported");
   if (request.has_suffix) FailAt("suffix", "is not supported");
   if (request.is_chat) RequireChat(request);

@@ -164,10 +164,7 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
   }
   call.arguments += arguments;
   if (call.tool_index >= 0) {
-    if (arguments.empty()) return;
-    Event* event = Add(EventKind::kToolArguments);
-    event->tool_index = call.tool_index;
-    event->text = arguments;
+    if (!arguments.empty()) AddOf(call, EventKind::kToolArguments)->text = arguments;
     return;
   }
   if (call.id.empty()) call.id = Trimmed(id);
@@ -186,14 +183,17 @@ std::string AnswerEvents::FreshId(std::string_view wanted) {
 void AnswerEvents::BeginCall(Call* call) {
   call->id = FreshId(call->id);
   call->tool_index = begun_++;
-  Event* begin = Add(EventKind::kToolCall);
-  begin->tool_index = call->tool_index;
-  begin->tool_id = call->id;
-  begin->tool_name = call->name;
+  AddOf(*call, EventKind::kToolCall);
   if (call->arguments.empty()) return;
-  Event* event = Add(EventKind::kToolArguments);
-  event->tool_index = call->tool_index;
-  event->text = call->arguments;
+  AddOf(*call, EventKind::kToolArguments)->text = call->arguments;
+}
+
+Event* AnswerEvents::AddOf(const Call& call, EventKind kind) {
+  Event* event = Add(kind);
+  event->tool_index = call.tool_index;
+  event->tool_id = call.id;
+  event->tool_name = call.name;
+  return event;
 }
 
 const Json* AnswerEvents::Parameters(std::string_view name) const {
@@ -225,9 +225,7 @@ void AnswerEvents::EndCall(size_t index) {
     json.Key("tool_index").Integer(call.tool_index);
     json.Key("raw").String(call.arguments).EndObject();
   }
-  Event* end = Add(EventKind::kToolCallEnd);
-  end->tool_index = call.tool_index;
-  end->text = repaired.text;
+  AddOf(call, EventKind::kToolCallEnd)->text = repaired.text;
 }
 
 // Whether the service parsed this call as well.
@@ -333,7 +331,7 @@ Json AnswerEvents::ParseObject(std::string_view text) const {
 void AnswerEvents::Fail(FailureKind kind, const std::string& what, std::string_view body) const {
   Failure failure;
   failure.kind = kind;
-  failure.message = provider_->name + " " + what;
+  failure.message = "the service " + what;
   failure.http_status = 200;
   failure.retryable = true;
   failure.body = Redact(body.substr(0, kShownBodyBytes));

@@ -50,7 +50,7 @@ class AnswerEvents {
   void CheckReason(std::string_view raw) const;
   // Throws for an error object of any shape (remote API 13).
   [[noreturn]] void FailWith(const Json& error) const;
-  // `what`: the message behind the provider's name.
+  // `what`: the message behind "the service".
   [[noreturn]] void Fail(FailureKind kind, const std::string& what,
                          std::string_view body = {}) const;
 
@@ -62,6 +62,7 @@ class AnswerEvents {
   };
 
   Event* Add(EventKind kind);
+  Event* AddOf(const Call& call, EventKind kind);
   void Deliver(EventKind kind, std::string_view text);
   void DeliverRescued();
   void BeginCall(Call* call);

@@ -182,7 +182,6 @@ class Encoder {
       json_.EndList();
     }
     WriteLogprobs();
-    if (request_.answers > 1) json_.Key("n").Integer(request_.answers);
   }
 
   void WriteLogprobs() {

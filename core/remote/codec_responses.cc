@@ -111,7 +111,9 @@ class Encoder {
     }
     const std::optional<std::string_view> text = ReplayedReasoning(request_, plan_, message);
     if (written || !text) return;
-    json_.BeginObject().Key("type").String("reasoning").Key("content").BeginList();
+    json_.BeginObject().Key("type").String("reasoning");
+    if (plan_.provider->supports.reasoning_summary) json_.Key("summary").BeginList().EndList();
+    json_.Key("content").BeginList();
     WriteText("reasoning_text", *text);
     json_.EndList().EndObject();
   }

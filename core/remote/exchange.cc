@@ -15,6 +15,8 @@ constexpr size_t kMostErrorBytes = 1u << 20;
 // Characters per token, for what is reserved before a service has counted: it errs on the dear
 // side (remote API 2.3).
 constexpr int64_t kCharactersPerToken = 3;
+// The end of a body may come after its last event; longer than this is slower than to connect anew.
+constexpr int64_t kTrailingMs = 50;
 
 bool IsText(EventKind kind) {
   return kind == EventKind::kReasoning || kind == EventKind::kContent ||
@@ -78,11 +80,11 @@ void Exchange::Send(const Request& request, std::vector<Event>* events) {
   wait.cancelled = &cancellation_.flag();
   lease_ =
       service_.limiter().Acquire(target_.key_label, target_.model, service_.Ceiling(target_), wait);
-  Reserve(request, call);
+  Reserve(call);
   Open(call);
 }
 
-void Exchange::Reserve(const Request& request, const WireCall& call) {
+void Exchange::Reserve(const WireCall& call) {
   sent_ms_ = UnixMs();
   prompt_estimate_ = static_cast<int64_t>(call.body.size()) / kCharactersPerToken + 1;
   if (service_.ledger() == nullptr) return;
@@ -99,7 +101,7 @@ void Exchange::Reserve(const Request& request, const WireCall& call) {
   row.sent_ms = sent_ms_;
   row.reserve_pico = service_.prices()
                          .WorstCase(row.price_provider, row.price_model, sent_ms_, prompt_estimate_,
-                                    plan_.max_tokens * request.answers)
+                                    plan_.max_tokens)
                          .pico;
   ledger_id_ = service_.ledger()->Begin(row);
 }
@@ -165,12 +167,12 @@ bool Exchange::Read(std::vector<Event>* events) {
   if (!more || decoder_->response().closed) {
     if (body_ == Body::kWhole) decoder_->Whole(whole_, events);
     decoder_->End(events);
-    CheckModel(events);
+    CheckModel(from, events);
     NoteProgress(*events, from);
     End();
     return false;
   }
-  CheckModel(events);
+  CheckModel(from, events);
   NoteProgress(*events, from);
   return true;
 }
@@ -197,14 +199,17 @@ void Exchange::NoteProgress(const std::vector<Event>& events, size_t from) {
   });
 }
 
-// Gateways have been seen to answer with another model than the one that is paid for.
-void Exchange::CheckModel(std::vector<Event>* events) {
+// Gateways have been seen to answer with another model than the one that is paid for. That is said
+// before what it answered: nothing may follow the end of an answer.
+void Exchange::CheckModel(size_t place, std::vector<Event>* events) {
   const std::string& served = decoder_->response().model;
   if (checked_model_ || served.empty()) return;
   checked_model_ = true;
   if (served == target_.model) return;
-  AddNotice(NoticeText("other_model", "asked for " + target_.model + ", answered by " + served),
-            events);
+  Event event;
+  event.kind = EventKind::kNotice;
+  event.text = NoticeText("other_model", "asked for " + target_.model + ", answered by " + served);
+  events->insert(events->begin() + static_cast<std::ptrdiff_t>(place), std::move(event));
 }
 
 Usage Exchange::usage() const {
@@ -236,6 +241,7 @@ Outcome Exchange::MakeOutcome() const {
 }
 
 void Exchange::End() {
+  transfer_->Finish(kTrailingMs);
   cancellation_.Attach(nullptr);
   const Outcome outcome = MakeOutcome();
   cost_ = outcome.cost;

@@ -46,12 +46,12 @@ class Exchange {
  private:
   enum class Body : uint8_t { kUnknown, kEvents, kWhole };
 
-  void Reserve(const Request& request, const WireCall& call);
+  void Reserve(const WireCall& call);
   void Open(const WireCall& call);
   void CheckStatus();
   void Take(std::string_view bytes, std::vector<Event>* events);
   void NoteProgress(const std::vector<Event>& events, size_t from);
-  void CheckModel(std::vector<Event>* events);
+  void CheckModel(size_t place, std::vector<Event>* events);
   void End();
   void Book(const std::function<void(Ledger*)>& entry);
   Cost CostOf(const Usage& usage, int64_t ended_ms) const;

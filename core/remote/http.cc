@@ -27,6 +27,7 @@ constexpr size_t kMaxHeaderBytes = 256 << 10;
 constexpr std::chrono::seconds kMaxIdle{118};
 // Bounds the wait if a wake-up could not be delivered.
 constexpr int64_t kMaxWaitMs = 3000;
+constexpr size_t kMostTrailingBytes = 64u << 10;
 
 template <auto kFree>
 struct FreedBy {
@@ -228,6 +229,7 @@ class Transfer final : public HttpTransfer {
   int Status() override;
   const HeaderList& headers() const override { return headers_; }
   bool Read(std::string* bytes) override;
+  void Finish(int64_t wait_ms) override;
   void TokenSeen() override { token_seen_ = true; }
   void Cancel() noexcept override;
 
@@ -383,6 +385,23 @@ bool Transfer::Read(std::string* bytes) {
   bytes->append(body_);
   body_.clear();
   return true;
+}
+
+void Transfer::Finish(int64_t wait_ms) {
+  const Clock::time_point until = Clock::now() + Milliseconds(wait_ms);
+  size_t dropped = 0;
+  try {
+    while (multi_ && !cancelled_ && dropped < kMostTrailingBytes) {
+      Perform();
+      dropped += body_.size();
+      body_.clear();
+      const auto left = std::chrono::duration_cast<Milliseconds>(until - Clock::now()).count();
+      if (done_ || left <= 0) return;
+      Check(curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(left), nullptr));
+    }
+  } catch (const Error&) {
+    Release();
+  }
 }
 
 void Transfer::Cancel() noexcept {

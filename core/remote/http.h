@@ -44,6 +44,9 @@ class HttpTransfer {
   // Waits for bytes of the body and appends them; false at its end. Throws Error with a Failure's
   // details: kTransport, kTimeout (naming which), kCancelled.
   virtual bool Read(std::string* bytes) = 0;
+  // Nothing more of the body is of interest: waits at most so long for its end, after which the
+  // connection can serve again. A failure here is none of the answer's.
+  virtual void Finish(int64_t wait_ms) = 0;
   // From here on the first_byte limit is met: a token came, and not only comments. The reader's.
   virtual void TokenSeen() = 0;
   virtual void Cancel() noexcept = 0;

@@ -272,7 +272,7 @@ const Json* Decoder::FirstChoice(const Json& body) {
       first = &choice;
     } else if (!dropped_answers_) {
       dropped_answers_ = true;
-      events_.Notice("answers_dropped", "n: only the first answer is given");
+      events_.Notice("answers_dropped", "the service gave several answers; only the first is told");
     }
   }
   return first != nullptr && first->IsObject() ? first : nullptr;

@@ -50,9 +50,11 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"developer_role", &ProviderSupport::developer_role},
     {"stream_usage", &ProviderSupport::stream_usage},
     {"sampling_extras", &ProviderSupport::sampling_extras},
-    {"many_answers", &ProviderSupport::many_answers},
     {"prefix", &ProviderSupport::prefix},
-    {"fim", &ProviderSupport::fim}};
+    {"completions", &ProviderSupport::completions},
+    {"fim", &ProviderSupport::fim},
+    {"named_tool", &ProviderSupport::named_tool},
+    {"reasoning_summary", &ProviderSupport::reasoning_summary}};
 
 constexpr Named<std::string Provider::*> kProviderTexts[] = {
     {"reasoning_out", &Provider::reasoning_out}, {"user_field", &Provider::user_field},

@@ -34,8 +34,11 @@ struct ProviderSupport {
   bool logprobs = false, parallel_tool_calls = false, images = false, developer_role = false;
   bool stream_usage = true;      // stream_options.include_usage
   bool sampling_extras = false;  // top_k, min_p, seed, logit_bias
-  bool many_answers = false;     // n
-  bool prefix = false, fim = false;
+  bool prefix = false;
+  bool completions = false;       // plain text at /completions
+  bool fim = false;               // the same with a suffix
+  bool named_tool = true;         // tool_choice may name the function
+  bool reasoning_summary = true;  // Responses: reasoning items have one, as in OpenAI's
 };
 
 struct Provider {

@@ -13,6 +13,15 @@ bool IsAnswer(EventKind kind) {
   return kind != EventKind::kNotice && kind != EventKind::kProgress && kind != EventKind::kNone;
 }
 
+// Where a service takes no name: of the tools the named one is offered alone, and a call demanded.
+void OfferNamedToolAlone(Request* request) {
+  std::erase_if(request->tools, [&](const Json& tool) {
+    const Json* name = tool.Find("name");
+    return name == nullptr || name->text != request->tool_name;
+  });
+  request->tool_choice = ToolChoice::kRequired;
+}
+
 // The fields that a translated model name stands for, unless the request says otherwise.
 void ApplyTranslation(const std::string& fields, Request* request) {
   if (fields.empty()) return;
@@ -57,6 +66,9 @@ void RemoteStream::Shape() {
     route_ = ChooseSchemaRoute(request_, chosen.provider,
                                chosen.responses ? &chosen.responses->provider : nullptr);
     shaped_ = ShapeRequest(std::move(shaped_), route_);
+  }
+  if (shaped_.tool_choice == ToolChoice::kNamed && !target().provider.supports.named_tool) {
+    OfferNamedToolAlone(&shaped_);
   }
   shaped_ = WithJsonWord(std::move(shaped_), JsonWord::kAppend);
   ApplyTranslation(target().with, &shaped_);
@@ -176,6 +188,7 @@ void RemoteStream::Recover(const Error& error) {
   Failure failure = FailureOf(error);
   failure.provider = target().provider.name;
   failure.model = target().model;
+  service_.ExplainKey(target(), &failure);
   RedactFailure(service_.secrets(), &failure);
   if (exchange_ != nullptr) exchange_->Fail(failure);
   if (cancellation_.cancelled()) failure.kind = FailureKind::kCancelled;

@@ -166,6 +166,7 @@ class ReplayTransfer : public HttpTransfer {
     return true;
   }
 
+  void Finish(int64_t) override {}
   void TokenSeen() override {}
   void Cancel() noexcept override { cancelled_ = true; }
 

@@ -182,6 +182,13 @@ std::vector<std::string> Service::Headers(const ServiceTarget& target, const cha
   return headers;
 }
 
+void Service::ExplainKey(const ServiceTarget& target, Failure* failure) const {
+  if (failure->kind != FailureKind::kAuthentication || !target.key.empty()) return;
+  const std::string names = KeyNames(target.provider);
+  failure->message += "; none was sent: set the option api_key";
+  if (!names.empty()) failure->message += " or the variable " + names;
+}
+
 HttpTimeouts Service::timeouts() const {
   HttpTimeouts timeouts;
   timeouts.connect_ms = options_.connect_timeout_ms;
@@ -210,6 +217,7 @@ std::string Service::Get(const ServiceTarget& target, const std::string& path) {
   } catch (const Error& error) {
     Failure failure = FailureOf(error);
     failure.provider = target.provider.name;
+    ExplainKey(target, &failure);
     RedactFailure(secrets_, &failure);
     ThrowFailure(failure);
   }

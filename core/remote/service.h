@@ -54,6 +54,8 @@ class Service {
   // The headers of a request to the target.
   std::vector<std::string> Headers(const ServiceTarget& target, const char* accept) const;
   HttpTimeouts timeouts() const;
+  // Where a key is missing says so, and where it may be put.
+  void ExplainKey(const ServiceTarget& target, Failure* failure) const;
   // The most requests at once for the target's key and model; 0: no limit.
   int32_t Ceiling(const ServiceTarget& target) const;
 

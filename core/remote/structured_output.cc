@@ -67,10 +67,9 @@ bool Continues(const Request& request) {
 bool FitsResponses(const Request& request, const Provider& responses) {
   const bool images = std::any_of(request.messages.begin(), request.messages.end(),
                                   [](const Message& message) { return !message.parts.empty(); });
-  return responses.supports.json_schema && request.stop.empty() && request.answers == 1 &&
-         !request.has_seed && !request.has_top_k && request.min_p <= 0 &&
-         request.logit_bias.empty() && !Continues(request) &&
-         (request.top_logprobs < 0 || responses.supports.logprobs) &&
+  return responses.supports.json_schema && request.stop.empty() && !request.has_seed &&
+         !request.has_top_k && request.min_p <= 0 && request.logit_bias.empty() &&
+         !Continues(request) && (request.top_logprobs < 0 || responses.supports.logprobs) &&
          (!images || responses.supports.images);
 }
 

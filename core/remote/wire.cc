@@ -103,8 +103,17 @@ class Planner {
 
 void Planner::PlanCompletion() {
   if (request_.is_chat) return;
-  if (!supports_.fim || !Speaks(WireFormat::kOpenAi)) {
+  if (!(supports_.completions || supports_.fim) || !Speaks(WireFormat::kOpenAi)) {
     FailAt("prompt", where_ + " completes no plain text; use messages");
+  }
+  if (request_.has_suffix && !supports_.fim) {
+    FailAt("suffix", "is not supported by " + where_);
+  }
+  // A service adds begin-of-sentence and reads its own tokens in the text, and none can be told not
+  // to.
+  if (request_.add_bos == Toggle::kOff) FailAt("add_bos", "cannot be switched off at " + where_);
+  if (!request_.recognize_special) {
+    FailAt("recognize_special", "cannot be switched off at " + where_);
   }
   NeedBeta();
 }
@@ -210,7 +219,6 @@ void Planner::CheckFeatures() const {
     const char* path;
     bool asked, possible;
   } kFeatures[] = {
-      {"n", request_.answers > 1, supports_.many_answers && openai},
       {"logprobs", request_.top_logprobs >= 0, supports_.logprobs && !anthropic},
       {"seed", request_.has_seed, extras && openai},
       {"logit_bias", !request_.logit_bias.empty(), extras && openai},

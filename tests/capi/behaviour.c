@@ -63,6 +63,10 @@ static void test_options(void) {
   CHECK(finback_options_set(options, "warp", "9") == FINBACK_ERROR_NOT_FOUND);
   CHECK_TEXT(finback_last_error(), "no option named \"warp\"");
   CHECK(finback_options_get(options, "warp") == NULL);
+  CHECK(finback_options_set(options, "environment_proxy", "false") == FINBACK_OK);
+  CHECK_TEXT(finback_options_get(options, "environment_proxy"), "0");
+  CHECK(finback_options_set(options, "environment_proxy", "no") == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK_TEXT(finback_options_get(options, "environment_proxy"), "0");
   finback_options_free(options);
   size_t i;
   for (i = 0; i < finback_options_count(); ++i) {

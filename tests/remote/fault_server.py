@@ -84,6 +84,8 @@ class Reply:
             await self.send(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
     async def end(self):
+        if "late-end" in self.modifiers:
+            await asyncio.sleep(0.005)
         if self.chunked:
             await self.send(b"0\r\n\r\n")
 

@@ -48,7 +48,7 @@ _finback() {
       options="--model --json --show-reasoning --request --system --think --no-think --effort --tools
         --json-object $sample $compute $service"
       ;;
-    complete) options="--model --json --plain --no-bos $sample $compute" ;;
+    complete) options="--model --json --suffix --plain --no-bos $sample $compute $service" ;;
     encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --model" ;;
     parse) options="--think --no-think --strict" ;;
     tokenize) options="--model --ids --special --count" ;;

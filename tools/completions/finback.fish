@@ -35,11 +35,11 @@ complete -c finback -n '__fish_seen_subcommand_from chat complete' -l logprobs -
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -l stop -d 'text to stop before' -x
 
 # services
-complete -c finback -n '__fish_seen_subcommand_from chat models balance cost' -l ledger -d 'SQLite file for costs' -r -F
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l budget -d 'most dollars to spend' -x
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
-complete -c finback -n '__fish_seen_subcommand_from chat models balance' -l set -d 'any option of the library' -x
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance cost' -l ledger -d 'SQLite file for costs' -r -F
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l budget -d 'most dollars to spend' -x
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l set -d 'any option of the library' -x
 complete -c finback -n '__fish_seen_subcommand_from cost' -l by -d 'what to add up by' -x -a 'day model key user tag provider conversation'
 complete -c finback -n '__fish_seen_subcommand_from cost' -l since -d 'from this day on' -x
 complete -c finback -n '__fish_seen_subcommand_from cost' -l until -d 'before this day' -x
@@ -56,6 +56,7 @@ complete -c finback -n '__fish_seen_subcommand_from chat' -l tools -d 'tool defi
 complete -c finback -n '__fish_seen_subcommand_from chat' -l json-object -d 'answer with a JSON object'
 complete -c finback -n '__fish_seen_subcommand_from chat encode parse' -l think -d 'reason first'
 complete -c finback -n '__fish_seen_subcommand_from chat encode parse' -l no-think -d 'answer at once'
+complete -c finback -n '__fish_seen_subcommand_from complete' -l suffix -d 'what the text goes on with' -x
 complete -c finback -n '__fish_seen_subcommand_from complete' -l plain -d 'special tokens are plain text'
 complete -c finback -n '__fish_seen_subcommand_from complete encode' -l no-bos -d 'nothing before the text'
 complete -c finback -n '__fish_seen_subcommand_from encode' -l keep-thinking -d 'keep earlier reasoning'

@@ -70,6 +70,29 @@ module Finback
     Array.new(option_count) { |index| JSON.parse(describe_option(index)) }
   end
 
+  def self.options_of(values)
+    values.each_with_object(Options.new) do |(name, value), options|
+      options.set(name.to_s, { true => "1", false => "0" }.fetch(value) { value.to_s })
+    end
+  end
+  private_class_method :options_of
+
+  class << self
+    alias native_cost_report cost_report
+    alias native_services services
+    private :native_cost_report, :native_services
+
+    # What was spent, by the ledger that the options name: cost_report({ group_by: "day" }, ledger: ...)
+    def cost_report(query = {}, **options)
+      JSON.parse(native_cost_report(options_of(options), JSON.generate(query)))
+    end
+
+    # What is known of services and their models.
+    def services(**options)
+      JSON.parse(native_services(options_of(options)))
+    end
+  end
+
   # Objects with something to release: Engine.open(...) { |engine| ... } closes at the end.
   module Closing
     def open(*arguments, **options)
@@ -90,16 +113,10 @@ module Finback
     alias native_initialize initialize
     private :native_initialize
 
-    # Engine.new(model: "krill", threads: 2); the options are finback.h's.
-    def initialize(**options)
-      native = Options.new
-      options.each { |name, value| native.set(name.to_s, Finback.option_text(value)) }
-      native_initialize(native)
-    end
-  end
+    to_options = Finback.method(:options_of)
 
-  def self.option_text(value)
-    { true => "1", false => "0" }.fetch(value) { value.to_s }
+    # Engine.new(model: "krill", threads: 2); the options are finback.h's.
+    define_method(:initialize) { |**options| native_initialize(to_options.call(options)) }
   end
 
   class Stream

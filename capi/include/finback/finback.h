@@ -217,7 +217,7 @@ typedef struct finback_options finback_options;
 FINBACK_API finback_options *finback_options_new(void);
 
 /*
- * Sets one option from text: numbers in decimal, switches as 0 or 1.
+ * Sets one option from text: numbers in decimal, switches as 0 or 1 (false, true).
  * Errors: NOT_FOUND (no option of that name), INVALID_ARGUMENT (not a value of it; the message has
  * the bounds). Since 0.1.
  */

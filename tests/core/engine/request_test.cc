@@ -145,7 +145,7 @@ TEST(ChatRequest, AcceptsItsOwnAnswersBack) {
 
 TEST(ChatRequest, KeepsWhatOnlyAServiceCanTake) {
   const Request request = ParseChatRequest(
-      R"({"n": 2, "parallel_tool_calls": false, "user_id": "u", "metadata": {"a": 1},
+      R"({"parallel_tool_calls": false, "user_id": "u", "metadata": {"a": 1},
           "tools": [{"type": "function", "function": {"name": "f", "strict": true}}],
           "tool_choice": {"type": "function", "function": {"name": "f"}},
           "response_format": {"type": "json_schema",
@@ -156,7 +156,6 @@ TEST(ChatRequest, KeepsWhatOnlyAServiceCanTake) {
             {"role": "assistant", "reasoning_content": "", "content": "a",
              "reasoning_details": [{"type": "reasoning.text"}]},
             {"role": "user", "content": [{"type": "text", "text": "b"}]}]})");
-  EXPECT_EQ(request.answers, 2);
   EXPECT_FALSE(request.parallel_tool_calls);
   EXPECT_EQ(request.tool_choice, ToolChoice::kNamed);
   EXPECT_EQ(request.tool_name, "f");
@@ -215,6 +214,7 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("reasoning_effort": "extra")",
        "reasoning_effort: must be none, low, high or max, got \"extra\""},
       {R"("n": 0)", "n: must be between 1 and 128, got 0"},
+      {R"("n": 2)", "n: one answer at a time: must be 1, got 2"},
       {R"("tool_choice": "required")", "tool_choice: \"required\" needs tools"},
       {R"("tool_choice": "always")",
        "tool_choice: must be \"none\", \"auto\", \"required\" or a named function, got "

@@ -25,7 +25,6 @@ TEST(InProcessRequest, NamesThePathOfWhatOnlyAServiceCanDo) {
     const char* field;
     const char* message;
   } rows[] = {
-      {R"("n": 2)", "n: one answer at a time: must be 1, got 2"},
       {R"("tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required")",
        "tool_choice: \"required\" is not supported; must be \"auto\" or \"none\""},
       {R"("tools": [{"type": "function", "function": {"name": "f"}}],

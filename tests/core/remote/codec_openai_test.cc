@@ -50,7 +50,7 @@ TEST(OpenAiRequest, SwitchesThinkingInEachStyle) {
 
 TEST(OpenAiRequest, SendsSamplingAsItWasGiven) {
   const OrderedJson sent = Sent(Ask("vllm:m", R"("temperature": 0.1, "top_p": 1, "top_k": 5,
-      "min_p": 0.25, "seed": -3, "logit_bias": {"12": -1.5}, "stop": ["a"], "n": 2,
+      "min_p": 0.25, "seed": -3, "logit_bias": {"12": -1.5}, "stop": ["a"],
       "logprobs": true, "top_logprobs": 3)"));
   EXPECT_EQ(sent["temperature"].dump(), "0.1");
   EXPECT_EQ(sent["top_p"], 1);
@@ -59,7 +59,6 @@ TEST(OpenAiRequest, SendsSamplingAsItWasGiven) {
   EXPECT_EQ(sent["seed"], -3);
   EXPECT_EQ(sent["logit_bias"].dump(), R"({"12":-1.5})");
   EXPECT_EQ(sent["stop"].dump(), R"(["a"])");
-  EXPECT_EQ(sent["n"], 2);
   EXPECT_EQ(sent["logprobs"], true);
   EXPECT_EQ(sent["top_logprobs"], 3);
 }
@@ -534,7 +533,7 @@ TEST(OpenAiAnswer, SaysWhenTheAnswerEndsInItsReasoning) {
 }
 
 TEST(OpenAiAnswer, GivesOneAnswerOfSeveral) {
-  EXPECT_EQ(Hear(Ask("vllm:m", "\"n\": 2"),
+  EXPECT_EQ(Hear(Ask("vllm:m"),
                  {R"({"choices": [{"index": 1, "delta": {"content": "b"}}]})",
                   R"({"choices": [{"index": 0, "delta": {"content": "a"}}]})",
                   R"({"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]})", kStop})

@@ -117,6 +117,19 @@ std::string Arguments(int index, const char* json, const char* event = "delta") 
 const std::string kText =
     Typed("output_text.delta", R"("item_id": "m", "output_index": 1, "delta": "a")");
 
+TEST(ResponsesRequest, GivesReasoningASummaryWhereOneIsDemanded) {
+  Provider provider = *Providers().Find("llama-server");
+  provider.wire = WireFormat::kResponses;
+  const Request request = ParseChatRequest(R"({"messages": [{"role": "user", "content": "x"},
+      {"role": "assistant", "content": "y", "reasoning_content": "t"},
+      {"role": "user", "content": "z"}], "drop_thinking": false})");
+  const WirePlan plan = PlanWire(request, provider, ModelEntry(), "m", {});
+  const OrderedJson sent = OrderedJson::parse(CodecFor(provider.wire).encode(request, plan).body);
+  EXPECT_EQ(
+      sent["input"][1].dump(),
+      R"({"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"t"}]})");
+}
+
 TEST(ResponsesAnswer, StreamsFunctionCalls) {
   EXPECT_EQ(Hear({Typed("output_item.added", R"("output_index": 0, "item": {"type": "function_call",
                 "id": "f0", "call_id": "a", "name": "t", "arguments": ""})"),

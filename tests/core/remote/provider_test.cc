@@ -59,7 +59,7 @@ TEST(ProviderTable, KnowsTheOfficialService) {
   EXPECT_TRUE(can.json_object && can.strict_tools && can.logprobs && can.images && can.prefix &&
               can.fim && can.stream_usage);
   EXPECT_FALSE(can.json_schema || can.forced_tool_while_thinking || can.parallel_tool_calls ||
-               can.developer_role || can.sampling_extras || can.many_answers);
+               can.developer_role || can.sampling_extras);
 }
 
 TEST(ProviderTable, KnowsTheOfficialServicesOtherFormats) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -52,6 +53,7 @@ struct Told {
   ServiceAnswer answer;
   Code code = Code::kOk;
   std::string message, kind;
+  EventKind last = EventKind::kNone;
 };
 
 Told Listen(Stream* stream) {
@@ -67,6 +69,10 @@ Told Listen(Stream* stream) {
         told.calls.emplace_back(event.tool_name, "");
         told.ids.push_back(event.tool_id);
       }
+      if (event.kind == EventKind::kToolArguments || event.kind == EventKind::kToolCallEnd) {
+        EXPECT_EQ(event.tool_id, told.ids.at(places.at(event.tool_index)));
+        EXPECT_EQ(event.tool_name, told.calls.at(places.at(event.tool_index)).first);
+      }
       if (event.kind == EventKind::kToolCallEnd) {
         told.calls[places.at(event.tool_index)].second = event.text;
       }
@@ -74,6 +80,7 @@ Told Listen(Stream* stream) {
         told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
       }
       if (event.kind == EventKind::kFinish) told.finish = event.finish_reason;
+      told.last = event.kind;
     }
   } catch (const Error& error) {
     told.code = error.code();
@@ -212,6 +219,32 @@ TEST(RemoteStream, SaysWhatTheServiceRefused) {
   }
 }
 
+TEST(RemoteStream, SaysWhereAMissingKeyMayBePut) {
+  EngineOptions options = OptionsFor("401-header~keyless");
+  options.model = "llama-server:m";
+  options.service.api_key = "";
+  EXPECT_NE(Ask(options).message.find("none was sent: set the option api_key or the variable "
+                                      "LLAMA_API_KEY"),
+            std::string::npos);
+  options.service.api_key = "sk-very-secret-key-1234";
+  EXPECT_EQ(Ask(options).message.find("none was sent"), std::string::npos);
+}
+
+TEST(RemoteStream, OffersANamedToolAloneWhereNamesAreNotHeeded) {
+  EngineOptions options = OptionsFor("plain~named");
+  options.model = "llama-server:m";
+  const std::string request = std::string(kWithTools);
+  const std::string named = request.substr(0, request.rfind('}')) +
+                            R"(, "tool_choice": {"type": "function", "function":
+                                {"name": "get_time"}}})";
+  EXPECT_EQ(Ask(options, named).code, Code::kOk);
+  const auto sent =
+      nlohmann::json::parse(Server().Log("plain~named")[0].at("body").get<std::string>());
+  EXPECT_EQ(sent.at("tool_choice"), "required");
+  ASSERT_EQ(sent.at("tools").size(), 1u);
+  EXPECT_EQ(sent.at("tools")[0].at("function").at("name"), "get_time");
+}
+
 TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
   const Told told = Ask("thinking-off~chain");
   EXPECT_EQ(told.code, Code::kOk) << told.message;
@@ -246,12 +279,14 @@ TEST(RemoteStream, GoesOnToTheNextModelOfTheChain) {
             "deepseek-flash");
 }
 
-TEST(RemoteStream, ReportsAnotherModelThanAsked) {
-  const Told told = Ask("model-mismatch");
-  EXPECT_EQ(told.code, Code::kOk);
-  ASSERT_EQ(told.notices.size(), 1u);
-  EXPECT_EQ(told.notices[0], "other_model");
-  EXPECT_EQ(told.answer.model, "deepseek-other");
+TEST(RemoteStream, ReportsAnotherModelThanAskedBeforeItsAnswerEnds) {
+  for (const char* scenario : {"model-mismatch", "model-mismatch+whole", "model-mismatch+split"}) {
+    const Told told = Ask(scenario);
+    EXPECT_EQ(told.code, Code::kOk) << scenario;
+    EXPECT_EQ(told.notices, std::vector<std::string>{"other_model"}) << scenario;
+    EXPECT_EQ(told.answer.model, "deepseek-other") << scenario;
+    EXPECT_EQ(told.last, EventKind::kFinish) << scenario;
+  }
 }
 
 TEST(RemoteStream, RescuesLeakedMarkupOfSelfHostedStacks) {
@@ -405,6 +440,22 @@ TEST(RemoteBackend, NeedsAKeyAndSaysWhichVariable) {
     EXPECT_EQ(error.code(), Code::kAuthentication);
     EXPECT_NE(std::string(error.what()).find("OPENROUTER_API_KEY"), std::string::npos);
   }
+}
+
+// --- connections --------------------------------------------------------------------------------
+
+TEST(RemoteStream, LeavesItsConnectionToTheNextWhenTheBodyEndsLate) {
+  const auto backend = OpenRemoteBackend(OptionsFor("answer+late-end~kept"));
+  constexpr size_t kRequests = 6;
+  for (size_t i = 0; i < kRequests; ++i) {
+    const auto stream = backend->Start(ParseChatRequest(kHello));
+    EXPECT_EQ(Listen(stream.get()).finish, "stop");
+  }
+  std::set<int> connections;
+  const auto log = Server().Log("answer+late-end~kept");
+  for (const auto& entry : log) connections.insert(int{entry["connection"]});
+  EXPECT_EQ(log.size(), kRequests);
+  EXPECT_LT(connections.size(), kRequests);
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ TEST(SchemaRoute, LeavesResponsesWhenTheyWouldIgnoreAField) {
   Provider responses = Service();
   responses.wire = WireFormat::kResponses;
   responses.supports.json_schema = true;
-  for (const char* field : {R"("stop": ["x"])", R"("seed": 1)", R"("n": 2)", R"("logprobs": true)",
+  for (const char* field : {R"("stop": ["x"])", R"("seed": 1)", R"("logprobs": true)",
                             R"("logit_bias": {"5": 1})", R"("top_k": 5)", R"("min_p": 0.1)"}) {
     EXPECT_EQ(ChooseSchemaRoute(Ask(kOpen, field), Service(), &responses), SchemaRoute::kJsonObject)
         << field;

@@ -121,8 +121,6 @@ TEST(WirePlan, RefusesByPathWhatTheServiceCannotDo) {
     std::string fields;
     const char* path;
   } kRows[] = {
-      {kFlash, "\"n\": 2", "n"},
-      {"vllm:m", "\"n\": 2", "taken"},
       {kFlash, "\"logprobs\": true", "taken"},
       {"together:m", "\"logprobs\": true", "logprobs"},
       {"deepseek-anthropic:deepseek-flash", "\"logprobs\": true", "logprobs"},
@@ -275,7 +273,11 @@ TEST(WirePlan, SendsPrefixAndFimToBetaWhereTheyAreKnown) {
   EXPECT_EQ(Notices(Plan(fim("deepseek:deepseek-v4-pro", ", \"max_tokens\": 5000"))),
             "max_tokens_lowered");
   EXPECT_EQ(Refusal(fim("deepseek-anthropic:deepseek-flash", "")), "prompt");
-  EXPECT_EQ(Refusal(fim("vllm:m", "")), "prompt");
+  EXPECT_EQ(Refusal(fim("together:m", "")), "prompt");
+  EXPECT_EQ(Refusal(fim("vllm:m", "")), "suffix");
+  const WirePlan plain = Plan(ParseCompletionRequest(R"({"model": "vllm:m", "prompt": "a"})"));
+  EXPECT_FALSE(plain.beta);
+  EXPECT_EQ(Notices(plain), "");
 }
 
 TEST(WirePlan, SendsTheUserUnderTheNameTheServiceHas) {

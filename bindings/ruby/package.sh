@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# A gem that compiles itself: finback-VERSION.gem.
+build_package() {
+  need ruby gem
+  wrap ext/finback -ruby -w801 -module finback
+  mkdir lib
+  cp "$SOURCE/ruby/extconf.rb" ext/finback
+  cp "$SOURCE/ruby/lib/finback.rb" lib
+  cp "$SOURCE/ruby/example.rb" "$SOURCE/ruby/finback.gemspec" "$SOURCE/../LICENSE" .
+  FINBACK_VERSION=$VERSION gem build --silent finback.gemspec --output "$OUTPUT/finback-$VERSION.gem" 2>/dev/null
+}
+
+try_package() {
+  need make
+  gem install --silent --local --no-document --install-dir "$TRIAL/gems" "$OUTPUT/finback-$VERSION.gem"
+  cp "$SOURCE/ruby/smoke_test.rb" "$TRIAL"
+  GEM_PATH=$TRIAL/gems:$(gem environment path)
+  export GEM_PATH
+  unset RUBYLIB
+  ruby smoke_test.rb
+  ruby "$TRIAL/gems/gems/finback-$VERSION/example.rb" | grep krill
+}
