@@ -7,7 +7,7 @@
 %rename(SetText) finback::binding::Options::Set;
 %ignore finback::binding::EventKind;
 %apply int { finback::binding::EventKind };
-%typemap(in) finback::binding::EventKind "$1 = static_cast<finback::binding::EventKind>($input);"
+%typemap(out) finback::binding::EventKind "$result = static_cast<int>($1);"
 // Any thread may cancel the stream object itself.
 %ignore finback::binding::Stream::Number;
 %ignore finback::binding::CancelStream;

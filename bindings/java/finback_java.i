@@ -89,6 +89,16 @@ void ThrowFailure(JNIEnv *jenv, const Failure &failure) {
   }
 }
 
+// Arguments are converted before the $action: memory may run out there too.
+%define %finback_convert(ASSIGNMENT)
+  try {
+    ASSIGNMENT;
+  } catch (...) {
+    ThrowFailure(jenv, CurrentFailure());
+    return $null;
+  }
+%enddef
+
 // JAVA is what callers see, TYPE what crosses. ENCODE and DECODE are done in Java.
 %define %finback_value(CPP, JNI, TYPE, JAVA, TO, FROM, ENCODE, DECODE)
 %typemap(jni) CPP, const CPP & "JNI"
@@ -101,7 +111,7 @@ void ThrowFailure(JNIEnv *jenv, const Failure &failure) {
     Throw(jenv, kNullPointer, "$1_name is null");
     return $null;
   }
-  value = TO(jenv, $input);
+  %finback_convert(value = TO(jenv, $input))
   $1 = &value;
 }
 %typemap(out) CPP { $result = FROM(jenv, $1); }
@@ -111,7 +121,11 @@ void ThrowFailure(JNIEnv *jenv, const Failure &failure) {
 %enddef
 %finback_value(std::string, jbyteArray, byte[], String, ToText, FromText, Text.encode, Text.decode)
 %finback_value(finback::binding::TokenIds, jintArray, int[], int[], ToTokenIds, FromTokenIds, , )
-%finback_value(finback::binding::Logits, jfloatArray, float[], float[], ToLogits, FromLogits, , )
+%typemap(jni) finback::binding::Logits "jfloatArray"
+%typemap(jtype) finback::binding::Logits "float[]"
+%typemap(jstype) finback::binding::Logits "float[]"
+%typemap(javaout) finback::binding::Logits { return $jnicall; }
+%typemap(out) finback::binding::Logits { $result = FromLogits(jenv, $1); }
 %typemap(jni) finback::binding::Bytes, const finback::binding::Bytes & "jbyteArray"
 %typemap(jtype) finback::binding::Bytes, const finback::binding::Bytes & "byte[]"
 %typemap(jstype) finback::binding::Bytes, const finback::binding::Bytes & "byte[]"
@@ -122,7 +136,7 @@ void ThrowFailure(JNIEnv *jenv, const Failure &failure) {
     Throw(jenv, kNullPointer, "$1_name is null");
     return $null;
   }
-  value.data = ToText(jenv, $input);
+  %finback_convert(value.data = ToText(jenv, $input))
   $1 = &value;
 }
 %typemap(out) finback::binding::Bytes { $result = FromText(jenv, $1.data); }
