@@ -54,6 +54,27 @@ function tests.sessions_remember()
   assert(again:usage().cached_tokens > 0)
 end
 
+function tests.tools_at_a_service()
+  local folder = os.getenv "FINBACK_TOOL_EXCHANGE"
+  if not folder then return print("skipped: FINBACK_TOOL_EXCHANGE is not set") end
+  local file <close> = assert(io.open(folder .. "/question.json"))
+  local service <close> = finback.open {
+    model = "deepseek:deepseek-flash", api_key = "none", replay = folder,
+  }
+  local calls, pieces, ends = {}, { [0] = "", "" }, {}
+  for event in service:chat(file:read "a"):events() do
+    local index = event.tool_index
+    if event.kind == "tool_call" then calls[index] = event.tool_id .. " " .. event.tool_name end
+    if event.kind == "tool_arguments" then pieces[index] = pieces[index] .. event.text end
+    if event.kind == "tool_call_end" then ends[index] = event.text end
+  end
+  equal("call_00_a get_weather", calls[0])
+  equal("call_01_b get_time", calls[1])
+  equal('{"city":"Oslo"}', ends[0])
+  equal(ends[0], pieces[0])
+  equal(ends[1], pieces[1])
+end
+
 function tests.cancel()
   local stream = engine:chat(QUESTION)
   assert(stream:next())

@@ -54,6 +54,27 @@ subtest 'JSON text, iterator, session' => sub {
     cmp_ok($again->usage->{cached_tokens}, '>', 0, 'the session remembers');
 };
 
+subtest 'tools, at a service' => sub {
+    my $folder = $ENV{FINBACK_TOOL_EXCHANGE} or plan skip_all => 'FINBACK_TOOL_EXCHANGE is not set';
+    open my $file, '<:encoding(UTF-8)', "$folder/question.json" or die "$folder/question.json: $!";
+    my $question = do { local $/; <$file> };    # as it is: the recording knows its order
+    my $service  = Finback::Engine->new(
+        model   => 'deepseek:deepseek-flash',
+        api_key => 'none',
+        replay  => $folder,
+    );
+    my $stream = $service->chat($question);
+    my (%calls, %pieces);
+    while (my $event = $stream->next) {
+        $calls{ $event->tool_index } = [ $event->tool_id, $event->tool_name ] if $event->kind eq 'tool_call';
+        $pieces{ $event->tool_index } .= $event->text if $event->kind eq 'tool_arguments';
+        is($event->text, $pieces{ $event->tool_index }, 'arguments') if $event->kind eq 'tool_call_end';
+    }
+    is_deeply(\%calls, { 0 => [ 'call_00_a', 'get_weather' ], 1 => [ 'call_01_b', 'get_time' ] }, 'calls');
+    is_deeply(JSON::PP->new->decode($pieces{0}), { city => 'Oslo' }, 'arguments are JSON');
+    is($stream->response->{choices}[0]{message}{tool_calls}[1]{function}{name}, 'get_time', 'response');
+};
+
 subtest 'logprobs' => sub {
     my $stream = $engine->chat({ %$QUESTION, logprobs => JSON::PP::true() });
     my ($first) = grep { @{ $_->logprobs } } map { $stream->next } 1 .. 3;

@@ -5,7 +5,7 @@ build_package() {
   wrap ext/finback -ruby -w801 -module finback
   mkdir lib
   cp "$SOURCE/ruby/extconf.rb" ext/finback
-  cp "$SOURCE/ruby/lib/finback.rb" lib
+  cp "$SOURCE/ruby/finback.rb" lib
   cp "$SOURCE/ruby/example.rb" "$SOURCE/ruby/finback.gemspec" "$SOURCE/../LICENSE" .
   FINBACK_VERSION=$VERSION gem build --silent finback.gemspec --output "$OUTPUT/finback-$VERSION.gem" 2>/dev/null
 }

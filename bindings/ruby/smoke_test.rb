@@ -48,6 +48,23 @@ class SmokeTest < Minitest::Test
     assert_operator again.usage.cached_tokens, :>, 0
   end
 
+  def test_tools_at_a_service
+    folder = ENV.fetch("FINBACK_TOOL_EXCHANGE") { skip "FINBACK_TOOL_EXCHANGE is not set" }
+    question = JSON.parse(File.read("#{folder}/question.json", encoding: "UTF-8"))
+    service = Finback::Engine.new(model: "deepseek:deepseek-flash", api_key: "none", replay: folder)
+    stream = service.chat(question)
+    events = stream.to_a.group_by(&:kind)
+    calls = events[:tool_call].map { |event| [event.tool_index, event.tool_id, event.tool_name] }
+    assert_equal [[0, "call_00_a", "get_weather"], [1, "call_01_b", "get_time"]], calls
+    events[:tool_call_end].each do |call|
+      pieces = events[:tool_arguments].select { |event| event.tool_index == call.tool_index }
+      assert_equal call.text, pieces.map(&:text).join
+    end
+    assert_equal({ "city" => "Oslo" }, JSON.parse(events[:tool_call_end][0].text))
+    message = stream.response["choices"][0]["message"]
+    assert_equal "get_time", message["tool_calls"][1]["function"]["name"]
+  end
+
   def test_logprobs
     with = ENGINE.chat(**QUESTION, logprobs: true).find { |event| event.logprobs.any? }
     assert_operator with.logprobs[0]["logprob"], :<=, 0

@@ -8,6 +8,7 @@ set QUESTION {{"messages": [{"role": "user", "content": "What do baleen whales e
 set engine [finback::Engine new -model krill -threads 1]
 
 ::tcltest::testConstraint threads [expr {![catch {package require Thread}]}]
+::tcltest::testConstraint exchange [info exists ::env(FINBACK_TOOL_EXCHANGE)]
 
 # The errorCode's name of what the body fails with.
 proc failure {body} {
@@ -57,6 +58,29 @@ test session-1 {remembers} -body {
 } -cleanup {
   foreach object [list $first $again $session] {$object destroy}
 } -result 1
+
+test tools-1 {of a service's answer} -constraints exchange -body {
+  set file [open $::env(FINBACK_TOOL_EXCHANGE)/question.json]
+  set service [finback::Engine new -model deepseek:deepseek-flash -api_key none \
+    -replay $::env(FINBACK_TOOL_EXCHANGE)]
+  set stream [$service chat [read $file]]
+  set calls {}
+  $stream each event {
+    dict with event {
+      switch $kind {
+        tool_call {dict set calls $tool_index [list $tool_id $tool_name]}
+        tool_arguments {append pieces($tool_index) $text}
+        tool_call_end {lappend ends $text $pieces($tool_index)}
+      }
+    }
+  }
+  list $calls $ends
+} -cleanup {
+  close $file
+  $stream destroy
+  $service destroy
+} -result [list {0 {call_00_a get_weather} 1 {call_01_b get_time}} \
+  {{{"city":"Oslo"}} {{"city":"Oslo"}} {{}} {{}}}]
 
 test cancel-1 {stops the stream} -body {
   set stream [$engine chat $QUESTION]
