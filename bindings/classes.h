@@ -238,8 +238,10 @@ class Stream {
   }
   // What CancelStream() knows this stream by, in any thread of the process.
   int64_t Number() const { return number_; }
+  // What another thread is waiting for ends, as cancelled.
   void Close() {
     OpenStreams::Instance().Remove(number_);
+    Cancel();
     held_.Close();
   }
   ~Stream() { OpenStreams::Instance().Remove(number_); }
@@ -305,7 +307,10 @@ class Sequence {
   void Cancel() {
     if (const auto sequence = held_.Find()) sequence->Cancel();
   }
-  void Close() { held_.Close(); }
+  void Close() {
+    Cancel();
+    held_.Close();
+  }
 
 #ifndef SWIG
   explicit Sequence(finback::Sequence sequence) : held_("sequence", std::move(sequence)) {}

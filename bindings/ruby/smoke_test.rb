@@ -77,6 +77,19 @@ class SmokeTest < Minitest::Test
     fails(:cancelled) { stream.next }
   end
 
+  def test_close_ends_what_another_thread_waits_for
+    stream = ENGINE.chat(QUESTION)
+    first = Queue.new
+    reader = Thread.new do
+      Thread.current.report_on_exception = false
+      loop { first << stream.next }
+    end
+    first.pop
+    stream.close
+    status = assert_raises(Finback::Error) { reader.join }.status
+    assert_includes %i[cancelled invalid_argument], status
+  end
+
   def test_an_exception_from_outside_ends_a_call
     interrupt = Class.new(StandardError)
     started = Queue.new
