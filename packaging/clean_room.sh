@@ -20,6 +20,9 @@ CACHE=${FINBACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/finback}
 readonly CACHE
 IMAGE=$CACHE/$RELEASE-$(dpkg --print-architecture).tar
 readonly IMAGE
+# Nothing of the environment goes in, but what the network may need.
+readonly CLEAN=(env -i "PATH=/usr/sbin:/usr/bin:/sbin:/bin" "HOME=/nonexistent" "LC_ALL=C.UTF-8"
+  "http_proxy=${http_proxy:-}" "DEBIAN_FRONTEND=noninteractive")
 ROOM=$(mktemp -d /var/tmp/finback-room.XXXXXX)
 readonly ROOM
 
@@ -54,16 +57,18 @@ deb http://deb.debian.org/debian $RELEASE main
 deb http://deb.debian.org/debian $RELEASE-updates main
 deb http://deb.debian.org/debian-security $RELEASE-security main
 TEXT
+# Nothing of this outlives a crash of the machine.
+echo force-unsafe-io >"$ROOM/etc/dpkg/dpkg.cfg.d/clean-room"
 mount -t proc proc "$ROOM/proc"
 
 say "autopkgtest in $ROOM"
 rm -rf "$FOLDER/clean-room"
-logged clean-room.log autopkgtest --no-built-binaries --apt-upgrade --output-dir="$FOLDER/clean-room" \
+logged clean-room.log "${CLEAN[@]}" autopkgtest --no-built-binaries --apt-upgrade --output-dir="$FOLDER/clean-room" \
   "$FOLDER"/*.deb "$FOLDER/source" -- chroot "$ROOM"
 cat "$FOLDER/clean-room/summary" >&2
 
 say "first steps of an ordinary user"
 cp "$FOLDER"/*.deb "$HERE/first_steps.sh" "$ROOM/tmp"
-logged clean-room-install.log chroot "$ROOM" sh -c \
-  'DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends /tmp/*.deb gcc libc6-dev pkg-config'
-chroot --userspec=nobody:nogroup "$ROOM" env -i PATH=/usr/bin:/bin HOME=/nonexistent /tmp/first_steps.sh
+logged clean-room-install.log "${CLEAN[@]}" chroot "$ROOM" sh -c \
+  'apt-get install -q -y --no-install-recommends /tmp/*.deb gcc libc6-dev pkg-config'
+"${CLEAN[@]}" chroot --userspec=nobody:nogroup "$ROOM" /tmp/first_steps.sh
