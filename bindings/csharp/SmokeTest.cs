@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Reflection;
 using System.Text.RegularExpressions;
@@ -50,12 +51,30 @@ public static class SmokeTest {
     }
   }
 
-  private static void LogprobsAndTools() {
-    using (var stream = Krill.Chat(@"{""messages"": [{""role"": ""user"", ""content"": ""Hello""}],
-        ""logprobs"": true, ""tools"": [{""type"": ""function"", ""function"": {""name"": ""get_weather"",
-        ""parameters"": {""type"": ""object"", ""properties"": {""city"": {""type"": ""string""}}}}}]}")) {
+  private static void Logprobs() {
+    using (var stream = Krill.Chat(Question.Replace("{\"messages\"", "{\"logprobs\": true, \"messages\""))) {
       Check(stream.Next().Logprobs.Contains("\"logprob\""), "no logprobs");
-      Check(stream.Finish().Contains("\"finish_reason\""), stream.Response());
+    }
+  }
+
+  private static void ToolsAtAService() {
+    string folder = Environment.GetEnvironmentVariable("FINBACK_TOOL_EXCHANGE");
+    if (folder == null) {
+      Console.WriteLine("skipped: FINBACK_TOOL_EXCHANGE is not set");
+      return;
+    }
+    var options = new Options { ["model"] = "deepseek:deepseek-flash", ["api_key"] = "none", ["replay"] = folder };
+    using (var service = new Engine(options))
+    using (var stream = service.Chat(File.ReadAllText(Path.Combine(folder, "question.json")))) {
+      ILookup<EventKind, Event> events = stream.ToLookup(e => e.Kind);
+      Same("0call_00_aget_weather 1call_01_bget_time",
+        string.Join(" ", events[EventKind.ToolCall].Select(e => e.ToolIndex + e.ToolId + e.ToolName)));
+      foreach (Event call in events[EventKind.ToolCallEnd]) {
+        Same(call.Text, string.Concat(events[EventKind.ToolArguments]
+          .Where(e => e.ToolIndex == call.ToolIndex).Select(e => e.Text)));
+      }
+      Check(events[EventKind.ToolCallEnd].First().Text.Contains("Oslo"), "no city");
+      Check(stream.Response().Contains("get_time"), stream.Response());
     }
   }
 
@@ -130,8 +149,10 @@ public static class SmokeTest {
     const string text = "Gr\u00f6\u00dfe, \u9cb8, \U0001F433, NUL \0.";
     Same(text, Krill.Detokenize(Krill.Tokenize(text)));
     const string whale = "\u9cb8\U0001F433";
-    string prompt = Krill.Encode("{\"messages\": [{\"role\": \"user\", \"content\": \"" + whale + "\"}]}");
-    Check(prompt.Contains(whale), prompt);
+    const string content = whale + " \"\\\n\t";
+    string prompt = Krill.Encode(
+      "{\"messages\": [{\"role\": \"user\", \"content\": " + Library.Quote(content) + "}]}");
+    Check(prompt.Contains(content), prompt);
     Check(Fails("not_found", () => new Engine("/" + whale)).Message.Contains(whale), whale);
   }
 
@@ -188,7 +209,7 @@ public static class SmokeTest {
   public static int Main() {
     Console.WriteLine("C# on " + Runtime() + ", finback " + Library.Version());
     Action[] tests = {
-      ChatStreams, LogprobsAndTools, SessionsRemember, CancelFromAnotherThread,
+      ChatStreams, Logprobs, ToolsAtAService, SessionsRemember, CancelFromAnotherThread,
       () => TokensCancelTasks().GetAwaiter().GetResult(), ThreadsShareAnEngine, Errors, TextBeyondAscii,
       Snapshots, Release, TheLibrary,
     };

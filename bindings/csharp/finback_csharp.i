@@ -103,6 +103,12 @@ void SetPending(const Failure &failure) {
 
 %pragma(csharp) imclassclassmodifiers="internal class"
 %pragma(csharp) moduleclassmodifiers="public static class"
+%pragma(csharp) modulecode=%{
+  /// <summary>A JSON string: for requests that are put together without a JSON library.</summary>
+  public static string Quote(string text) {
+    return Block.Quote(text);
+  }
+%}
 %pragma(csharp) imclasscode=%{
   private delegate void Failure(int code, global::System.IntPtr name, global::System.IntPtr message,
     global::System.IntPtr details);

@@ -19,7 +19,7 @@ try_package() {
   mkdir program
   cp "$name/example/main.go" program
   rm -r "$name/example"
-  cd program
+  cd program || return
   go mod init program
   go mod edit -require=finback@v0.0.0 "-replace=finback=$TRIAL/$name"
   go run . | grep krill

@@ -6,10 +6,15 @@ import finback.Options;
 import finback.Sequence;
 import finback.Session;
 import finback.Stream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -68,17 +73,42 @@ public final class SmokeTest {
     same("stop", events.get(events.size() - 1).finishReason());
   }
 
-  private static void toolsAreCalled() {
-    try (Stream stream =
-        ENGINE.chat(
-            """
-            {"messages": [{"role": "user", "content": "What is the weather in Bergen?"}],
-             "logprobs": true, "tools": [{"type": "function", "function": {"name": "get_weather",
-             "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]}""")) {
+  private static void logprobs() {
+    try (Stream stream = ENGINE.chat(QUESTION.replaceFirst("\\{", "{\"logprobs\": true, "))) {
       Event first = stream.next();
       check(first.logprobs().contains("\"logprob\""), first);
-      check(stream.finish().contains("\"finish_reason\""), stream.response());
     }
+  }
+
+  private static void toolsAtAService() throws IOException {
+    String folder = System.getenv("FINBACK_TOOL_EXCHANGE");
+    if (folder == null) {
+      System.out.println("skipped: FINBACK_TOOL_EXCHANGE is not set");
+      return;
+    }
+    Options options =
+        new Options()
+            .set("model", "deepseek:deepseek-flash")
+            .set("api_key", "none")
+            .set("replay", folder);
+    List<String> calls = new ArrayList<>();
+    Map<Integer, String> pieces = new TreeMap<>();
+    Map<Integer, String> arguments = new TreeMap<>();
+    try (Engine service = new Engine(options);
+        Stream stream = service.chat(Files.readString(Path.of(folder, "question.json")))) {
+      for (Event event : stream) {
+        switch (event.kind()) {
+          case TOOL_CALL -> calls.add(event.toolIndex() + event.toolId() + event.toolName());
+          case TOOL_ARGUMENTS -> pieces.merge(event.toolIndex(), event.text(), String::concat);
+          case TOOL_CALL_END -> arguments.put(event.toolIndex(), event.text());
+          default -> {}
+        }
+      }
+      check(stream.response().contains("get_time"), stream.response());
+    }
+    same(List.of("0call_00_aget_weather", "1call_01_bget_time"), calls);
+    same(pieces, arguments);
+    check(arguments.get(0).contains("Oslo"), arguments);
   }
 
   private static void sessionsRemember() {
@@ -138,8 +168,10 @@ public final class SmokeTest {
     String text = "Gr\u00f6\u00dfe, \u9cb8, \ud83d\udc33, NUL \0.";
     same(text, ENGINE.detokenize(ENGINE.tokenize(text)));
     String whale = "\u9cb8\ud83d\udc33";
-    String request = "{\"messages\": [{\"role\": \"user\", \"content\": \"" + whale + "\"}]}";
-    check(ENGINE.encode(request).contains(whale), ENGINE.encode(request));
+    String content = whale + " \"\\\n\t";
+    String request =
+        "{\"messages\": [{\"role\": \"user\", \"content\": " + Finback.quote(content) + "}]}";
+    check(ENGINE.encode(request).contains(content), ENGINE.encode(request));
     check(fails("not_found", () -> Engine.open("/" + whale)).getMessage().contains(whale), whale);
   }
 
@@ -188,7 +220,8 @@ public final class SmokeTest {
   public static void main(String[] arguments) throws Exception {
     System.out.println("Java " + Runtime.version() + ", finback " + Finback.version());
     chatStreams();
-    toolsAreCalled();
+    logprobs();
+    toolsAtAService();
     sessionsRemember();
     cancelFromAnotherThread();
     threadsShareAnEngine();
@@ -197,6 +230,6 @@ public final class SmokeTest {
     snapshots();
     release();
     library();
-    System.out.println("10 tests passed");
+    System.out.println("11 tests passed");
   }
 }

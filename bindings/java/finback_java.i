@@ -167,6 +167,14 @@ void ThrowFailure(JNIEnv *jenv, const Failure &failure) {
 %typemap(javainterfaces) finback::binding::Stream "AutoCloseable, Iterable<Event>"
 %pragma(java) jniclassclassmodifiers="final class"
 %pragma(java) moduleclassmodifiers="public final class"
+%pragma(java) modulecode=%{
+  private Finback() {}
+
+  /** A JSON string: for requests that are put together without a JSON library. */
+  public static String quote(String text) {
+    return Text.quote(text);
+  }
+%}
 %pragma(java) jniclasscode=%{
   static {
     Library.load();

@@ -13,7 +13,7 @@
 #include <set>
 #include <thread>
 
-#include "classes.h"
+#include "bindings/classes.h"
 
 namespace {
 

@@ -143,7 +143,6 @@ class Stream {
 
   close() {
     this.#over();
-    native.streamCancel(this.#handle);
     native.streamClose(this.#handle);
   }
 }

@@ -18,7 +18,7 @@ build_package() {
     flags+=(-isystem "$include")
   done
   native_library "$native/lib/finback.node" "$SOURCE/node/finback.cc" \
-    -DNAPI_VERSION=8 -DNAPI_CPP_EXCEPTIONS "${flags[@]}"
+    "-I$SOURCE/.." -DNAPI_VERSION=8 -DNAPI_CPP_EXCEPTIONS "${flags[@]}"
   # The library looks for krill beside its own folder.
   cp "$(pkg-config --variable=datadir finback)"/finback/krill/* "$native/share/finback/krill"
   (cd package && npm pack --silent --pack-destination "$OUTPUT")

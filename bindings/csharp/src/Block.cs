@@ -19,6 +19,20 @@ internal static class Block {
     return block;
   }
 
+  internal static string Quote(string text) {
+    var quoted = new StringBuilder("\"");
+    foreach (char character in text) {
+      if (character == '"' || character == '\\') {
+        quoted.Append('\\').Append(character);
+      } else if (character < ' ') {
+        quoted.Append("\\u").Append(((int)character).ToString("x4"));
+      } else {
+        quoted.Append(character);
+      }
+    }
+    return quoted.Append('"').ToString();
+  }
+
   private static T NotNull<T>(T value, string name) where T : class {
     if (value == null) {
       throw new ArgumentNullException(name);

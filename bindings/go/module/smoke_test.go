@@ -117,6 +117,41 @@ func TestRequestsMayBeText(t *testing.T) {
 	}
 }
 
+func TestToolsAtAService(t *testing.T) {
+	folder := os.Getenv("FINBACK_TOOL_EXCHANGE")
+	if folder == "" {
+		t.Skip("FINBACK_TOOL_EXCHANGE is not set")
+	}
+	request, err := os.ReadFile(folder + "/question.json")
+	ok(t, err)
+	service, err := finback.Open(finback.Options{
+		"model": "deepseek:deepseek-flash", "api_key": "none", "replay": folder})
+	ok(t, err)
+	defer service.Close()
+	stream, err := service.Chat(background, request)
+	ok(t, err)
+	defer stream.Close()
+	var names []string
+	pieces, arguments := map[int]string{}, map[int]string{}
+	for event, err := stream.Next(); err != io.EOF; event, err = stream.Next() {
+		ok(t, err)
+		switch event.Kind {
+		case finback.ToolCall:
+			names = append(names, event.ToolID+" "+event.ToolName)
+		case finback.ToolArguments:
+			pieces[event.ToolIndex] += event.Text
+		case finback.ToolCallEnd:
+			arguments[event.ToolIndex] = event.Text
+		}
+	}
+	if !reflect.DeepEqual(names, []string{"call_00_a get_weather", "call_01_b get_time"}) {
+		t.Fatal(names)
+	}
+	if !reflect.DeepEqual(pieces, arguments) || !strings.Contains(arguments[0], "Oslo") {
+		t.Fatal(pieces, arguments)
+	}
+}
+
 func TestSessionsRemember(t *testing.T) {
 	session, err := krill.NewSession()
 	ok(t, err)

@@ -27,4 +27,18 @@ final class Text {
   static String decode(byte[] bytes) {
     return new String(bytes, StandardCharsets.UTF_8);
   }
+
+  static String quote(String text) {
+    StringBuilder quoted = new StringBuilder("\"");
+    for (char character : text.toCharArray()) {
+      if (character == '"' || character == '\\') {
+        quoted.append('\\').append(character);
+      } else if (character < ' ') {
+        quoted.append(String.format("\\u%04x", (int) character));
+      } else {
+        quoted.append(character);
+      }
+    }
+    return quoted.append('"').toString();
+  }
 }
