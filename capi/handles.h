@@ -32,7 +32,7 @@ struct finback_stream {
   std::unique_ptr<finback::Stream> stream;
   finback::Event event;
   finback::ResponseBuilder response;
-  mutable std::string logprobs_json, response_json;
+  mutable std::string logprobs_json, response_json, message_json;
 };
 
 struct finback_sequence {

@@ -70,7 +70,7 @@ void ResponseBuilder::Start(Shape shape, std::string model, std::string id, int6
   created_ = created;
 }
 
-ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) {
+const ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) const {
   for (size_t i = calls_.size(); i-- > 0;) {
     if (calls_[i].index == tool_index) return &calls_[i];
   }
@@ -106,8 +106,17 @@ void ResponseBuilder::Add(const Event& event) {
   }
 }
 
-void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* out) const {
-  JsonWriter json(out);
+void ResponseBuilder::NameCall(Event* event) const {
+  if (event->kind != EventKind::kToolArguments && event->kind != EventKind::kToolCallEnd) return;
+  if (const Call* call = FindCall(event->tool_index)) {
+    event->tool_id = call->id;
+    event->tool_name = call->name;
+  }
+}
+
+std::string ResponseBuilder::Message(const ServiceAnswer* service) const {
+  std::string out;
+  JsonWriter json(&out);
   json.BeginObject();
   json.Key("role").String("assistant").Key("content").String(content_);
   json.Key("reasoning_content");
@@ -126,6 +135,7 @@ void ResponseBuilder::WriteMessage(const ServiceAnswer* service, std::string* ou
     json.EndList();
   }
   json.EndObject();
+  return out;
 }
 
 std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* service) const {
@@ -149,9 +159,7 @@ std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* servi
     json.EndObject();
   }
   if (chat) {
-    std::string message;
-    WriteMessage(service, &message);
-    json.Key("message").Raw(message);
+    json.Key("message").Raw(Message(service));
   } else {
     json.Key("text").String(content_);
   }

@@ -99,6 +99,7 @@ finback_status finback_stream_step(finback_stream* self) {
       return FINBACK_DONE;
     }
     self->response.Add(self->event);
+    self->response.NameCall(&self->event);
     return FINBACK_OK;
   });
 }
@@ -146,6 +147,14 @@ const char* finback_stream_response(const finback_stream* self) {
     Require(self, "self");
     self->response_json = self->response.Json(self->stream->usage(), self->stream->service());
     return self->response_json.c_str();
+  });
+}
+
+const char* finback_stream_message(const finback_stream* self) {
+  return Guard<const char*>("{}", [&] {
+    Require(self, "self");
+    self->message_json = self->response.Message(self->stream->service());
+    return self->message_json.c_str();
   });
 }
 

@@ -1,6 +1,6 @@
 """Sum up a ctest run from its JUnit file: failures, skips, ISAs, and last "N passed, N failed, N skipped".
 
-A ctest entry that is a gtest or unittest program counts as the cases it ran, read from the summary that
+A ctest entry that is a gtest, unittest or pytest program counts as the cases it ran, read from the summary that
 the program printed; any other entry counts as one. Exit status 1 if anything failed or nothing ran.
 """
 
@@ -42,6 +42,10 @@ def count(status, output, reason=""):
             r"^FAILED \(.*?errors=(\d+)", output
         )
         counts = Counts(ran - skipped - failed, failed, skipped)
+    elif found := re.findall(r"^(?=.*(?:passed|failed|skipped|error))(.*) in [\d.]+s\b", output, re.MULTILINE):
+        said = {kind: int(number) for number, kind in re.findall(r"(\d+) (\w+)", found[-1])}
+        failed = sum(said.get(kind, 0) for kind in ("failed", "error", "errors"))
+        counts = Counts(said.get("passed", 0), failed, said.get("skipped", 0))
     if counts is None or sum(counts) == 0:
         counts = Counts(0, 0, 0) if status == "fail" else Counts(1, 0, 0)
     if status == "fail" and counts.failed == 0:

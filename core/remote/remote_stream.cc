@@ -82,6 +82,7 @@ const ServiceTarget& RemoteStream::target() const {
 
 bool RemoteStream::Step(Event* event) {
   while (true) {
+    if (cancellation_.cancelled() && next_ < queue_.size()) DropQueue();
     if (next_ < queue_.size()) {
       std::swap(*event, queue_[next_++]);
       delivered_ |= IsAnswer(event->kind);
@@ -99,6 +100,17 @@ bool RemoteStream::Step(Event* event) {
   }
 }
 
+// Of a cancelled stream nothing more is wanted, though it may have come already, to its very end.
+void RemoteStream::DropQueue() {
+  queue_.clear();
+  next_ = 0;
+  if (!over_ || error_) return;
+  Failure failure = MakeFailure(FailureKind::kCancelled, "");
+  failure.provider = target().provider.name;
+  failure.model = target().model;
+  Give(failure);
+}
+
 void RemoteStream::Advance() {
   cancellation_.Check();
   arrived_.clear();
@@ -107,7 +119,7 @@ void RemoteStream::Advance() {
     ++exchanges_;
     exchange_ = std::make_unique<Exchange>(&service_, target(), exchanges_, conversation_.get(),
                                            &cancellation_);
-    exchange_->Send(shaped_, &arrived_);
+    exchange_->Send(shaped_, thinking_fields_, &arrived_);
   } else {
     more = exchange_->Read(&arrived_);
   }
@@ -247,6 +259,11 @@ bool RemoteStream::RepairRequestOnce(const Failure& failure) {
            "earlier reasoning is missing or changed: this turn is answered without thinking");
     return true;
   }
+  if (RefusesThinkingFields(failure) && thinking_fields_ == ThinkingFields::kSent) {
+    thinking_fields_ = ThinkingFields::kLeftOut;
+    Notice("field_left_out", "thinking: the service refused the fields for it; asked without them");
+    return true;
+  }
   if (failure.kind == FailureKind::kInvalidRequest && failure.limit > 0 && !limit_repaired_) {
     limit_repaired_ = true;
     shaped_.max_tokens = failure.limit;
@@ -266,6 +283,7 @@ void RemoteStream::BeginTarget(size_t place) {
   place_ = place;
   retries_ = 0;
   chain_repaired_ = limit_repaired_ = false;
+  thinking_fields_ = ThinkingFields::kSent;
   Shape();
   Notice("other_target", "now asking " + target().provider.name + ":" + target().model);
 }

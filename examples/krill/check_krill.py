@@ -15,6 +15,7 @@ import sys
 import torch
 
 import text
+import tools
 from network import Network
 
 QUESTIONS = ["What do baleen whales eat?", "What is krill?", "Who are you?", "How big is a blue whale?", "What is Finback?",
@@ -69,6 +70,8 @@ def load(folder):
 
 
 class Checker:
+    batch = 32
+
     def __init__(self, folder):
         self.tokenizer = text.load_tokenizer(folder)
         config, self.params, tables = load(folder)
@@ -88,8 +91,8 @@ class Checker:
     def right(self, prompt_answers):
         """Which of the (prompt, answer) pairs greedy decoding gets wholly right."""
         out = []
-        for i in range(0, len(prompt_answers), 64):
-            pairs = [(self.encode(p), self.encode(a)) for p, a in prompt_answers[i : i + 64]]
+        for i in range(0, len(prompt_answers), self.batch):
+            pairs = [(self.encode(p), self.encode(a)) for p, a in prompt_answers[i : i + self.batch]]
             for (p, a), best in zip(pairs, self.best([p + a for p, a in pairs])):
                 out.append(best[len(p) - 1 : len(p) + len(a) - 1].tolist() == a)
         return out
@@ -120,13 +123,20 @@ def fact_cases(rng, count, thinking):
         yield prompt(q, thinking), (why + text.END_THINK if thinking else "") + a + text.EOS
 
 
+def tool_cases(rng, count, thinking):
+    """The call for a question, given one to three tools; every other time the answer to what the tool replied."""
+    for i in range(count):
+        before, said = tools.one_exchange(rng, thinking, answered=i % 2 == 1)
+        yield before, said
+
+
 def main():
     checker = Checker(sys.argv[1])
     for q in sys.argv[2:] or QUESTIONS:
         print(f"{q} => {checker.answer(prompt(q, True))}")
     if sys.argv[2:]:
         return
-    for label, cases in (("held-out sums", sum_cases), ("facts, fresh phrasings", fact_cases)):
+    for label, cases in (("held-out sums", sum_cases), ("facts, fresh phrasings", fact_cases), ("tools", tool_cases)):
         for thinking in (True, False):
             todo = list(cases(random.Random(424242), 300, thinking))
             right = checker.right(todo)

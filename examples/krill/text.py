@@ -269,13 +269,13 @@ def load_tokenizer(folder):
 class Stream:
     """Rows of packed conversations: ids and loss weights, every row starting with a new conversation."""
 
-    def __init__(self, tokenizer, seed):
-        self.tokenizer, self.rng, self.ready = tokenizer, random.Random(seed), []
+    def __init__(self, tokenizer, seed, sample):
+        self.tokenizer, self.rng, self.sample, self.ready = tokenizer, random.Random(seed), sample, []
 
     def take(self):
         """The next conversation, encoded."""
         if not self.ready:
-            parts = [sample(self.rng) for _ in range(1000)]
+            parts = [self.sample(self.rng) for _ in range(300)]
             flat = iter(self.tokenizer.encode_batch([t for p in parts for t, _ in p], add_special_tokens=False))
             for p in parts:
                 pieces = [(next(flat).ids, w) for _, w in p]

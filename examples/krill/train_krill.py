@@ -20,8 +20,11 @@ import torch.nn.functional as F
 import check_krill
 import export
 import text
+import tools
 from network import Network, weight_kind
 
+TOOL_ROWS, TOOL_LENGTH = 2, 1280
+SHORT_ROWS, SHORT_LENGTH = 8, 384
 ADAM_ONLY = ("embed.", "head.", "gate.weight", "weights_proj", "norm.weight")
 
 
@@ -109,7 +112,8 @@ def balance(net, tables, step_size):
 
 def write_sample(folder, tokenizer, seed=990001, tokens=2400):
     """Rendered conversations of a seed that training never sees."""
-    rng, out, count = random.Random(seed), [], 0
+    rng = random.Random(seed)
+    out, count = ["".join(t for t, _ in tools.sample(rng, True, 1))], 0
     while count < tokens:
         s = "".join(t for t, _ in text.sample(rng))
         if len(s) < 900:
@@ -153,14 +157,20 @@ def main():
     wrap = (lambda f: f) if a.no_compile else (lambda f: torch.compile(f, dynamic=False))
     net = Network(config, tables, torch.bfloat16, wrap)
     optimizer = Muon(params, 4e-3, 3e-3, 0.05)
-    stream = text.Stream(tokenizer, a.seed)
-    begin, step, shown, smooth, saved = time.time(), 0, 0.0, None, 0
+    # In turn: conversations without tools, with tools, and with the whole block that tells of tools.
+    plain = text.Stream(tokenizer, a.seed, text.sample), a.rows, a.length
+    short = text.Stream(tokenizer, a.seed, tools.short_sample), SHORT_ROWS, SHORT_LENGTH
+    whole = text.Stream(tokenizer, a.seed, tools.sample), TOOL_ROWS, TOOL_LENGTH
+    sources = [plain, short, short, whole, short]
+    begin, step, tokens, shown, smooth, saved = time.time(), 0, 0, 0.0, {}, 0
     while True:
         done = (time.time() - begin) / (60 * a.minutes)
         if done >= 1 or (a.steps and step >= a.steps):
             break
         quantize = bool(a.resume) or done >= a.quantize_from
-        ids, weights = stream.rows(a.rows, a.length)
+        stream, rows, length = sources[step % len(sources)]
+        ids, weights = stream.rows(rows, length)
+        tokens += rows * length
         net.begin(params, quantize)
         total, report = losses(net, torch.tensor(ids), torch.tensor(weights), quantize and (step % 3 == 0 or not a.resume))
         total.backward()
@@ -169,15 +179,15 @@ def main():
         if done < 0.85:
             balance(net, tables, 0.0005 if a.resume else 0.002)
         step += 1
-        smooth = report.item() if smooth is None else 0.95 * smooth + 0.05 * report.item()
+        smooth[length] = 0.95 * smooth.get(length, report.item()) + 0.05 * report.item()
         if time.time() - shown > 10:
             shown = time.time()
-            print(f"step {step} minute {(shown - begin) / 60:.2f} loss {smooth:.4f} total {total.item():.4f} quantize {quantize}", flush=True)
+            print(f"step {step} minute {(shown - begin) / 60:.2f} loss {smooth} total {total.item():.4f} quantize {quantize}", flush=True)
         if int(done * 8) > saved:
             saved = int(done * 8)
             export.save(a.out, config, params, tables)
     export.save(a.out, config, params, tables)
-    print(f"{step} steps, {step * a.rows * a.length} tokens, {(time.time() - begin) / 60:.1f} minutes, loss {smooth:.4f}")
+    print(f"{step} steps, {tokens} tokens, {(time.time() - begin) / 60:.1f} minutes, loss {smooth}")
 
 
 if __name__ == "__main__":

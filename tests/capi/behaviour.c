@@ -112,6 +112,7 @@ static void test_null(void) {
   CHECK_TEXT(finback_stream_finish_reason(NULL), "");
   CHECK_TEXT(finback_stream_logprobs(NULL), "[]");
   CHECK_TEXT(finback_stream_response(NULL), "{}");
+  CHECK_TEXT(finback_stream_message(NULL), "{}");
   CHECK(finback_stream_usage(NULL, &usage) == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_stream_progress_done(NULL) == 0 && finback_stream_progress_total(NULL) == 0);
   CHECK(finback_sequence_new(NULL) == NULL && finback_sequence_fork(NULL) == NULL);
@@ -193,6 +194,10 @@ static void test_answer(finback_engine *engine) {
   CHECK(strstr(response, "\"reasoning_content\": \"Let me think.\"") != NULL);
   CHECK(strstr(response, "\"finish_reason\": \"stop\"") != NULL);
   CHECK(strstr(response, "\"total_tokens\": 13") != NULL);
+  CHECK(strstr(response, finback_stream_message(stream)) != NULL);
+  CHECK_TEXT(finback_stream_message(stream),
+             "{\"role\": \"assistant\", \"content\": \"Hello world!\", "
+             "\"reasoning_content\": \"Let me think.\"}");
   finback_stream_free(stream);
 }
 

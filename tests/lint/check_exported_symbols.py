@@ -28,6 +28,12 @@ def exported(library):
     return {line.split()[0].split("@")[0] for line in lines if line.split()[1] != "A"}
 
 
+def readable(symbol):
+    """A C++ symbol with its name in C++ behind it."""
+    name = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout.strip()
+    return symbol if name == symbol else f"{symbol} ({name})"
+
+
 def main():
     arguments = source_tree.parser(__doc__)
     arguments.add_argument("library")
@@ -36,7 +42,7 @@ def main():
     have = exported(options.library)
     name = os.path.basename(options.library)
     findings = [f"{HEADER}: declares {symbol}, which {name} does not export" for symbol in sorted(want - have)]
-    findings += [f"{name}: exports {symbol}, which {HEADER} does not declare" for symbol in sorted(have - want)]
+    findings += [f"{name}: exports {readable(symbol)}, which {HEADER} does not declare" for symbol in sorted(have - want)]
     return source_tree.report(findings, len(want))
 
 

@@ -23,7 +23,7 @@ def _walk(root):
 def files(root, suffixes=None, under=("",)):
     """Paths relative to `root`, sorted, ending in one of `suffixes`, below one of the folders `under`."""
     paths = None
-    if os.path.isdir(os.path.join(root, ".git")):
+    if os.path.exists(os.path.join(root, ".git")):  # a file in a worktree
         listed = subprocess.run(
             ["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             capture_output=True,

@@ -47,6 +47,11 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.summarize(("fail", UNITTEST)), (1, "1 passed, 3 failed, 3 skipped"))
         self.assertEqual(self.summarize(("run", "Ran 4 tests in 1s\n\nOK (skipped=1)\n")), (0, "3 passed, 0 failed, 1 skipped"))
 
+    def test_pytest_programs_count_as_their_cases(self):
+        failed = "..F\n1 failed, 3 passed, 2 skipped, 1 error in 65.94s (0:01:05)\n"
+        self.assertEqual(self.summarize(("fail", failed)), (1, "3 passed, 2 failed, 2 skipped"))
+        self.assertEqual(self.summarize(("run", "..\n4 passed in 0.1s\n")), (0, "4 passed, 0 failed, 0 skipped"))
+
     def test_a_crash_is_a_failure_whatever_was_printed(self):
         self.assertEqual(self.summarize(("run", ""), ("fail", "[ RUN      ] A.B\n")), (1, "1 passed, 1 failed, 0 skipped"))
         passed = "[==========] 2 tests from 1 test suite ran. (1 ms total)\n[  PASSED  ] 2 tests.\nleak\n"

@@ -449,6 +449,16 @@ async def thinking_off(request, reply, state):
         await give(request, reply, Answer(reasoning=None))
 
 
+async def thinking_unknown(request, reply, state):
+    """400 as long as a field says how to think, in a gateway's words."""
+    known = {"thinking", "reasoning_effort", "reasoning"} & set(request.json())
+    if known:
+        names = ", ".join(f"'{name}'" for name in sorted(known))
+        await refuse_as(reply, f"UnsupportedParamsError: it does not support parameters: [{names}], for model=m.")
+    else:
+        await give(request, reply, Answer(reasoning=None))
+
+
 async def clamp(request, reply, state, most):
     asked = request.json().get("max_tokens", 0)
     if asked > int(most):
@@ -491,7 +501,7 @@ def earlier_turns(form, body):
     reasoning, arguments = [], []
     for item in body.get("input") or [] if form == "responses" else body.get("messages", []):
         if form == "openai" and item.get("role") == "assistant":
-            reasoning.append(item.get("reasoning_content"))
+            reasoning.append(item.get("reasoning_content", item.get("reasoning")))
             arguments += [call["function"]["arguments"] for call in item.get("tool_calls") or []]
         if form == "anthropic" and item.get("role") == "assistant":
             blocks = [block for block in item["content"] if isinstance(block, dict)]
@@ -527,6 +537,21 @@ async def tool_loop(request, reply, state):
         await give(request, reply, Answer(reasoning=pieces, content=[], tools=tools, finish="tool_calls"))
 
 
+async def tool_turn(request, reply, state):
+    """Asks for the weather once, then answers; refuses what does not give back its reasoning and its arguments."""
+    form = format_of(request.path)[0]
+    reasoning, arguments = earlier_turns(form, request.json())
+    said = joined(WEATHER.fragments)
+    if not arguments:
+        await give(request, reply, Answer(content=[], tools=[WEATHER], finish="tool_calls"))
+    elif reasoning != [joined(Answer().reasoning)]:
+        await refuse_as(reply, REASONING)
+    elif arguments != [json.loads(said) if form == "anthropic" else said]:
+        await refuse_as(reply, f"arguments were not passed back as they came: {arguments}")
+    else:
+        await give(request, reply, Answer())
+
+
 # These answer every path in their way; all others give the list of models and the balance.
 CONNECTIONS = {
     "hang": hang,
@@ -551,7 +576,9 @@ SCENARIOS = CONNECTIONS | {
     "json-whitespace": json_whitespace,
     "strict": strict,
     "thinking-off": thinking_off,
+    "thinking-unknown": thinking_unknown,
     "tool-loop": tool_loop,
+    "tool-turn": tool_turn,
 }
 PATTERNS = {
     r"big-(\d+)": big,

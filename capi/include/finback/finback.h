@@ -621,6 +621,14 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
 FINBACK_API const char *finback_stream_response(const finback_stream *self);
 
 /*
+ * The answer so far as one message, {"role": "assistant", "content", "reasoning_content",
+ * "tool_calls", ..}: what the next request's messages need, as it is, before the results of its
+ * calls. Complete after FINISH.
+ * Borrowed: valid until the next call of this function, step or free. Since 0.1.
+ */
+FINBACK_API const char *finback_stream_message(const finback_stream *self);
+
+/*
  * Token counts. Set struct_size to sizeof(finback_usage) before the call; a later version may
  * append fields, and fills only as many bytes as struct_size says. Since 0.1.
  */

@@ -77,6 +77,8 @@ inline std::vector<int32_t> TakeTokens(finback_tokens *owned) {
 
 // Returns false to stop the work with FINBACK_ERROR_CANCELLED.
 using Progress = std::function<bool(std::string_view phase, uint64_t done, uint64_t total)>;
+// Receives a line for the log: level 0 error, 1 warning, 2 information, 3 detail.
+using Log = std::function<void(int32_t level, std::string_view message)>;
 
 class Options {
  public:
@@ -172,6 +174,7 @@ class Stream {
 
   std::string Logprobs() const { return finback_stream_logprobs(handle_.get()); }
   std::string Response() const { return finback_stream_response(handle_.get()); }
+  std::string Message() const { return finback_stream_message(handle_.get()); }
   finback_usage Usage() const {
     finback_usage usage{};
     usage.struct_size = sizeof usage;
@@ -217,6 +220,10 @@ class Sequence {
         finback_sequence_evaluate(handle_.get(), ids.data(), ids.size(), logits.data(), count));
     return logits;
   }
+  // The same into memory of the caller's, [rows, Vocab()]; rows is 0, 1 or count.
+  void EvaluateInto(const int32_t *ids, std::size_t count, float *logits, std::size_t rows) {
+    detail::Check(finback_sequence_evaluate(handle_.get(), ids, count, logits, rows));
+  }
   int64_t Position() const noexcept { return finback_sequence_position(handle_.get()); }
   int64_t ContextTokens() const noexcept { return finback_sequence_context_tokens(handle_.get()); }
   std::size_t Vocab() const noexcept { return finback_sequence_vocab(handle_.get()); }
@@ -230,9 +237,10 @@ class Sequence {
     const uint8_t *data = static_cast<const uint8_t *>(finback_bytes_data(bytes.get()));
     return std::vector<uint8_t>(data, data + finback_bytes_size(bytes.get()));
   }
-  void Restore(const std::vector<uint8_t> &bytes) {
-    detail::Check(finback_sequence_restore(handle_.get(), bytes.data(), bytes.size()));
+  void Restore(const void *data, std::size_t size) {
+    detail::Check(finback_sequence_restore(handle_.get(), data, size));
   }
+  void Restore(const std::vector<uint8_t> &bytes) { Restore(bytes.data(), bytes.size()); }
   void Cancel() noexcept { finback_sequence_cancel(handle_.get()); }  // any thread
   finback_sequence *get() noexcept { return handle_.get(); }
 
@@ -245,10 +253,15 @@ class Engine {
  public:
   explicit Engine(const Options &options)
       : handle_(detail::NotNull(finback_engine_open(options.get()))) {}
-  // With a progress callback, which lives as long as the engine and all that it made.
-  Engine(Options options, Progress progress)
-      : progress_(std::make_shared<Progress>(std::move(progress))) {
-    detail::Check(finback_options_set_progress(options.get(), &CallProgress, progress_.get()));
+  // With callbacks, which live as long as the engine and all that it made; either may be empty.
+  Engine(Options options, Progress progress, Log log = nullptr)
+      : callbacks_(std::make_shared<Callbacks>(Callbacks{std::move(progress), std::move(log)})) {
+    if (callbacks_->progress) {
+      detail::Check(finback_options_set_progress(options.get(), &CallProgress, callbacks_.get()));
+    }
+    if (callbacks_->log) {
+      detail::Check(finback_options_set_log(options.get(), &CallLog, callbacks_.get()));
+    }
     handle_.reset(detail::NotNull(finback_engine_open(options.get())));
   }
 
@@ -257,6 +270,9 @@ class Engine {
   void Verify(const std::string &sha256_list) {
     detail::Check(finback_engine_verify(handle_.get(), sha256_list.c_str()));
   }
+  // What a service says of its models, and of the key's account, as JSON.
+  std::string Models() { return detail::TakeText(finback_engine_models(handle_.get())); }
+  std::string Balance() { return detail::TakeText(finback_engine_balance(handle_.get())); }
   enum class Special { kIgnore, kRecognize };
   std::vector<int32_t> Tokenize(std::string_view text, Special special = Special::kIgnore) {
     return detail::TakeTokens(finback_engine_tokenize(handle_.get(), text.data(), text.size(),
@@ -272,28 +288,44 @@ class Engine {
     return detail::TakeTokens(finback_engine_encode_tokens(handle_.get(), request_json.c_str()));
   }
   Stream Chat(const std::string &request_json) {
-    return Stream(finback_engine_chat(handle_.get(), request_json.c_str()), progress_);
+    return Stream(finback_engine_chat(handle_.get(), request_json.c_str()), callbacks_);
   }
   Stream Complete(const std::string &request_json) {
-    return Stream(finback_engine_complete(handle_.get(), request_json.c_str()), progress_);
+    return Stream(finback_engine_complete(handle_.get(), request_json.c_str()), callbacks_);
   }
-  Session NewSession() { return Session(finback_session_new(handle_.get()), progress_); }
-  Sequence NewSequence() { return Sequence(finback_sequence_new(handle_.get()), progress_); }
+  Session NewSession() { return Session(finback_session_new(handle_.get()), callbacks_); }
+  Sequence NewSequence() { return Sequence(finback_sequence_new(handle_.get()), callbacks_); }
   finback_engine *get() noexcept { return handle_.get(); }
 
  private:
+  struct Callbacks {
+    Progress progress;
+    Log log;
+  };
   // Exceptions must not cross the C library: a callback that throws stops the work.
   static int32_t CallProgress(const char *phase, uint64_t done, uint64_t total, void *user_data) {
     try {
-      return (*static_cast<Progress *>(user_data))(phase, done, total) ? 0 : 1;
+      return static_cast<Callbacks *>(user_data)->progress(phase, done, total) ? 0 : 1;
     } catch (...) {
       return 1;
     }
   }
+  // ... and one of the log is lost.
+  static void CallLog(int32_t level, const char *message, void *user_data) {
+    try {
+      static_cast<Callbacks *>(user_data)->log(level, message);
+    } catch (...) {
+    }
+  }
 
-  std::shared_ptr<Progress> progress_;
+  std::shared_ptr<Callbacks> callbacks_;
   detail::Handle<finback_engine, finback_engine_free> handle_;
 };
+
+// What was spent, by a ledger, as JSON; finback_cost_report() has the query.
+inline std::string CostReport(const Options &options, const std::string &query_json) {
+  return detail::TakeText(finback_cost_report(options.get(), query_json.c_str()));
+}
 
 inline std::string EncodeMessages(const std::string &json) {
   return detail::TakeText(finback_encode_messages(json.c_str()));

@@ -75,6 +75,8 @@ Told Listen(Stream* stream) {
       }
       if (event.kind == EventKind::kToolCallEnd) {
         told.calls[places.at(event.tool_index)].second = event.text;
+        EXPECT_EQ(event.tool_id, told.ids[places.at(event.tool_index)]);
+        EXPECT_EQ(event.tool_name, told.calls[places.at(event.tool_index)].first);
       }
       if (event.kind == EventKind::kNotice) {
         told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
@@ -245,6 +247,16 @@ TEST(RemoteStream, OffersANamedToolAloneWhereNamesAreNotHeeded) {
   EXPECT_EQ(sent.at("tools")[0].at("function").at("name"), "get_time");
 }
 
+TEST(RemoteStream, LeavesTheConnectionOfAStreamForTheNext) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("plain~reuse"));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Listen(backend->Start(ParseChatRequest(kHello)).get()).code, Code::kOk);
+  }
+  const auto log = Server().Log("plain~reuse");
+  ASSERT_EQ(log.size(), 20u);
+  for (const auto& entry : log) EXPECT_EQ(entry.at("connection"), log[0].at("connection"));
+}
+
 TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
   const Told told = Ask("thinking-off~chain");
   EXPECT_EQ(told.code, Code::kOk) << told.message;
@@ -254,6 +266,20 @@ TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
   EXPECT_EQ(never.code, Code::kInvalidRequest);
   EXPECT_EQ(never.kind, "reasoning_chain");
   EXPECT_EQ(Server().Log("400-reasoning~chain").size(), 2u);
+}
+
+TEST(RemoteStream, LeavesThinkingFieldsOutWhereTheyAreRefused) {
+  for (const char* format : {"openai", "anthropic", "responses"}) {
+    const std::string scenario = std::string("thinking-unknown~") + format;
+    EngineOptions options = OptionsFor(scenario);
+    options.model = "m";
+    options.service.wire_format = format;
+    const Told told = Ask(options);
+    EXPECT_EQ(told.code, Code::kOk) << told.message;
+    ASSERT_FALSE(told.notices.empty()) << format;
+    EXPECT_EQ(told.notices[0], "field_left_out") << format;
+    EXPECT_EQ(Server().Log(scenario).size(), 2u) << format;
+  }
 }
 
 TEST(RemoteStream, ReducesMaxTokensToWhatTheServiceNames) {
@@ -354,6 +380,22 @@ TEST(RemoteStream, KeepsTheToolLoopByteExact) {
     request["messages"].push_back(turn);
     for (const std::string& id : told.ids) {
       request["messages"].push_back({{"role", "tool"}, {"tool_call_id", id}, {"content", "3C"}});
+    }
+  }
+}
+
+TEST(RemoteStream, GivesNothingMoreAfterACancelThoughAllOfItHasCome) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("answer+whole"));
+  const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(kHello));
+  Event event;
+  while (event.kind != EventKind::kReasoning) ASSERT_TRUE(stream->Step(&event));
+  stream->Cancel();
+  for (int i = 0; i < 2; ++i) {
+    try {
+      stream->Step(&event);
+      FAIL() << "an event after the cancel";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kCancelled) << error.what();
     }
   }
 }

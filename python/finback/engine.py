@@ -1,0 +1,441 @@
+"""Engines and sessions: what is open, and what one conversation remembers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as SequenceOf
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
+
+from . import _finback
+from .progress import ProgressFunction, progress_function
+from .request import (
+    Messages,
+    Thinking,
+    Tool,
+    chat_json,
+    completion_json,
+    message_list,
+    option_list,
+    to_json,
+)
+from .response import ChatResponse, Completion
+from .sequence import Sequence
+from .stream import ChatStream, CompletionStream, chat_stream, completion_stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .request import ChatOptions, CompletionOptions, EngineOptions
+    from .structured import Structured
+    from .tools import ToolFunction, ToolRun
+
+T = TypeVar("T")
+
+#: The library's log goes here: ``logging.getLogger("finback").setLevel("INFO")``.
+logger = logging.getLogger("finback")
+logger.addHandler(logging.NullHandler())
+
+_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
+
+
+def _log(level: int, message: str) -> None:
+    logger.log(_LEVELS.get(level, logging.DEBUG), "%s", message)
+
+
+class _Chats:
+    """What engines and sessions share: everything that begins with a chat."""
+
+    def _start(self, request_json: str) -> _finback.Stream:
+        raise NotImplementedError
+
+    @overload
+    def chat(
+        self,
+        messages: Messages,
+        *,
+        stream: Literal[False] = False,
+        tools: Optional[Iterable[Tool]] = None,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResponse: ...
+
+    @overload
+    def chat(
+        self,
+        messages: Messages,
+        *,
+        stream: Literal[True],
+        tools: Optional[Iterable[Tool]] = None,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatStream: ...
+
+    def chat(
+        self,
+        messages: Messages,
+        *,
+        stream: bool = False,
+        tools: Optional[Iterable[Tool]] = None,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> Union[ChatResponse, ChatStream]:
+        """Answers a conversation: a list of messages, or a string for one user message.
+
+        With ``stream=True`` the answer comes as an iterator over events. ``tools`` are definitions
+        or Python functions; ``thinking`` is a switch, or an effort such as "low". The other options
+        are the fields of a Chat Completions request, with DeepSeek's: ``max_tokens``,
+        ``temperature``, ``seed``, ``stop``, ``logprobs``, ...
+
+        Errors: InvalidRequestError (names the JSON path), ContextFullError, BudgetError,
+        CancelledError, RemoteError and its kinds.
+
+        >>> import finback
+        >>> engine = finback.open("krill")
+        >>> engine.chat("What do baleen whales eat?").text
+        'Baleen whales eat krill and small fish, which they filter from the water.'
+        """
+        request = chat_json(messages, tools, thinking, options)
+        answer = chat_stream(self._start(request), options.get("logprobs"))
+        return answer if stream else answer.finish()
+
+    def run_tools(
+        self,
+        messages: Messages,
+        tools: SequenceOf[ToolFunction],
+        *,
+        max_rounds: int = 10,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> ToolRun:
+        """Chats, calls the functions that the model asks for, sends back what they return, and
+        goes on until the model answers.
+
+        A function is described by its signature and docstring. What it raises, and arguments that
+        do not fit, are sent to the model, which may try again.
+
+        Errors: ToolLoopError when the model still calls after ``max_rounds`` answers; those of
+        :meth:`chat`.
+        """
+        from .tools import run_tools
+
+        return run_tools(
+            self, messages, tools, max_rounds=max_rounds, thinking=thinking, options=options
+        )
+
+    @overload
+    def structured(
+        self,
+        messages: Messages,
+        schema: type[T],
+        *,
+        repairs: int = 1,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> Structured[T]: ...
+
+    @overload
+    def structured(
+        self,
+        messages: Messages,
+        schema: Mapping[str, Any],
+        *,
+        repairs: int = 1,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> Structured[Any]: ...
+
+    def structured(
+        self,
+        messages: Messages,
+        schema: Union[type[Any], Mapping[str, Any]],
+        *,
+        repairs: int = 1,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> Structured[Any]:
+        """Answers with a value instead of text: an instance of a Pydantic model (or of any type
+        that Pydantic can validate), or JSON that fits a JSON schema.
+
+        An answer that does not fit goes back to the model, at most ``repairs`` times.
+
+        Errors: SchemaError (the last answer did not fit, and how); ImportError (no ``pydantic``
+        for a type, no ``jsonschema`` for a schema); those of :meth:`chat`.
+        """
+        from .structured import structured
+
+        return structured(
+            self, messages, schema, repairs=repairs, thinking=thinking, options=options
+        )
+
+
+class Session(_Chats):
+    """One conversation's memory, reserved at once. Made by :meth:`Engine.session`.
+
+    Give it the whole conversation in every request: the longest part that it has read before is
+    not computed again, and ``usage.cached_tokens`` tells how much that was. :meth:`send` keeps the
+    conversation for you. One answer at a time.
+
+    >>> import finback
+    >>> session = finback.open("krill").session()
+    >>> session.send("What is 17 + 25?").text
+    '17 + 25 = 42.'
+    >>> session.send("What do baleen whales eat?").usage.cached_tokens > 0
+    True
+    """
+
+    def __init__(self, handle: _finback.Session) -> None:
+        self._handle: Optional[_finback.Session] = handle
+        #: The conversation that :meth:`send` keeps.
+        self.messages: list[Mapping[str, Any]] = []
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the memory; a running stream keeps what it needs."""
+        self._handle = None
+
+    def _start(self, request_json: str) -> _finback.Stream:
+        if self._handle is None:
+            raise ValueError("the session is closed")
+        return self._handle.chat(request_json)
+
+    def send(
+        self,
+        message: Union[str, Mapping[str, Any]],
+        *,
+        tools: Optional[Iterable[Tool]] = None,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResponse:
+        """Says the next thing in the conversation and adds the answer to ``messages``. If it
+        fails, ``messages`` are as before."""
+        said = message_list(message) if isinstance(message, str) else [message]
+        messages = self.messages + said
+        answer = self.chat(messages, tools=tools, thinking=thinking, **options)
+        self.messages = [*messages, answer.message]
+        return answer
+
+
+class Engine(_Chats):
+    """An open model, in this process or at a service. Any number of threads may use it at once;
+    the interpreter's lock is released while it works. Made by :func:`finback.open`."""
+
+    def __init__(
+        self,
+        model: Union[str, os.PathLike[str]],
+        *,
+        progress: Union[bool, ProgressFunction, None] = None,
+        **options: Unpack[EngineOptions],
+    ) -> None:
+        """As :func:`finback.open`."""
+        rows = option_list(model, options)
+        self._handle: Optional[_finback.Engine] = _finback.Engine(
+            rows, progress_function(progress), _log
+        )
+        self._name = dict(rows)["model"]
+
+    def __repr__(self) -> str:
+        return f"<finback.Engine {self._name!r}{' (closed)' if self._handle is None else ''}>"
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the model; its memory goes when the last session, stream and sequence go."""
+        self._handle = None
+
+    @property
+    def model(self) -> str:
+        """What was opened."""
+        return self._name
+
+    def _open(self) -> _finback.Engine:
+        if self._handle is None:
+            raise ValueError("the engine is closed")
+        return self._handle
+
+    def _start(self, request_json: str) -> _finback.Stream:
+        return self._open().chat(request_json)
+
+    def session(self) -> Session:
+        """A conversation's memory of its own. Errors: BudgetError."""
+        return Session(self._open().new_session())
+
+    def sequence(self) -> Sequence:
+        """An empty sequence of ``context_tokens``. Errors: BudgetError, UnsupportedError (at a
+        service)."""
+        return Sequence(_finback.Sequence(self._open()))
+
+    @overload
+    def complete(
+        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
+    ) -> Completion: ...
+
+    @overload
+    def complete(
+        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
+    ) -> CompletionStream: ...
+
+    def complete(
+        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
+    ) -> Union[Completion, CompletionStream]:
+        """Continues raw text. Special tokens in the prompt are recognized unless
+        ``recognize_special=False``. Options and errors as for :meth:`chat`.
+
+        >>> import finback
+        >>> finback.open("krill").complete("Baleen whales eat", max_tokens=1).text
+        ' krill'
+        """
+        answer = completion_stream(
+            self._open().complete(completion_json(prompt, options)), options.get("logprobs")
+        )
+        return answer if stream else answer.finish()
+
+    def tokenize(self, text: str, *, recognize_special: bool = False) -> list[int]:
+        """Token ids of the text. With ``recognize_special`` tokens such as ``<think>`` become
+        their ids; without, they stay plain text, as untrusted text must. Nothing is added.
+
+        Errors: NotFoundError (no tokenizer.json), CheckpointError, UnsupportedError (at a service).
+        """
+        return self._open().tokenize(text, recognize_special)
+
+    def detokenize(self, ids: Iterable[int]) -> str:
+        """The text of token ids, special tokens spelled out; bytes that are no UTF-8 become
+        U+FFFD. Errors: InvalidArgumentError (no such id)."""
+        return self._open().detokenize([int(id) for id in ids])
+
+    def encode(
+        self,
+        messages: Messages,
+        *,
+        tools: Optional[Iterable[Tool]] = None,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> str:
+        """The prompt text that :meth:`chat` would use."""
+        return self._open().encode(chat_json(messages, tools, thinking, options))
+
+    def encode_tokens(
+        self,
+        messages: Messages,
+        *,
+        tools: Optional[Iterable[Tool]] = None,
+        thinking: Optional[Thinking] = None,
+        **options: Unpack[ChatOptions],
+    ) -> list[int]:
+        """The token ids that :meth:`chat` would read."""
+        return self._open().encode_tokens(chat_json(messages, tools, thinking, options))
+
+    def parse(self, text: str, *, thinking: bool = False, strict: bool = False) -> dict[str, Any]:
+        """As :func:`finback.parse`."""
+        return parse(text, thinking=thinking, strict=strict)
+
+    def info(self) -> dict[str, Any]:
+        """What is open: the model's sizes, memory and reading per token in bytes, files; see
+        finback_engine_info() in finback.h."""
+        return _object(self._open().info())
+
+    def verify(self, sha256_list: Optional[str] = None) -> None:
+        """Reads every weight and checks it; with what sha256sum printed also every file.
+
+        Errors: CheckpointError (names file and tensor), InvalidArgumentError, CancelledError."""
+        self._open().verify(sha256_list)
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models of a service. Errors: UnsupportedError (in process), RemoteError."""
+        return list(_object(self._open().models()).get("data", []))
+
+    def balance(self) -> dict[str, Any]:
+        """The balance of the key's account, as the service says it. Errors: UnsupportedError,
+        RemoteError."""
+        return _object(self._open().balance())
+
+
+def open(
+    model: Union[str, os.PathLike[str]],
+    *,
+    progress: Union[bool, ProgressFunction, None] = None,
+    **options: Unpack[EngineOptions],
+) -> Engine:
+    """Opens a model: "krill", the small one that comes with Finback; the folder of a checkpoint;
+    or "PROVIDER:MODEL" at a service, such as "deepseek:deepseek-v4-pro".
+
+    ``progress`` is a function of (phase, done, total), or ``True`` for bars by tqdm where it is
+    installed. The options are the library's; :func:`finback.options` lists them.
+
+    Errors: NotFoundError (no such folder, file or option), InvalidArgumentError (not a value of an
+    option; has the bounds), CheckpointError, UnsupportedError (another architecture, by its name).
+
+    >>> import finback
+    >>> finback.open("krill", threads=2).chat("What is 17 + 25?").text
+    '17 + 25 = 42.'
+    """
+    return Engine(model, progress=progress, **options)
+
+
+def options() -> list[dict[str, Any]]:
+    """Every option of :func:`open`: name, type, default, bounds or choices, and what it means."""
+    return [_object(row) for row in _finback.describe_options()]
+
+
+def parse(text: str, *, thinking: bool = False, strict: bool = False) -> dict[str, Any]:
+    """Parses what a model wrote after the prompt into an assistant's message: ``content``,
+    ``reasoning_content``, ``tool_calls``. ``thinking``: the text begins inside reasoning.
+    ``strict``: any deviation from the published grammar is an InvalidArgumentError.
+
+    >>> import finback
+    >>> finback.parse("Who?</think>Whales.", thinking=True)["reasoning_content"]
+    'Who?'
+    """
+    return _object(_finback.parse_completion(text, thinking, strict))
+
+
+def encode_messages(messages: SequenceOf[Mapping[str, Any]], **fields: Any) -> str:
+    """DeepSeek-V4's prompt encoding alone, without a model. The fields are ``tools``, ``context``,
+    ``thinking_mode`` ("thinking" or "chat"), ``effort_prefix``, ``drop_thinking`` and ``add_bos``.
+    """
+    return _finback.encode_messages(to_json({"messages": message_list(messages), **fields}))
+
+
+def cost_report(
+    ledger: Union[str, os.PathLike[str]], *, options: Optional[EngineOptions] = None, **query: Any
+) -> dict[str, Any]:
+    """What was spent, by a ledger. The query is ``group_by`` (day, model, key, user, tag, provider
+    or conversation), ``since``, ``until`` and ``reprice``; costs are in dollars and pico-dollars.
+
+    Errors: InvalidRequestError, StorageError (names the file)."""
+    rows = option_list(None, {**(options or {}), "ledger": ledger})
+    return _object(_finback.cost_report(rows, to_json(query)))
+
+
+def build_info() -> dict[str, Any]:
+    """How the library was built, and the instruction set that it chose on this machine."""
+    return _object(_finback.build_info())
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, got {text[:80]}")
+    return value

@@ -1,0 +1,372 @@
+"""Calls in the shape of the ``openai`` client, for programs that were written for it:
+
+    from finback.openai import OpenAI        # instead of: from openai import OpenAI
+
+>>> client = OpenAI()
+>>> completion = client.chat.completions.create(
+...     model="krill", messages=[{"role": "user", "content": "What is 17 + 25?"}]
+... )
+>>> completion.choices[0].message.content
+'17 + 25 = 42.'
+
+``model`` is whatever :func:`finback.open` takes; each is opened once and kept. Errors are those of
+:mod:`finback.errors`. There are ``chat.completions``, ``completions`` and ``models.list()``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from . import aio
+from .engine import Engine
+from .events import Content, Event, Finish, Reasoning, ToolArguments, ToolCallStart
+from .response import TokenLogprob
+from .stream import Stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .request import EngineOptions
+
+# Parameters of the client that are about its connection, or have no meaning here.
+_CLIENT_ONLY = ("extra_headers", "extra_query", "timeout")
+
+
+class Record(dict[str, Any]):
+    """JSON whose fields are attributes as well, like the client's objects. Fields that a response
+    does not have are ``None``."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.get(name)
+
+    def model_dump(self, **_: Any) -> dict[str, Any]:
+        """The same as plain dictionaries and lists."""
+        return dict(json.loads(json.dumps(self)))
+
+    def to_dict(self, **_: Any) -> dict[str, Any]:
+        """As :meth:`model_dump`."""
+        return self.model_dump()
+
+    def model_dump_json(self, *, indent: Optional[int] = None, **_: Any) -> str:
+        """The same in JSON."""
+        return json.dumps(self, indent=indent, ensure_ascii=False)
+
+
+def to_record(value: Any) -> Any:
+    """JSON with records in place of dictionaries."""
+    if isinstance(value, dict):
+        return Record({key: to_record(inner) for key, inner in value.items()})
+    if isinstance(value, list):
+        return [to_record(inner) for inner in value]
+    return value
+
+
+class ChunkMaker:
+    """Turns the events of one answer into chat.completion.chunk objects."""
+
+    def __init__(self, model: str, with_usage: bool) -> None:
+        self._model = model
+        self._with_usage = with_usage
+        self._first = True
+        self._created = int(time.time())
+        self._id = ""
+
+    def chunks(self, event: Event, response_id: str) -> Iterator[Record]:
+        """The chunks of one event: mostly one."""
+        self._id = self._id or response_id
+        if isinstance(event, Reasoning):
+            yield self._chunk({"reasoning_content": event.text}, event.logprobs)
+        elif isinstance(event, Content):
+            yield self._chunk({"content": event.text}, event.logprobs)
+        elif isinstance(event, ToolCallStart):
+            call = {
+                "index": event.index,
+                "id": event.id,
+                "type": "function",
+                "function": {"name": event.name, "arguments": ""},
+            }
+            yield self._chunk({"tool_calls": [call]}, event.logprobs)
+        elif isinstance(event, ToolArguments):
+            call = {"index": event.index, "function": {"arguments": event.text}}
+            yield self._chunk({"tool_calls": [call]}, event.logprobs)
+        elif isinstance(event, Finish):
+            yield self._chunk({}, None, event.reason)
+            if self._with_usage:
+                yield self._wrap([], event.response.raw.get("usage"))
+
+    def _chunk(
+        self,
+        delta: dict[str, Any],
+        logprobs: Optional[tuple[TokenLogprob, ...]],
+        finish_reason: Optional[str] = None,
+    ) -> Record:
+        if self._first:
+            delta = {"role": "assistant", **delta}
+            self._first = False
+        choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        if logprobs is not None:
+            choice["logprobs"] = {"content": [_logprob_fields(token) for token in logprobs]}
+        return self._wrap([choice], None)
+
+    def _wrap(self, choices: list[dict[str, Any]], usage: Optional[dict[str, Any]]) -> Record:
+        record: Record = to_record(
+            {
+                "id": self._id,
+                "object": "chat.completion.chunk",
+                "created": self._created,
+                "model": self._model,
+                "choices": choices,
+                "usage": usage,
+            }
+        )
+        return record
+
+
+def _logprob_fields(token: TokenLogprob) -> dict[str, Any]:
+    return {
+        "token": token.token,
+        "logprob": token.logprob,
+        "bytes": None if token.bytes is None else list(token.bytes),
+        "top_logprobs": [_logprob_fields(top) for top in token.top],
+    }
+
+
+def request_fields(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the call's arguments are here: unset ones are left out, extra_body is taken in."""
+    fields = {
+        name: value
+        for name, value in arguments.items()
+        if value is not None and name not in _CLIENT_ONLY and not _is_unset(value)
+    }
+    fields.update(fields.pop("extra_body", {}))
+    return fields
+
+
+def _is_unset(value: object) -> bool:
+    """The client's own marks for "not given"."""
+    return type(value).__name__ in ("NotGiven", "Omit")
+
+
+class ChunkStream:
+    """An iterator over chunks; ``close()`` stops the work."""
+
+    def __init__(self, stream: Stream[Any], maker: ChunkMaker) -> None:
+        self._stream = stream
+        self._chunks = self._make(maker)
+
+    def _make(self, maker: ChunkMaker) -> Iterator[Record]:
+        response_id = str(self._stream.response.raw.get("id", ""))
+        for event in self._stream:
+            yield from maker.chunks(event, response_id)
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        return next(self._chunks)
+
+    def __enter__(self) -> ChunkStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the work."""
+        self._stream.close()
+
+
+class AsyncChunkStream:
+    """As :class:`ChunkStream`, for ``async for``."""
+
+    def __init__(self, stream: aio.AsyncChatStream, maker: ChunkMaker) -> None:
+        self._stream = stream
+        self._chunks = self._make(maker)
+
+    async def _make(self, maker: ChunkMaker) -> AsyncIterator[Record]:
+        async for event in self._stream:
+            for chunk in maker.chunks(event, "chatcmpl-stream"):
+                yield chunk
+
+    def __aiter__(self) -> AsyncIterator[Record]:
+        return self
+
+    async def __anext__(self) -> Record:
+        return await self._chunks.__anext__()
+
+    async def __aenter__(self) -> AsyncChunkStream:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stops the work."""
+        await self._stream.aclose()
+
+
+class _Engines:
+    """The engines that a client has opened, by name."""
+
+    def __init__(self, engine: Optional[Engine], options: EngineOptions) -> None:
+        self._fixed = engine
+        self._options = options
+        self._open: dict[str, Engine] = {}
+        self._lock = threading.Lock()
+
+    def get(self, model: Optional[str]) -> Engine:
+        """The engine for a model; one that the client was given serves all."""
+        if self._fixed is not None:
+            return self._fixed
+        if model is None:
+            raise TypeError("model: is missing")
+        with self._lock:
+            if model not in self._open:
+                self._open[model] = Engine(model, **self._options)
+            return self._open[model]
+
+    def close(self) -> None:
+        """Lets go of what was opened here."""
+        with self._lock:
+            for engine in self._open.values():
+                engine.close()
+            self._open.clear()
+
+
+def _wants_usage(fields: dict[str, Any]) -> bool:
+    return bool((fields.get("stream_options") or {}).get("include_usage", False))
+
+
+class _ChatCompletions:
+    def __init__(self, engines: _Engines) -> None:
+        self._engines = engines
+
+    def create(
+        self, *, messages: Any, model: Optional[str] = None, stream: bool = False, **fields: Any
+    ) -> Any:
+        """A chat.completion, or with ``stream=True`` an iterator over its chunks."""
+        engine = self._engines.get(model)
+        fields = request_fields({**fields, "model": model})
+        if _is_unset(stream) or not stream:
+            fields.pop("stream_options", None)
+            return to_record(engine.chat(messages, **fields).raw)
+        maker = ChunkMaker(model or engine.model, _wants_usage(fields))
+        return ChunkStream(engine.chat(messages, stream=True, **fields), maker)
+
+
+class _Completions:
+    def __init__(self, engines: _Engines) -> None:
+        self._engines = engines
+
+    def create(self, *, prompt: str, model: Optional[str] = None, **fields: Any) -> Any:
+        """A text_completion."""
+        fields = request_fields({**fields, "model": model})
+        if fields.pop("stream", False):
+            raise NotImplementedError("completions: use Engine.complete() to stream")
+        return to_record(self._engines.get(model).complete(prompt, **fields).raw)
+
+
+class _Models:
+    def __init__(self, engines: _Engines) -> None:
+        self._engines = engines
+
+    def list(self, model: Optional[str] = None) -> Any:
+        """The models of the service that ``model`` is at."""
+        return to_record({"object": "list", "data": self._engines.get(model).models()})
+
+
+class _Chat:
+    def __init__(self, completions: Any) -> None:
+        self.completions = completions
+
+
+class OpenAI:
+    """A client for engines, in the shape of ``openai.OpenAI``. Any thread."""
+
+    def __init__(
+        self, *, engine: Optional[Engine] = None, **options: Unpack[EngineOptions]
+    ) -> None:
+        """``engine`` serves every model name; without it, engines are opened with the options
+        (``api_key``, ``base_url``, ``max_retries``, ...) as they are asked for."""
+        self._engines = _Engines(engine, options)
+        self.chat = _Chat(_ChatCompletions(self._engines))
+        self.completions = _Completions(self._engines)
+        self.models = _Models(self._engines)
+
+    def __enter__(self) -> OpenAI:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the engines that the client opened."""
+        self._engines.close()
+
+
+class _AsyncChatCompletions:
+    def __init__(self, engines: _Engines) -> None:
+        self._engines = engines
+
+    async def create(
+        self, *, messages: Any, model: Optional[str] = None, stream: bool = False, **fields: Any
+    ) -> Union[Record, AsyncChunkStream]:
+        """A chat.completion, or with ``stream=True`` an asynchronous iterator over its chunks."""
+        import asyncio
+
+        engine = aio.AsyncEngine(await asyncio.to_thread(self._engines.get, model))
+        fields = request_fields({**fields, "model": model})
+        if _is_unset(stream) or not stream:
+            fields.pop("stream_options", None)
+            answer = await engine.chat(messages, **fields)
+            record: Record = to_record(answer.raw)
+            return record
+        maker = ChunkMaker(model or engine.sync.model, _wants_usage(fields))
+        return AsyncChunkStream(engine.chat(messages, stream=True, **fields), maker)
+
+
+class AsyncOpenAI:
+    """As :class:`OpenAI`, for asyncio: ``chat.completions`` alone."""
+
+    def __init__(
+        self, *, engine: Optional[Engine] = None, **options: Unpack[EngineOptions]
+    ) -> None:
+        self._engines = _Engines(engine, options)
+        self.chat = _Chat(_AsyncChatCompletions(self._engines))
+
+    async def __aenter__(self) -> AsyncOpenAI:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Lets go of the engines that the client opened."""
+        self._engines.close()
