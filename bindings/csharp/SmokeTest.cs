@@ -75,6 +75,7 @@ public static class SmokeTest {
       }
       Check(events[EventKind.ToolCallEnd].First().Text.Contains("Oslo"), "no city");
       Check(stream.Response().Contains("get_time"), stream.Response());
+      Check(stream.Message().Contains("get_time"), stream.Message());
     }
   }
 

@@ -105,6 +105,7 @@ public final class SmokeTest {
         }
       }
       check(stream.response().contains("get_time"), stream.response());
+      check(stream.message().contains("get_time"), stream.message());
     }
     same(List.of("0call_00_aget_weather", "1call_01_bget_time"), calls);
     same(pieces, arguments);

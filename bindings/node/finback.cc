@@ -321,6 +321,7 @@ const Entry kStream[] = {
            [self] { self->Cancel(); });
      }},
     {"streamResponse", TextOf<Stream, &Stream::Response>},
+    {"streamMessage", TextOf<Stream, &Stream::Message>},
     {"streamUsage",
      [](Info info) {
        return Start(info, [self = Self<Stream>(info)] { return FromUsage(self->Usage()); });

@@ -57,6 +57,8 @@ export class Stream implements AsyncIterableIterator<Event> {
   [Symbol.asyncIterator](): this;
   /** The answer so far as a chat.completion; complete after the event "finish". */
   response(): Promise<any>;
+  /** The answer so far as the message that the next request gives back, with its tool calls. */
+  message(): Promise<any>;
   usage(): Promise<Usage>;
   /** Runs to the end; the response. */
   finish(): Promise<any>;

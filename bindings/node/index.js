@@ -128,6 +128,10 @@ class Stream {
     return this.#turns.take(async () => JSON.parse(await native.streamResponse(this.#handle)));
   }
 
+  message() {
+    return this.#turns.take(async () => JSON.parse(await native.streamMessage(this.#handle)));
+  }
+
   usage() {
     return this.#turns.take(() => native.streamUsage(this.#handle));
   }

@@ -77,6 +77,7 @@ test('tools at a service', { skip: !process.env.FINBACK_TOOL_EXCHANGE }, async (
   const pieces = events.filter((event) => event.kind === 'tool_arguments' && event.toolIndex === 0);
   assert.equal(pieces.map((event) => event.text).join(''), end.text);
   assert.deepEqual(JSON.parse(end.text), { city: 'Oslo' });
+  assert.equal((await stream.message()).tool_calls[1].function.name, 'get_time');
 });
 
 test('sessions remember', async () => {

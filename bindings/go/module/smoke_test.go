@@ -144,6 +144,11 @@ func TestToolsAtAService(t *testing.T) {
 			arguments[event.ToolIndex] = event.Text
 		}
 	}
+	message, err := stream.Message()
+	ok(t, err)
+	if !strings.Contains(string(message), "get_time") {
+		t.Fatal(string(message))
+	}
 	if !reflect.DeepEqual(names, []string{"call_00_a get_weather", "call_01_b get_time"}) {
 		t.Fatal(names)
 	}

@@ -149,6 +149,13 @@ func (s *Stream) Response() (response json.RawMessage, err error) {
 	return response, err
 }
 
+// Message is the answer so far as the message that the next request gives back, with its tool calls.
+func (s *Stream) Message() (message json.RawMessage, err error) {
+	defer runtime.KeepAlive(s)
+	err = call(func() { message = json.RawMessage(s.native.Message()) })
+	return message, err
+}
+
 // Finish runs to the end and returns the answer as a chat.completion.
 func (s *Stream) Finish() (json.RawMessage, error) {
 	for {
