@@ -69,7 +69,7 @@ class Load:
         self.pss = pss_bytes()
 
     def run_sync(self) -> None:
-        client = openai.OpenAI(base_url=self.url, api_key="sk-load", max_retries=0)
+        client = openai.OpenAI(base_url=self.url, api_key="sk-load", max_retries=0, timeout=600)
         begun = threading.Barrier(len(self.answers), action=self.note_memory)
 
         def ask(answer: Answer) -> None:
@@ -91,7 +91,7 @@ class Load:
         asyncio.run(self.ask_all())
 
     async def ask_all(self) -> None:
-        client = openai.AsyncOpenAI(base_url=self.url, api_key="sk-load", max_retries=0)
+        client = openai.AsyncOpenAI(base_url=self.url, api_key="sk-load", max_retries=0, timeout=600)
         begun = 0
         go = asyncio.Event()
 

@@ -1,8 +1,8 @@
 """What an event costs in Python, beside ctypes and beside a plain C loop over the same answer.
 
-The answer is recorded once from the fault-injecting server and replayed by the library, so that no network is
-measured. Times are processor time of the reading thread, the best of several rounds; "above C" is what the way
-adds to the C loop.
+The answer is recorded once from the fault-injecting server and replayed by the library, so that no
+network is measured. Times are processor time of the reading thread, the best of several rounds;
+"above C" is what the way adds to the C loop.
 """
 
 import argparse
@@ -49,7 +49,9 @@ class Ctypes:
             library.finback_options_set(options, name.encode(), str(value).encode())
         engine = ctypes.c_void_p(library.finback_engine_open(options))
         stream = library.finback_engine_chat(engine, REQUEST)
-        step, kind, text = (getattr(library, f"finback_stream_{name}") for name in ("step", "kind", "text"))
+        step, kind, text = (
+            getattr(library, f"finback_stream_{name}") for name in ("step", "kind", "text")
+        )
         step(stream)
         events, pieces = 0, []
         begin = time.thread_time_ns()
@@ -127,7 +129,12 @@ def main():
         scenario = f"chunks-{arguments.events}"
         server.open(scenario, record=folder).chat("hi")
         [replay] = {path.parent for path in pathlib.Path(folder).rglob("request.json")}
-        settings = {"model": MODEL, "api_key": "none", "base_url": server.url(scenario), "replay": replay}
+        settings = {
+            "model": MODEL,
+            "api_key": "none",
+            "base_url": server.url(scenario),
+            "replay": replay,
+        }
 
         def c_loop(_):
             program = arguments.build / "bin" / "events_loop"
@@ -144,10 +151,15 @@ def main():
             "finback.aio, async for": iterate_async,
         }
         # Round by round, so that a busy moment of the machine meets all alike.
-        rounds = [{name: way(settings) for name, way in ways.items()} for _ in range(arguments.rounds)]
+        rounds = [
+            {name: way(settings) for name, way in ways.items()} for _ in range(arguments.rounds)
+        ]
     server.close()
     best = {name: min(row[name] for row in rounds) / 1000 for name in ways}
-    print(f"{machine()}, Python {platform.python_version()}: microseconds per event, best of {arguments.rounds}")
+    print(
+        f"{machine()}, Python {platform.python_version()}: microseconds per event, "
+        f"best of {arguments.rounds}"
+    )
     print(f"{'':<26}{'us':>8}{'above C':>10}")
     for name, spent in best.items():
         print(f"{name:<26}{spent:>8.2f}{spent - best['C loop']:>10.2f}")
@@ -155,7 +167,10 @@ def main():
         with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["way", "us_per_event", "us_above_c"])
-            writer.writerows([name, f"{spent:.3f}", f"{spent - best['C loop']:.3f}"] for name, spent in best.items())
+            writer.writerows(
+                [name, f"{spent:.3f}", f"{spent - best['C loop']:.3f}"]
+                for name, spent in best.items()
+            )
 
 
 if __name__ == "__main__":

@@ -227,6 +227,7 @@ class Stream {
     return event.release();
   }
   std::string Response() const { return held_.Use()->Response(); }
+  std::string Message() const { return held_.Use()->Message(); }
   finback::binding::Usage Usage() const {
     const finback_usage usage = held_.Use()->Usage();
     return {usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens,

@@ -70,7 +70,7 @@ void ResponseBuilder::Start(Shape shape, std::string model, std::string id, int6
   created_ = created;
 }
 
-ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) {
+const ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) const {
   for (size_t i = calls_.size(); i-- > 0;) {
     if (calls_[i].index == tool_index) return &calls_[i];
   }
@@ -103,6 +103,14 @@ void ResponseBuilder::Add(const Event& event) {
     case EventKind::kProgress:
     case EventKind::kNotice:
       break;
+  }
+}
+
+void ResponseBuilder::NameCall(Event* event) const {
+  if (event->kind != EventKind::kToolArguments && event->kind != EventKind::kToolCallEnd) return;
+  if (const Call* call = FindCall(event->tool_index)) {
+    event->tool_id = call->id;
+    event->tool_name = call->name;
   }
 }
 

@@ -11,7 +11,7 @@ void EngineOptions::AddModel(CLI::App* command, ModelArgument argument) {
     return;
   }
   CLI::Option* option =
-      command->add_option("-m,--model", model_, "Checkpoint folder; krill is the installed one")
+      command->add_option("-m,--model", model_, "Checkpoint folder, PROVIDER:MODEL, or krill")
           ->type_name("MODEL");
   if (argument == ModelArgument::kPositional) {
     command->add_option("MODEL", model_, "Checkpoint folder")->excludes(option);

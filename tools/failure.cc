@@ -1,5 +1,7 @@
 #include "tools/failure.h"
 
+#include <cstring>
+
 namespace {
 
 const char* HintFor(finback_status code) {
@@ -23,13 +25,16 @@ const char* HintFor(finback_status code) {
   }
 }
 
+// What a service did is said with what to do about it.
+bool IsOfService() { return std::strcmp(finback_last_error_details(), "{}") != 0; }
+
 }  // namespace
 
 Failure LibraryFailure() {
   const finback_status code = finback_last_error_code();
   const std::string message = finback_last_error();
   return Failure(kExitFailure, message.empty() ? finback_status_name(code) : message,
-                 HintFor(code));
+                 IsOfService() && code != FINBACK_ERROR_RATE_LIMIT ? "" : HintFor(code));
 }
 
 void Check(finback_status status) {

@@ -62,7 +62,8 @@ function tests.tools_at_a_service()
     model = "deepseek:deepseek-flash", api_key = "none", replay = folder,
   }
   local calls, pieces, ends = {}, { [0] = "", "" }, {}
-  for event in service:chat(file:read "a"):events() do
+  local stream = service:chat(file:read "a")
+  for event in stream:events() do
     local index = event.tool_index
     if event.kind == "tool_call" then calls[index] = event.tool_id .. " " .. event.tool_name end
     if event.kind == "tool_arguments" then pieces[index] = pieces[index] .. event.text end
@@ -73,6 +74,7 @@ function tests.tools_at_a_service()
   equal('{"city":"Oslo"}', ends[0])
   equal(ends[0], pieces[0])
   equal(ends[1], pieces[1])
+  assert(stream:message():find('"get_time"', 1, true))
 end
 
 function tests.cancel()

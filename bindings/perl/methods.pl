@@ -43,7 +43,7 @@ sub Finback::_wrap {
 Finback::_wrap('Finback::Engine',  $_, request => 1) for qw(chat complete encode encode_tokens);
 Finback::_wrap('Finback::Session', 'chat', request => 1);
 Finback::_wrap('Finback::Engine',  $_, decode => 1) for qw(info models balance);
-Finback::_wrap('Finback::Stream', 'response', decode => 1);
+Finback::_wrap('Finback::Stream',  $_, decode => 1) for qw(response message);
 
 package Finback;
 

@@ -68,11 +68,13 @@ subtest 'tools, at a service' => sub {
     while (my $event = $stream->next) {
         $calls{ $event->tool_index } = [ $event->tool_id, $event->tool_name ] if $event->kind eq 'tool_call';
         $pieces{ $event->tool_index } .= $event->text if $event->kind eq 'tool_arguments';
-        is($event->text, $pieces{ $event->tool_index }, 'arguments') if $event->kind eq 'tool_call_end';
+        next if $event->kind ne 'tool_call_end';
+        is($event->text, $pieces{ $event->tool_index }, 'arguments');
+        is($event->tool_id, $calls{ $event->tool_index }[0], 'the same call');
     }
     is_deeply(\%calls, { 0 => [ 'call_00_a', 'get_weather' ], 1 => [ 'call_01_b', 'get_time' ] }, 'calls');
     is_deeply(JSON::PP->new->decode($pieces{0}), { city => 'Oslo' }, 'arguments are JSON');
-    is($stream->response->{choices}[0]{message}{tool_calls}[1]{function}{name}, 'get_time', 'response');
+    is($stream->message->{tool_calls}[1]{function}{name}, 'get_time', 'message');
 };
 
 subtest 'logprobs' => sub {

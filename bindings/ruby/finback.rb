@@ -159,5 +159,5 @@ module Finback
   take_requests Engine, :chat, :complete, :encode, :encode_tokens
   take_requests Session, :chat
   give_data Engine, :info, :models, :balance
-  give_data Stream, :response
+  give_data Stream, :response, :message
 end

@@ -59,10 +59,10 @@ class SmokeTest < Minitest::Test
     events[:tool_call_end].each do |call|
       pieces = events[:tool_arguments].select { |event| event.tool_index == call.tool_index }
       assert_equal call.text, pieces.map(&:text).join
+      assert_equal calls[call.tool_index], [call.tool_index, call.tool_id, call.tool_name]
     end
     assert_equal({ "city" => "Oslo" }, JSON.parse(events[:tool_call_end][0].text))
-    message = stream.response["choices"][0]["message"]
-    assert_equal "get_time", message["tool_calls"][1]["function"]["name"]
+    assert_equal "get_time", stream.message["tool_calls"][1]["function"]["name"]
   end
 
   def test_logprobs

@@ -70,17 +70,17 @@ test tools-1 {of a service's answer} -constraints exchange -body {
       switch $kind {
         tool_call {dict set calls $tool_index [list $tool_id $tool_name]}
         tool_arguments {append pieces($tool_index) $text}
-        tool_call_end {lappend ends $text $pieces($tool_index)}
+        tool_call_end {lappend ends $tool_id $text $pieces($tool_index)}
       }
     }
   }
-  list $calls $ends
+  list $calls $ends [string match *get_time* [$stream message]]
 } -cleanup {
   close $file
   $stream destroy
   $service destroy
 } -result [list {0 {call_00_a get_weather} 1 {call_01_b get_time}} \
-  {{{"city":"Oslo"}} {{"city":"Oslo"}} {{}} {{}}}]
+  {call_00_a {{"city":"Oslo"}} {{"city":"Oslo"}} call_01_b {{}} {{}}} 1]
 
 test cancel-1 {stops the stream} -body {
   set stream [$engine chat $QUESTION]

@@ -64,9 +64,11 @@ Exchange::~Exchange() {
   }
 }
 
-void Exchange::Send(const Request& request, std::vector<Event>* events) {
-  plan_ = PlanWire(request, target_.provider, target_.entry, target_.model,
-                   PolicyOf(service_.options()));
+void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
+                    std::vector<Event>* events) {
+  WirePolicy policy = PolicyOf(service_.options());
+  policy.thinking_fields = thinking_fields;
+  plan_ = PlanWire(request, target_.provider, target_.entry, target_.model, policy);
   if (!target_.notice.empty()) AddNotice(NoticeText("model_translated", target_.notice), events);
   for (const std::string& notice : plan_.notices) AddNotice(notice, events);
   const WireCodec& codec = CodecFor(target_.provider.wire);

@@ -30,7 +30,7 @@ class Exchange {
   Exchange(const Exchange&) = delete;
 
   // Plans and sends; notices of the plan come first. Throws what any part of it does.
-  void Send(const Request& request, std::vector<Event>* events);
+  void Send(const Request& request, ThinkingFields thinking_fields, std::vector<Event>* events);
 
   // More of the answer; false at its end, after kFinish. Throws the failure that ends it.
   bool Read(std::vector<Event>* events);

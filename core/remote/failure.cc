@@ -192,7 +192,10 @@ std::string TitleOf(std::string_view html) {
 }
 
 ErrorText ReadBody(std::string_view body) {
-  const std::string_view trimmed = Trimmed(WithoutMark(body));
+  std::string_view trimmed = Trimmed(WithoutMark(body));
+  // Gateways end what should have been a stream as if it had begun.
+  constexpr std::string_view kStreamEnd = "data: [DONE]";
+  if (trimmed.ends_with(kStreamEnd)) trimmed.remove_suffix(kStreamEnd.size());
   ErrorText text;
   if (trimmed.starts_with('<')) {
     text.message = TitleOf(trimmed);
@@ -253,6 +256,8 @@ constexpr PhraseRow kPhrases[] = {
     {400, 500, "context window", "exceed", FailureKind::kContextOverflow},
     {400, 500, "maximum model length", "", FailureKind::kContextOverflow},
     {400, 500, "prompt is too long", "", FailureKind::kContextOverflow},
+    // LiteLLM's word for a key that is not its own.
+    {400, 400, "no_db_connection", "", FailureKind::kAuthentication},
     // Speaks of the balance, but is met by sending less at once.
     {429, 429, "concurrency", "", FailureKind::kRateLimit},
     {400, 429, "balance", "insufficient", FailureKind::kQuota},
@@ -269,6 +274,15 @@ constexpr PhraseRow kPhrases[] = {
     {500, 599, "overloaded", "", FailureKind::kOverloaded},
     {500, 599, "insufficient_system_resource", "", FailureKind::kResource},
 };
+
+// How services name the fields that say how to think, and how they say that they take no such
+// field.
+constexpr const char* kThinkingFields[] = {
+    "'thinking'",       "\"thinking\"",     "`thinking`",  "supplied: thinking",
+    "reasoning_effort", "reasoning.effort", "'reasoning'", "chat_template_kwargs"};
+constexpr const char* kUnknownFields[] = {
+    "not support parameter", "n't support `",      "unsupported parameter", "unrecognized request",
+    "unknown parameter",     "unexpected keyword", "extra inputs",          "extra_forbidden"};
 
 // What an error inside a 200 answer would have had as status, by its type or code.
 struct TypeRow {
@@ -562,6 +576,14 @@ std::string RequestIdOf(const HeaderList& headers) {
 
 const char* FailureName(FailureKind kind) { return RowOf(kind).name; }
 
+bool RefusesThinkingFields(const Failure& failure) {
+  if (failure.kind != FailureKind::kInvalidRequest) return false;
+  const std::string text = LowerAscii(failure.message + failure.body);
+  const auto says = [&text](const char* phrase) { return text.find(phrase) != std::string::npos; };
+  return std::any_of(std::begin(kThinkingFields), std::end(kThinkingFields), says) &&
+         std::any_of(std::begin(kUnknownFields), std::end(kUnknownFields), says);
+}
+
 bool IsPassing(FailureKind kind) { return RowOf(kind).passing == Passing::kYes; }
 
 std::optional<FailureKind> FindFailureKind(std::string_view name) {
@@ -641,6 +663,7 @@ std::string Failure::Json() const {
     JsonWriter writer(&json);
     const auto text = [&](const char* name, std::string value, size_t most_bytes) {
       if (value.empty()) return;
+      value = ValidUtf8(value);  // bodies and headers are any bytes
       CutTo(most_bytes, &value);
       writer.Key(name).String(value);
     };

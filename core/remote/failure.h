@@ -61,6 +61,9 @@ std::optional<FailureKind> FindFailureKind(std::string_view name);
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
+// Whether a service refused a request because it does not know the fields that say how to think.
+bool RefusesThinkingFields(const Failure& failure);
+
 // The value of a header, or "".
 std::string_view HeaderOf(const HeaderList& headers, std::string_view name);
 // What the service calls a request, from its headers: printable, short, redacted; "": nothing.

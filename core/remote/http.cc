@@ -1,9 +1,11 @@
 #include "core/remote/http.h"
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <exception>
@@ -252,6 +254,7 @@ class Transfer final : public HttpTransfer {
   static size_t OnHeader(char* bytes, size_t size, size_t count, void* self);
   static size_t OnBody(char* bytes, size_t size, size_t count, void* self);
   static int OnConnected(void* self, char*, char*, int, int);
+  static curl_socket_t OnOpenSocket(void* self, curlsocktype, curl_sockaddr* address);
   template <typename Body>
   size_t Guarded(size_t bytes, const Body& body);
 
@@ -270,6 +273,7 @@ class Transfer final : public HttpTransfer {
   Phase phase_ = Phase::kConnecting;
   bool done_ = false;
   CURLcode result_ = CURLE_OK;
+  int socket_error_ = 0;       // errno of a socket() that failed
   std::exception_ptr thrown_;  // ever after; by a callback, across libcurl's frames
   int status_ = 0;
   size_t header_bytes_ = 0;
@@ -330,6 +334,8 @@ void Transfer::SetOptions(const HttpSettings& settings) {
   Set(easy_, CURLOPT_WRITEDATA, static_cast<void*>(this));
   Set(easy_, CURLOPT_PREREQFUNCTION, &Transfer::OnConnected);
   Set(easy_, CURLOPT_PREREQDATA, static_cast<void*>(this));
+  Set(easy_, CURLOPT_OPENSOCKETFUNCTION, &Transfer::OnOpenSocket);
+  Set(easy_, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
 }
 
 void Transfer::SetTrust(const Setup& setup) {
@@ -549,6 +555,13 @@ int Transfer::OnConnected(void* self, char*, char*, int, int) {
   return CURL_PREREQFUNC_OK;
 }
 
+// libcurl does not tell why it got no socket, nor keep sockets from a host program's children.
+curl_socket_t Transfer::OnOpenSocket(void* self, curlsocktype, curl_sockaddr* address) {
+  const int made = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (made < 0) static_cast<Transfer*>(self)->socket_error_ = errno;
+  return made;
+}
+
 // --- how it ends -----------------------------------------------------------------------------
 
 void Transfer::ThrowIfOver() const {
@@ -575,6 +588,10 @@ void Transfer::ThrowResult() const {
       ThrowAs(FailureKind::kTransport, kPassing, "closed without an answer");
     default:
       break;
+  }
+  if (socket_error_ == EMFILE || socket_error_ == ENFILE) {
+    ThrowAs(FailureKind::kTransport, kPassing,
+            "too many open files: a stream takes three; raise the limit (ulimit -n)");
   }
   // The machine's or the service's set-up: the same request would fail again.
   constexpr CURLcode kSetUp[] = {CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,

@@ -163,7 +163,9 @@ std::string BudgetExcess::Message() const {
                  kPeriods[static_cast<size_t>(budget.period)]);
   const std::string spent = Dollars(spent_pico);
   if (requested_pico < 0) {
-    return name + " has " + spent + " spent or reserved, and the price of this request is unknown";
+    return name + " has " + spent +
+           " spent or reserved, and the price of this request is unknown"
+           "; name it in prices_file, or set unknown_price to allow";
   }
   return name + " has " + spent + " spent or reserved, and this request may cost " +
          Dollars(requested_pico);

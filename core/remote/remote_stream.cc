@@ -119,7 +119,7 @@ void RemoteStream::Advance() {
     ++exchanges_;
     exchange_ = std::make_unique<Exchange>(&service_, target(), exchanges_, conversation_.get(),
                                            &cancellation_);
-    exchange_->Send(shaped_, &arrived_);
+    exchange_->Send(shaped_, thinking_fields_, &arrived_);
   } else {
     more = exchange_->Read(&arrived_);
   }
@@ -259,6 +259,11 @@ bool RemoteStream::RepairRequestOnce(const Failure& failure) {
            "earlier reasoning is missing or changed: this turn is answered without thinking");
     return true;
   }
+  if (RefusesThinkingFields(failure) && thinking_fields_ == ThinkingFields::kSent) {
+    thinking_fields_ = ThinkingFields::kLeftOut;
+    Notice("field_left_out", "thinking: the service refused the fields for it; asked without them");
+    return true;
+  }
   if (failure.kind == FailureKind::kInvalidRequest && failure.limit > 0 && !limit_repaired_) {
     limit_repaired_ = true;
     shaped_.max_tokens = failure.limit;
@@ -278,6 +283,7 @@ void RemoteStream::BeginTarget(size_t place) {
   place_ = place;
   retries_ = 0;
   chain_repaired_ = limit_repaired_ = false;
+  thinking_fields_ = ThinkingFields::kSent;
   Shape();
   Notice("other_target", "now asking " + target().provider.name + ":" + target().model);
 }

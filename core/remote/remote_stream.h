@@ -57,6 +57,7 @@ class RemoteStream final : public Stream {
   int32_t exchanges_ = 0;  // begun
   int32_t retries_ = 0;    // at the target at hand
   bool chain_repaired_ = false, limit_repaired_ = false;
+  ThinkingFields thinking_fields_ = ThinkingFields::kSent;
 
   Request shaped_;  // request_, as the target takes it
   std::optional<JsonSchema> schema_;

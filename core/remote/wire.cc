@@ -54,6 +54,7 @@ class Planner {
     PlanCompletion();
     PlanTools();
     PlanThinking();
+    if (policy_.thinking_fields == ThinkingFields::kLeftOut) plan_.model_entry.thinking = false;
     PlanTokens();
     PlanFormat();
     PlanReplay();

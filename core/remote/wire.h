@@ -35,11 +35,14 @@ struct WirePlan {
   std::vector<std::string> notices;  // texts of kNotice events: what was changed or left out
 };
 
-// What the plan needs from the engine's options.
+enum class ThinkingFields : uint8_t { kSent, kLeftOut };
+
+// What the plan needs from the engine's options, and from what a service said before.
 struct WirePolicy {
   bool force_tool_disables_thinking = true;  // else a forced tool against thinking is refused
   enum class Replay : uint8_t { kAuto, kAlways, kNever } replay = Replay::kAuto;
   bool stream = true;
+  ThinkingFields thinking_fields = ThinkingFields::kSent;  // left out where they are refused
 };
 
 // Throws Error(kInvalidRequest) naming the path of what this service cannot do. `provider` outlives

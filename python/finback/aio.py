@@ -26,7 +26,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, Optional, TypeVar, Union, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Generic,
+    Literal,
+    Optional,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from . import _finback
 from . import engine as _engine
@@ -55,8 +65,9 @@ class _Pump(Generic[ResponseT]):
     """The thread's side of a stream. It knows nothing of the reader but the loop to wake, so that
     a reader that is dropped can be noticed."""
 
-    def __init__(self, start: Callable[[], Stream[ResponseT]]) -> None:
+    def __init__(self, start: Callable[[], Stream[ResponseT]], with_events: bool) -> None:
         self.start = start
+        self.with_events = with_events
         self.loop = asyncio.get_running_loop()
         self.ready = asyncio.Event()
         self.waiting = False  # the reader waits for `ready`
@@ -78,6 +89,9 @@ class _Pump(Generic[ResponseT]):
                 closed = self.closed
             if closed:
                 stream.cancel()
+            if not self.with_events:
+                stream.finish()
+                return
             for event in stream:
                 self.room.acquire()
                 self.events.append(event)
@@ -143,7 +157,7 @@ class AsyncStream(Generic[ResponseT]):
     async def __anext__(self) -> Event:
         pump = self._pump
         if pump is None:
-            pump = self._pump = _Pump(self._start)
+            pump = self._pump = _Pump(self._start, with_events=True)
             pump.thread.start()
         while True:
             if pump.events:
@@ -219,31 +233,19 @@ AsyncCompletionStream = AsyncStream[Completion]
 
 
 async def _finish(start: Callable[[], Stream[ResponseT]]) -> ResponseT:
-    """The whole answer, computed on a thread; cancelled with the task that waits for it."""
-    started: list[Stream[ResponseT]] = []
-    lock = threading.Lock()
-    cancelled = False
-
-    def run() -> ResponseT:
-        stream = start()
-        with lock:
-            started.append(stream)
-            stop = cancelled
-        if stop:
-            stream.cancel()
-        return stream.finish()
-
-    work = asyncio.ensure_future(asyncio.to_thread(run))
+    """The whole answer, computed on a thread of its own; cancelled with the task that waits."""
+    pump = _Pump(start, with_events=False)
+    pump.waiting = True
+    pump.thread.start()
     try:
-        return await asyncio.shield(work)
+        await pump.ready.wait()
     except asyncio.CancelledError:
-        with lock:
-            cancelled = True
-        for stream in started:
-            stream.cancel()
-        # The thread ends within a token; what it says then is of no interest.
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        pump.close()
         raise
+    if pump.failure is not None:
+        raise pump.failure
+    assert pump.stream is not None
+    return pump.stream.response
 
 
 class _AsyncChats:

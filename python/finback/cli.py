@@ -109,7 +109,9 @@ def _printable(text: str) -> str:
     """On a terminal a model's control characters are shown, not obeyed."""
     if not sys.stdout.isatty():
         return text
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def _show(events: Iterable[Event], reasoning: bool) -> None:

@@ -25,7 +25,9 @@ class ProgressBars:
             self.close()
             unit, scaled = _UNITS.get(phase, ("", False))
             self._phase = phase
-            self._bar = self._tqdm(total=total, desc=phase, unit=unit, unit_scale=scaled, leave=False)
+            self._bar = self._tqdm(
+                total=total, desc=phase, unit=unit, unit_scale=scaled, leave=False
+            )
         self._bar.update(done - self._bar.n)
         if done >= total:
             self.close()

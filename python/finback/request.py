@@ -159,7 +159,9 @@ def option_text(name: str, value: object) -> str:
 def option_list(model: Optional[object], options: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Names and values for the library; ``None`` leaves an option at its default."""
     rows = [] if model is None else [("model", option_text("model", model))]
-    rows += [(name, option_text(name, value)) for name, value in options.items() if value is not None]
+    rows += [
+        (name, option_text(name, value)) for name, value in options.items() if value is not None
+    ]
     return rows
 
 

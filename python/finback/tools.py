@@ -140,7 +140,12 @@ def type_schema(hint: Any, where: str) -> dict[str, Any]:
 def _sequence_schema(container: Any, arguments: tuple[Any, ...], where: str) -> dict[str, Any]:
     if container is tuple and arguments and arguments[-1] is not Ellipsis:
         items = [type_schema(argument, where) for argument in arguments]
-        return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
+        return {
+            "type": "array",
+            "prefixItems": items,
+            "minItems": len(items),
+            "maxItems": len(items),
+        }
     schema: dict[str, Any] = {"type": "array"}
     if arguments:
         schema["items"] = type_schema(arguments[0], where)
@@ -176,7 +181,9 @@ def _class_schema(hint: type, where: str) -> dict[str, Any]:
 
 
 _SECTION = re.compile(r"^(Args|Arguments|Parameters|Params):?\s*$")
-_OTHER_SECTION = re.compile(r"^(Returns?|Raises|Yields?|Examples?|Notes?|See Also|Attributes):?\s*$")
+_OTHER_SECTION = re.compile(
+    r"^(Returns?|Raises|Yields?|Examples?|Notes?|See Also|Attributes):?\s*$"
+)
 _SPHINX = re.compile(r"^:param (?:[^:]*\s)?\*{0,2}(\w+):\s*(.*)$")
 _ENTRY = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
 
@@ -297,9 +304,7 @@ def _convert_union(value: Any, choices: tuple[Any, ...], where: str) -> Any:
     raise TypeError(f"{where}: expected one of {names}, got {json.dumps(value)}")
 
 
-def _convert_sequence(
-    value: Any, container: Any, arguments: tuple[Any, ...], where: str
-) -> Any:
+def _convert_sequence(value: Any, container: Any, arguments: tuple[Any, ...], where: str) -> Any:
     _expect(value, list, "a list", where)
     if container is tuple and arguments and arguments[-1] is not Ellipsis:
         if len(value) != len(arguments):
@@ -377,9 +382,7 @@ def function_table(tools: Sequence[ToolFunction]) -> dict[str, ToolFunction]:
 class Rounds:
     """One run's conversation, and its limit of answers: the part that does not wait."""
 
-    def __init__(
-        self, messages: Messages, tools: Sequence[ToolFunction], max_rounds: int
-    ) -> None:
+    def __init__(self, messages: Messages, tools: Sequence[ToolFunction], max_rounds: int) -> None:
         if max_rounds < 1:
             raise ValueError(f"max_rounds: must be at least 1, got {max_rounds}")
         self.functions = function_table(tools)
@@ -415,9 +418,7 @@ def run_tools(
     """See :meth:`finback.Engine.run_tools`."""
     rounds = Rounds(messages, tools, max_rounds)
     while True:
-        answer = chats.chat(
-            rounds.messages, tools=rounds.definitions, thinking=thinking, **options
-        )
+        answer = chats.chat(rounds.messages, tools=rounds.definitions, thinking=thinking, **options)
         done = rounds.take(answer)
         if done:
             return done

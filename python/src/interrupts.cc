@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 
@@ -22,14 +24,18 @@ struct sigaction previous;
 int wake_pipe[2] = {-1, -1};
 bool watching = false;
 
-std::mutex target_mutex;  // over `target`: a cancel must not meet an object that goes away
+std::mutex target_mutex;  // over what follows: a cancel must not meet an object that goes away
 Cancellable target{nullptr, nullptr};
+// Which call `target` is of. The watcher may come late, and must not cancel a later call.
+std::atomic<uint64_t> call_number{0};
+bool fired = false;  // the present call was cancelled
+static_assert(std::atomic<uint64_t>::is_always_lock_free, "a signal handler reads it");
 
 // A handler may do next to nothing: it wakes the watcher and lets Python have the signal too.
 void HandleInterrupt(int number, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  const char byte = 0;
-  [[maybe_unused]] const ssize_t written = write(wake_pipe[1], &byte, 1);
+  const uint64_t call = call_number.load();
+  [[maybe_unused]] const ssize_t written = write(wake_pipe[1], &call, sizeof call);
   errno = saved_errno;
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(number, info, context);
@@ -39,13 +45,15 @@ void HandleInterrupt(int number, siginfo_t* info, void* context) {
 }
 
 void Watch(int pipe) {
-  char byte = 0;
+  uint64_t call = 0;
   for (;;) {
-    const ssize_t bytes = read(pipe, &byte, 1);
+    const ssize_t bytes = read(pipe, &call, sizeof call);  // so few bytes come in one piece
     if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) return;
+    if (bytes != sizeof call) return;
     const std::lock_guard<std::mutex> lock(target_mutex);
-    if (target.cancel != nullptr) target.cancel(target.object);
+    if (target.cancel == nullptr || call != call_number.load()) continue;
+    target.cancel(target.object);
+    fired = true;
   }
 }
 
@@ -110,6 +118,7 @@ InterruptScope::InterruptScope(Cancellable what) {
     outer_ = target;
     if (outer_.cancel != nullptr) {
       target = what;
+      ++call_number;
       installed_ = Installed::kInsideAnother;
       return;
     }
@@ -118,6 +127,8 @@ InterruptScope::InterruptScope(Cancellable what) {
   {
     const std::lock_guard<std::mutex> lock(target_mutex);
     target = what;
+    fired = false;
+    ++call_number;
   }
   struct sigaction action = {};
   action.sa_sigaction = &HandleInterrupt;
@@ -127,11 +138,16 @@ InterruptScope::InterruptScope(Cancellable what) {
   installed_ = Installed::kHandler;
 }
 
-InterruptScope::~InterruptScope() {
-  if (installed_ == Installed::kNot) return;
+bool InterruptScope::End() {
+  if (installed_ == Installed::kNot) return false;
   if (installed_ == Installed::kHandler) sigaction(SIGINT, &previous, nullptr);
+  installed_ = Installed::kNot;
   const std::lock_guard<std::mutex> lock(target_mutex);
   target = outer_;
+  ++call_number;
+  return fired;
 }
+
+InterruptScope::~InterruptScope() { End(); }
 
 }  // namespace finback_python

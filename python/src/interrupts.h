@@ -17,6 +17,8 @@ class InterruptScope {
  public:
   explicit InterruptScope(Cancellable what);
   ~InterruptScope();
+  // Ends it early; true when an interrupt cancelled `what`.
+  bool End();
   InterruptScope(const InterruptScope&) = delete;
   InterruptScope& operator=(const InterruptScope&) = delete;
 

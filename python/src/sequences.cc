@@ -22,8 +22,26 @@ struct PySequence {
   explicit PySequence(finback::Sequence owned) : sequence(std::move(owned)) {}
   finback::Sequence sequence;
   bool busy = false;
+  // An interrupt came when the work was just done: its cancel waits for the next evaluation, which
+  // it is not meant for.
+  bool stale_cancel = false;
   Cancellable cancellable() {
     return {[](void* self) { static_cast<finback::Sequence*>(self)->Cancel(); }, &sequence};
+  }
+  void Run(const std::vector<int32_t>& ids, float* logits, std::size_t rows) {
+    InterruptScope scope(cancellable());
+    Released([&] {
+      const int64_t before = sequence.Position();
+      try {
+        sequence.EvaluateInto(ids.data(), ids.size(), logits, rows);
+      } catch (const finback::Error& error) {
+        const bool again = stale_cancel && error.code() == FINBACK_ERROR_CANCELLED;
+        stale_cancel = false;
+        if (!again || sequence.Position() != before) throw;
+        sequence.EvaluateInto(ids.data(), ids.size(), logits, rows);
+      }
+    });
+    stale_cancel = scope.End();
   }
 };
 
@@ -44,11 +62,8 @@ std::unique_ptr<Logits> Evaluate(PySequence& self, const std::vector<int32_t>& i
   const Exclusive exclusive(&self.busy, "sequence");
   auto logits = std::make_unique<Logits>();
   const std::size_t count = RowCount(rows, ids.size()), vocab = self.sequence.Vocab();
-  const InterruptScope scope(self.cancellable());
-  Released([&] {
-    logits->values.resize(count * vocab);
-    self.sequence.EvaluateInto(ids.data(), ids.size(), logits->values.data(), count);
-  });
+  logits->values.resize(count * vocab);
+  self.Run(ids, logits->values.data(), count);
   logits->rows = static_cast<py::ssize_t>(count);
   logits->vocab = static_cast<py::ssize_t>(vocab);
   return logits;
@@ -67,10 +82,7 @@ void EvaluateInto(PySequence& self, const std::vector<int32_t>& ids, const std::
            std::to_string(vocab) + " numbers, got " + std::to_string(size) + " of format \"" +
            info.format + (contiguous ? "\"" : "\", not contiguous"));
   }
-  const InterruptScope scope(self.cancellable());
-  Released([&] {
-    self.sequence.EvaluateInto(ids.data(), ids.size(), static_cast<float*>(info.ptr), count);
-  });
+  self.Run(ids, static_cast<float*>(info.ptr), count);
 }
 
 py::bytes Snapshot(PySequence& self) {

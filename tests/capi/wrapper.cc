@@ -56,6 +56,41 @@ TEST(Wrapper, KeepsTheProgressCallbackAlive) {
   EXPECT_GT(calls, at_open);
 }
 
+TEST(Wrapper, KeepsTheLogAlive) {
+  std::string lines;
+  finback::Options options;
+  options.Set("model", folder + "/scripted");
+  const finback::Engine engine(std::move(options), nullptr,
+                               [&lines](int32_t level, std::string_view line) {
+                                 lines += std::to_string(level) + std::string(line);
+                               });
+  EXPECT_NE(lines.find("2opened "), std::string::npos);
+}
+
+TEST(Wrapper, ReportsCostsAndModelsOrSaysWhyNot) {
+  finback::Engine engine = Open("scripted");
+  EXPECT_THROW(engine.Models(), finback::Error);
+  EXPECT_THROW(engine.Balance(), finback::Error);
+  try {
+    finback::CostReport(finback::Options(), "{\"group_by\": \"moon\"}");
+    FAIL();
+  } catch (const finback::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("group_by"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Wrapper, EvaluatesIntoMemoryOfTheCaller) {
+  finback::Engine engine = Open("random");
+  const std::vector<int32_t> ids = engine.Tokenize("whale");
+  finback::Sequence sequence = engine.NewSequence(), other = engine.NewSequence();
+  std::vector<float> out(sequence.Vocab());
+  sequence.EvaluateInto(ids.data(), ids.size(), out.data(), 1);
+  EXPECT_EQ(out, other.Evaluate(ids));
+  const std::vector<uint8_t> snapshot = sequence.Snapshot();
+  other.Restore(snapshot.data(), snapshot.size());
+  EXPECT_EQ(other.Position(), sequence.Position());
+}
+
 TEST(Wrapper, RunsSequences) {
   finback::Engine engine = Open("random");
   finback::Sequence sequence = engine.NewSequence();

@@ -95,7 +95,7 @@ class Services(CommandTest):
                 self.assert_fails(run, 1, "base_url")
 
     def test_a_refused_key_is_never_repeated(self):
-        run = self.assert_fails(self.run_at("401-key", "chat", "-m", MODEL, "hi"), 1, "HTTP 401", "DEEPSEEK_API_KEY")
+        run = self.assert_fails(self.run_at("401-key", "chat", "-m", MODEL, "hi"), 1, "HTTP 401", "check the API key")
         self.assertNotIn(b"sk-from-the-environment", run.stderr)
 
     def test_ledger_budget_and_report(self):

@@ -11,7 +11,7 @@ ASCII = (".cc", ".h", ".hpp", ".c", ".inc", ".py", ".cmake", ".sh", ".map", "CMa
 README_LINES = 60
 # Folders that need no page of their own: their parent's describes them.
 README_EXEMPT = re.compile(r"^(\.ci|cmake|core|capi/(cmake|include.*)|tests/core(/.*)?|tests/golden|tests/fuzz/corpus.*|"
-                           r"tests/\w+/(golden|cases|data).*|tools/(man|completions)|tests/golden/.*|packaging/debian.*|python/(src|finback))$")
+                           r"tests/\w+/(golden|cases|data).*|tools/(man|completions)|tests/golden/.*|packaging/debian.*|bench/results|python/(src|finback))$")
 # Spelt in pieces so that this file passes its own check.
 FOREIGN = re.compile(
     r"/work" r"/(?!s\b)|/root" r"/|/home" r"/\w+/|\bissue" r" #?\d|\bissue" r"s? \d+\b|sub-?agent|\bthis session" r" of\b|"

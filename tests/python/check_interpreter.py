@@ -1,7 +1,8 @@
 """Builds the module for another Python against the installed library, and runs smoke.py with it.
 
-check_interpreter.py VERSION --source ROOT --build FOLDER. It is looked for on PATH and in the folders
-of FINBACK_PYTHONS (separated by colons). Exit status 77: no such Python here, or one without headers.
+check_interpreter.py VERSION --source ROOT --build FOLDER. It is looked for on PATH and in the
+folders of FINBACK_PYTHONS (separated by colons). Exit status 77: no such Python here, or one without
+headers.
 """
 
 import argparse
@@ -12,7 +13,11 @@ import subprocess
 import sys
 
 SKIPPED = 77
-ASK = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2]); print(sysconfig.get_path('include'))"
+ASK = """
+import sys, sysconfig
+print('%d.%d' % sys.version_info[:2])
+print(sysconfig.get_path('include'))
+"""
 
 
 def find(version):
@@ -65,7 +70,11 @@ def main():
         f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=None", "-DCMAKE_CXX_FLAGS=-O0",
     )  # fmt: skip
     run("cmake", "--build", folder)
-    environment = {**os.environ, "PYTHONPATH": str(folder / "python"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder / "python"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     run(path, options.source / "tests" / "python" / "smoke.py", env=environment)
     return 0
 

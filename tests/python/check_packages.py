@@ -1,7 +1,7 @@
 """The sdist builds, and what it builds installs and runs where there is no compiler.
 
-check_packages.py --source ROOT --out FOLDER [--wheel WHEEL]. Leaves sdist and wheel in FOLDER. Compiles the
-library once, unless a wheel is given.
+check_packages.py --source ROOT --out FOLDER [--wheel WHEEL]. Leaves sdist and wheel in FOLDER.
+Compiles the library once, unless a wheel is given.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import venv
 
-# What docs/python.md and the import's message name, with the C and C++ runtimes that everything has.
+# What docs/python.md and the import's message name, with the C and C++ runtimes.
 SYSTEM_LIBRARIES = {
     "libcurl.so.4", "libpcre2-8.so.0", "libpthreadpool.so.0", "libsqlite3.so.0", "libcrypto.so.3",
     "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6",
@@ -40,11 +40,17 @@ def check_libraries(folder):
     """The installed files ask for no library of the system that is not named."""
     own = {path.name for path in folder.rglob("*.so*")}
     for path in folder.rglob("*.so*"):
-        output = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(
+            ["readelf", "-d", path], capture_output=True, text=True, check=True
+        ).stdout
         needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", output))
-        unknown = {name for name in needed - own - SYSTEM_LIBRARIES if not name.startswith("ld-linux")}
+        unknown = {
+            name for name in needed - own - SYSTEM_LIBRARIES if not name.startswith("ld-linux")
+        }
         if unknown:
-            raise SystemExit(f"{path.name} needs libraries that no document names: {sorted(unknown)}")
+            raise SystemExit(
+                f"{path.name} needs libraries that no document names: {sorted(unknown)}"
+            )
 
 
 def check_wheel(wheel, source):
@@ -55,15 +61,36 @@ def check_wheel(wheel, source):
         programs = place / "venv" / "bin"
         # Nothing but the environment's own programs: no compiler, no cmake.
         environment = {"PATH": str(programs), "HOME": folder, "LANG": "C.UTF-8"}
-        run(programs / "pip", "install", "-q", "--no-index", "--only-binary=:all:", wheel, env=environment)
+        run(
+            programs / "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--only-binary=:all:",
+            wheel,
+            env=environment,
+        )
         [package] = (place / "venv").rglob("site-packages/finback")
         check_libraries(package)
         readme = (source / "README.md").read_text(encoding="utf-8")
         [example] = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
         (place / "answer.py").write_text(example, encoding="utf-8")
         run(programs / "python", place / "answer.py", cwd=folder, env=environment)
-        run(programs / "python", source / "tests" / "python" / "smoke.py", cwd=folder, env=environment)
-        run(programs / "python", "-m", "finback", "chat", "What is 17 + 25?", cwd=folder, env=environment)
+        run(
+            programs / "python",
+            source / "tests" / "python" / "smoke.py",
+            cwd=folder,
+            env=environment,
+        )
+        run(
+            programs / "python",
+            "-m",
+            "finback",
+            "chat",
+            "What is 17 + 25?",
+            cwd=folder,
+            env=environment,
+        )
         run(programs / "pip", "uninstall", "-q", "-y", "finback", env=environment)
         if package.exists():
             raise SystemExit(f"left behind by pip uninstall: {sorted(os.listdir(package))}")

@@ -65,6 +65,21 @@ def test_many_answers_at_once(engine):
     assert {answer.text for answer in run(ask())} == {"17 + 25 = 42."}
 
 
+def test_waiting_answers_do_not_wait_for_one_another(service):
+    """Far more than asyncio's own threads: all forty requests are with the silent service at once."""
+    remote = aio.AsyncEngine(service.open("hang~forty"))
+
+    async def main():
+        tasks = [asyncio.create_task(remote.chat("hi")) for _ in range(40)]
+        while len(await asyncio.to_thread(service.log, "hang~forty")) < len(tasks):
+            pass
+        for task in tasks:
+            task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(isinstance(result, asyncio.CancelledError) for result in run(main()))
+
+
 def test_a_session_keeps_its_conversation(engine):
     async def talk():
         session = await engine.session()

@@ -225,3 +225,48 @@ if child == 0:
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     assert run_program(models, body) == ["7"]
+
+
+def test_ctrl_c_ends_asyncio(models):
+    body = """
+import asyncio
+engine = finback.aio.AsyncEngine(server.open("hang"))
+async def main():
+    try:
+        async for _ in engine.chat("hi", stream=True):
+            pass
+    finally:
+        print("cleaned up")
+interrupt_when(lambda: server.log("hang"))
+asyncio.run(main())
+"""
+    after = """
+while server.log("hang")[0]["outcome"] != "client closed":
+    pass
+print("closed")
+"""
+    assert run_program(models, body, after) == ["cleaned up", "interrupted", "closed"]
+
+
+def test_interrupts_at_any_moment_spare_the_next_call(models):
+    """Where a signal falls is left to chance; a late cancel of a later call would be an error."""
+    body = """
+import random, time
+chance = random.Random(7)
+sequence, ids = scripted.sequence(), list(range(1, 9))
+for round in range(40):
+    try:
+        threading.Timer(chance.random() / 30, os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            scripted.chat("hi", max_tokens=3)
+            sequence.evaluate(ids)
+            sequence.roll_back(len(ids))
+    except KeyboardInterrupt:
+        pass
+    sequence = scripted.sequence() if sequence.position else sequence
+    assert scripted.chat("hi").text == "Hello world!"
+    sequence.evaluate(ids)
+    sequence.roll_back(sequence.position)
+print("done")
+"""
+    assert run_program(models, body) == ["done"]

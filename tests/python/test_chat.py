@@ -25,10 +25,12 @@ def test_a_response_has_all_its_parts(krill):
         "content": ANSWER,
         "reasoning_content": answer.reasoning,
     }
-    assert answer.usage.prompt_tokens == 10
-    assert answer.usage.completion_tokens == 25
-    assert answer.usage.reasoning_tokens == 9
-    assert answer.usage.total_tokens == 35
+    usage = answer.usage
+    assert usage.prompt_tokens == len(krill.encode_tokens("What do baleen whales eat?"))
+    # Both ends are marked by a token of their own.
+    assert usage.reasoning_tokens == len(krill.tokenize(answer.reasoning)) + 1
+    assert usage.completion_tokens == usage.reasoning_tokens + len(krill.tokenize(ANSWER)) + 1
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
     assert answer.id.startswith("chatcmpl-") and answer.model == "krill"
     assert answer.cost is None
 

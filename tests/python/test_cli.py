@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -81,3 +82,37 @@ def test_failures_are_one_line(command):
 def test_the_log_is_on_standard_error(command):
     done = command("chat", "-v", "What is 17 + 25?")
     assert done.stdout == "17 + 25 = 42.\n" and "finback: opened" in done.stderr
+
+
+def test_a_conversation_on_a_terminal():
+    """Two questions, the second in the light of the first, and the end of input."""
+    terminal, other = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [sys.executable, "-m", "finback", "chat"],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env={**environment, "TERM": "dumb"},
+    ) as process:
+        os.close(other)
+        seen = ""
+
+        def read_until(text):
+            nonlocal seen
+            while text not in seen:
+                seen += os.read(terminal, 4096).decode(errors="replace")
+            found, _, seen = seen.partition(text)
+            return found
+
+        read_until("> ")
+        for question, answer in (
+            (b"What is 17 + 25?\n", "17 + 25 = 42."),
+            (b"What do baleen whales eat?\n", "Baleen whales eat krill"),
+        ):
+            os.write(terminal, question)
+            read_until(answer)
+            read_until("> ")
+        os.write(terminal, b"\x04")
+        assert process.wait() == 0
+    os.close(terminal)

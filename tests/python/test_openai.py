@@ -42,9 +42,7 @@ def test_create_as_a_stream(client, types):
         logprobs=True,
     )
     chunks = [types.ChatCompletionChunk.model_validate(chunk.model_dump()) for chunk in stream]
-    content = "".join(
-        chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices
-    )
+    content = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert content == "17 + 25 = 42."
     assert chunks[0].choices[0].delta.role == "assistant"
     assert chunks[-2].choices[0].finish_reason == "stop"

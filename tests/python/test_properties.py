@@ -20,7 +20,11 @@ settings.load_profile("finback")
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
     max_leaves=12,
 )
@@ -88,7 +92,9 @@ def test_any_docstring_is_parsed(text):
     assert isinstance(summary, str) and all(descriptions.values())
 
 
-@given(names=st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), unique=True, max_size=5))
+@given(
+    names=st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), unique=True, max_size=5)
+)
 def test_definitions_name_all_parameters(names):
     names = [name + "_" for name in names]
     scope = {}

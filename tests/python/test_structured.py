@@ -80,7 +80,9 @@ def test_a_model_in_process_is_instructed(krill):
     """krill cannot write JSON: what counts is that it was asked, and that its answer is judged."""
     with pytest.raises(finback.SchemaError, match="Sum"):
         krill.structured("What is 17 + 25?", Sum, repairs=0)
-    attempts = Attempts([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x"}], SCHEMA, 0)
+    attempts = Attempts(
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "x"}], SCHEMA, 0
+    )
     refused = finback.InvalidRequestError("response_format.type: not supported")
     assert attempts.fall_back(refused)
     assert attempts.response_format == {"type": "json_object"}

@@ -85,16 +85,42 @@ def test_a_definition_comes_from_signature_and_docstring():
     assert properties["pair"]["maxItems"] == 2
 
 
+SPHINX = """One.
+
+:param int a: the first
+:param b: the
+    second
+:returns: c"""
+NUMPY = """One.
+
+Parameters
+----------
+a : int
+    the first
+b
+    the
+    second
+
+Returns
+-------
+int
+    c"""
+GOOGLE = """One.
+
+Args:
+    a: the first
+    b (int): the
+        second
+
+Returns:
+    c: no"""
+BOTH = {"a": "the first", "b": "the second"}
+
+
 @pytest.mark.parametrize(
     "text, expected",
-    [
-        ("One.\n\n:param int a: the first\n:param b: the\n    second\n:returns: c", {"a": "the first", "b": "the second"}),
-        ("One.\n\nParameters\n----------\na : int\n    the first\nb\n    the\n    second\n\nReturns\n-------\nint\n    c", {"a": "the first", "b": "the second"}),
-        ("One.\n\nArgs:\n    a: the first\n    b (int): the\n        second\n\nReturns:\n    c: no", {"a": "the first", "b": "the second"}),
-        ("One.", {}),
-        ("", {}),
-    ],
-)  # fmt: skip
+    [(SPHINX, BOTH), (NUMPY, BOTH), (GOOGLE, BOTH), ("One.", {}), ("", {})],
+)
 def test_docstrings_in_three_styles(text, expected):
     summary, descriptions = parse_docstring(text)
     assert descriptions == expected

@@ -3,6 +3,7 @@
 import asyncio
 
 from litellm import CustomLLM, ModelResponse
+from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices
 from litellm.llms.custom_llm import CustomLLMError
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46}
@@ -42,7 +43,12 @@ def finish_of(model):
 
 def call_object(index, call):
     identifier, name, arguments = call
-    return {"index": index, "id": identifier, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {
+        "index": index,
+        "id": identifier,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
 
 
 class Scripted(CustomLLM):
@@ -69,29 +75,23 @@ class Scripted(CustomLLM):
         for piece in pieces(model):
             if piece == "...":
                 while True:
-                    yield self.chunk(text="la ")
+                    yield chunk("la ")
                     await asyncio.sleep(0.01)
             elif isinstance(piece, tuple):
-                yield self.chunk(reasoning=piece[0])
+                # The other kind of chunk has no place for it.
+                delta = Delta(reasoning_content=piece[0])
+                yield ModelResponseStream(choices=[StreamingChoices(index=0, delta=delta)])
             elif isinstance(piece, list):
                 for i, call in enumerate(piece):
-                    yield self.chunk(call=call_object(i, call))
+                    yield chunk("", tool_use=call_object(i, call))
             else:
-                yield self.chunk(text=piece)
-        yield self.chunk(finish=finish_of(model))
+                yield chunk(piece)
+        yield chunk("", is_finished=True, finish_reason=finish_of(model), usage=USAGE)
 
-    @staticmethod
-    def chunk(text="", reasoning=None, call=None, finish=""):
-        fields = {"reasoning_content": reasoning} if reasoning else None
-        return {
-            "text": text,
-            "tool_use": call,
-            "is_finished": bool(finish),
-            "finish_reason": finish,
-            "usage": USAGE if finish else None,
-            "index": 0,
-            "provider_specific_fields": fields,
-        }
+
+def chunk(text, **fields):
+    rest = {"tool_use": None, "is_finished": False, "finish_reason": "", "usage": None, "index": 0}
+    return {"text": text, **rest, **fields}
 
 
 handler = Scripted()

@@ -1,10 +1,12 @@
-"""llama.cpp's server (of the package xllamacpp) with the model of tiny_model.py, until stdin closes.
+"""llama.cpp's server, of the package xllamacpp, with the model of tiny_model.py.
 
-Prints {"port": N} when it answers. Options, as JSON in the first argument, are fields of its parameters.
+Prints {"address": URL} when it answers, and ends when stdin closes. The first argument may be a
+JSON object with fields of its parameters.
 """
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 
@@ -12,26 +14,29 @@ import tiny_model
 import xllamacpp
 
 
+def parameters(path):
+    values = xllamacpp.CommonParams()
+    values.model.path = path
+    values.model_alias = ["krillet"]
+    values.hostnames = ["127.0.0.1"]
+    values.port = 0  # any
+    values.n_parallel = 2
+    values.n_ctx = values.n_parallel * tiny_model.CONTEXT_TOKENS
+    values.cpuparams.n_threads = 1
+    for name, value in json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}").items():
+        setattr(values, name, value)
+    return values
+
+
 def main():
-    with tempfile.TemporaryDirectory(prefix="finback-llama-") as folder:
-        path = os.path.join(folder, "krillet.gguf")
-        tiny_model.write(path)
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = path
-        parameters.hostnames = ["127.0.0.1"]
-        parameters.port = 0
-        parameters.model_alias = ["krillet"]
-        parameters.n_parallel = 2
-        parameters.n_ctx = 2 * tiny_model.CONTEXT_TOKENS
-        parameters.cpuparams.n_threads = 1
-        parameters.endpoint_slots = True
-        for name, value in json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}").items():
-            setattr(parameters, name, value)
-        server = xllamacpp.Server(parameters)
-        print(json.dumps({"address": server.listening_address}), flush=True)
-        sys.stdin.read()
-        # Its threads do not end while a connection is open.
-        os._exit(0)
+    folder = tempfile.mkdtemp(prefix="finback-llama-")
+    path = os.path.join(folder, "krillet.gguf")
+    tiny_model.write(path)
+    server = xllamacpp.Server(parameters(path))
+    print(json.dumps({"address": server.listening_address}), flush=True)
+    sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)  # its threads stay as long as connections are open
 
 
 if __name__ == "__main__":

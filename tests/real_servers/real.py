@@ -1,4 +1,4 @@
-"""What the tests of this folder stand on: servers, a relay that counts connections, and the client."""
+"""What these tests stand on: servers, a relay that counts connections, the client."""
 
 import json
 import os
@@ -15,7 +15,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.normpath(os.path.join(HERE, "..", "..", "build"))
 FINBACK = os.environ.get("FINBACK", os.path.join(BUILD, "bin", "finback"))
 CONVERSE = os.environ.get("CONVERSE", os.path.join(BUILD, "bin", "converse"))
-PYTHON = os.environ.get("FINBACK_SERVERS_PYTHON", os.path.join(BUILD, "venv-servers", "bin", "python"))
+PYTHON = os.environ.get(
+    "FINBACK_SERVERS_PYTHON", os.path.join(BUILD, "venv-servers", "bin", "python")
+)
 PATIENCE_SECONDS = 300
 
 FORMATS = ("openai", "anthropic", "responses")
@@ -25,10 +27,17 @@ TOOLS = [
         "function": {
             "name": "get_weather",
             "description": "The weather in a city.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+            },
         },
     },
-    {"type": "function", "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}}},
+    {
+        "type": "function",
+        "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}},
+    },
 ]
 SCHEMA = {
     "type": "json_schema",
@@ -48,7 +57,14 @@ def environment(**more):
     """Nothing of the user's, and no proxy."""
     kept = ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR")
     values = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**values, "HOME": "/nonexistent", "TERM": "dumb", "LC_ALL": "C.UTF-8", "FINBACK_HISTORY": "", **more}
+    return {
+        **values,
+        "HOME": "/nonexistent",
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+        "FINBACK_HISTORY": "",
+        **more,
+    }
 
 
 def main():
@@ -66,7 +82,7 @@ def temporary_folder(test):
 
 
 def until(condition, what):
-    """Waits for what another process does by itself; a failure after PATIENCE_SECONDS, never a pass."""
+    """Waits for what another process does by itself; fails after PATIENCE_SECONDS."""
     limit = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > limit:
@@ -75,7 +91,7 @@ def until(condition, what):
 
 
 class Server:
-    """A script of this folder in the servers' Python: runs until stop(), its log is shown if it fails."""
+    """A script of this folder in the servers' Python: runs until stop()."""
 
     def __init__(self, script, *arguments):
         self.folder = tempfile.mkdtemp(prefix="finback-real-")
@@ -95,7 +111,9 @@ class Server:
             raise RuntimeError(message)
         self.url = json.loads(line)["address"]
         # What it says later must not fill the pipe.
-        threading.Thread(target=shutil.copyfileobj, args=(self._process.stdout, self._log), daemon=True).start()
+        threading.Thread(
+            target=shutil.copyfileobj, args=(self._process.stdout, self._log), daemon=True
+        ).start()
 
     def log(self):
         with open(self._log.name, "rb") as file:
@@ -185,10 +203,16 @@ class Answer:
         return [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
 
     def calls(self):
-        return [(event["name"], json.loads(event["text"])) for event in self.events if event["kind"] == "tool_call_end"]
+        return [
+            (event["name"], json.loads(event["text"]))
+            for event in self.events
+            if event["kind"] == "tool_call_end"
+        ]
 
     def notices(self):
-        return [json.loads(event["text"])["code"] for event in self.events if event["kind"] == "notice"]
+        return [
+            json.loads(event["text"])["code"] for event in self.events if event["kind"] == "notice"
+        ]
 
 
 class Client:
@@ -197,7 +221,12 @@ class Client:
     def __init__(self, test, **options):
         self._test = test
         self._process = subprocess.Popen(
-            [CONVERSE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True, encoding="utf-8"
+            [CONVERSE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            text=True,
+            encoding="utf-8",
         )
         test.addCleanup(self._end)
         opened = self.ask({"open": options})
@@ -242,7 +271,9 @@ class RealTest(unittest.TestCase):
     maxDiff = None
 
     def assert_done(self, answer, finish):
-        self.assertEqual((answer.end, answer.error, answer.finish), ("done", "", finish), answer.raw)
+        self.assertEqual(
+            (answer.end, answer.error, answer.finish), ("done", "", finish), answer.raw
+        )
         self.assertEqual(answer.kinds()[-1], "finish")
 
     def assert_fails(self, answer, end, kind, *named):

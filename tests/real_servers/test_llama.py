@@ -1,4 +1,4 @@
-"""llama.cpp's own server, with a model that says what it is told: three wire formats, streamed and not."""
+"""llama.cpp's own server, with a model that says what it is told, in three wire formats."""
 
 import json
 import socket
@@ -24,9 +24,15 @@ class LlamaTest(RealTest):
 
     def client(self, url=None, path=None, **options):
         options.setdefault("wire_format", self.wire_format)
-        path = {"openai": "/v1", "anthropic": "", "responses": "/v1"}[options["wire_format"]] if path is None else path
+        path = (
+            {"openai": "/v1", "anthropic": "", "responses": "/v1"}[options["wire_format"]]
+            if path is None
+            else path
+        )
         base = (url or SERVER.url) + path
-        return Client(self, model="llama-server:krillet", base_url=base, service_stream=self.stream, **options)
+        return Client(
+            self, model="llama-server:krillet", base_url=base, service_stream=self.stream, **options
+        )
 
 
 class EachWay:
@@ -99,7 +105,11 @@ class EachWay:
         self.assertEqual(len(ids), 2)
 
     def test_results_go_back_and_the_conversation_goes_on(self):
-        request = {"messages": [{"role": "user", "content": "say pair"}], "tools": TOOLS, "temperature": 0}
+        request = {
+            "messages": [{"role": "user", "content": "say pair"}],
+            "tools": TOOLS,
+            "temperature": 0,
+        }
         calls, last = self.client().answers({"chat": request, "replies": ["-4 degrees"]})
         self.assert_done(calls, "tool_calls")
         self.assert_done(last, "stop")
@@ -107,14 +117,18 @@ class EachWay:
         self.assertGreater(last.usage[1], 400, "the turn before is in the cache")
 
     def test_a_call_is_forced(self):
-        answer = self.client().chat("say weather", tools=TOOLS, tool_choice="required", temperature=0)
+        answer = self.client().chat(
+            "say weather", tools=TOOLS, tool_choice="required", temperature=0
+        )
         self.assert_done(answer, "tool_calls")
         self.assertEqual([name for name, _ in answer.calls()], ["get_weather"])
 
     def test_the_call_that_is_named_is_the_call_that_is_made(self):
         # The model would call get_weather.
         named = {"type": "function", "function": {"name": "get_time"}}
-        answer = self.client().chat("say weather", tools=TOOLS, tool_choice=named, temperature=0, max_tokens=300)
+        answer = self.client().chat(
+            "say weather", tools=TOOLS, tool_choice=named, temperature=0, max_tokens=300
+        )
         self.assertEqual({name for name, _ in answer.calls()} - {"get_time"}, set(), answer.raw)
 
     def test_a_prompt_beyond_the_context(self):
@@ -127,7 +141,9 @@ class EachWay:
 
     def test_an_address_that_does_not_exist(self):
         client = self.client(path="/v9")
-        self.assert_fails(client.chat("say whales"), "invalid_request", "invalid_request", "404", "base_url")
+        self.assert_fails(
+            client.chat("say whales"), "invalid_request", "invalid_request", "404", "base_url"
+        )
         self.assertEqual(client.models()["end"], "invalid_request")
 
     def test_a_cancel_in_the_middle_reaches_the_server(self):
@@ -138,14 +154,19 @@ class EachWay:
         answers = client.answers({"chat": SAYS_FOREVER, "cancel_after": after})
         self.assertEqual(answers[0].end, "cancelled", answers[0].raw)
         self.assertGreaterEqual(len(answers[0].events), after)
-        until(lambda: relay.closed_by_client == relay.connections, "the cancelled answer's connection closes")
+        until(
+            lambda: relay.closed_by_client == relay.connections,
+            "the cancelled answer's connection closes",
+        )
         self.assert_done(client.chat("say whales"), "stop")
 
 
 for wire_format in FORMATS:
     for stream in (1, 0):
         name = f"{wire_format.capitalize()}{'Streamed' if stream else 'Whole'}"
-        globals()[name] = type(name, (EachWay, LlamaTest), {"wire_format": wire_format, "stream": stream})
+        globals()[name] = type(
+            name, (EachWay, LlamaTest), {"wire_format": wire_format, "stream": stream}
+        )
 
 
 class ChatCompletions(LlamaTest):
@@ -159,7 +180,9 @@ class ChatCompletions(LlamaTest):
     def test_thinking_is_switched_off(self):
         answer = self.client().chat("say think", temperature=0, thinking={"type": "disabled"})
         self.assert_done(answer, "stop")
-        self.assertEqual((answer.text("reasoning"), answer.text()), ("", "Krill are small crustaceans."))
+        self.assertEqual(
+            (answer.text("reasoning"), answer.text()), ("", "Krill are small crustaceans.")
+        )
 
     def test_the_end_of_the_context_ends_it(self):
         answer = self.client().chat("say forever", max_tokens=100000, temperature=0)
@@ -171,7 +194,9 @@ class ChatCompletions(LlamaTest):
         self.assertNotIn("tool_call", answer.kinds())
 
     def test_a_json_object(self):
-        answer = self.client().chat("say json", response_format={"type": "json_object"}, temperature=0)
+        answer = self.client().chat(
+            "say json", response_format={"type": "json_object"}, temperature=0
+        )
         self.assert_done(answer, "stop")
         self.assertEqual(json.loads(answer.text()), {"city": "Oslo", "degrees": -4})
 
@@ -179,8 +204,17 @@ class ChatCompletions(LlamaTest):
         self.assert_done(self.client().chat("say whales", logit_bias={"999999": 5}), "stop")
 
     def test_seeds_and_sampling_are_taken(self):
-        fields = {"temperature": 1.5, "top_p": 0.9, "top_k": 5, "min_p": 0.1, "seed": 7, "logit_bias": {"70": -1}}
-        texts = {self.client().chat("say forever", max_tokens=30, **fields).text() for _ in range(2)}
+        fields = {
+            "temperature": 1.5,
+            "top_p": 0.9,
+            "top_k": 5,
+            "min_p": 0.1,
+            "seed": 7,
+            "logit_bias": {"70": -1},
+        }
+        texts = {
+            self.client().chat("say forever", max_tokens=30, **fields).text() for _ in range(2)
+        }
         self.assertEqual(len(texts), 1)
 
 
@@ -228,7 +262,9 @@ class Schemas(LlamaTest):
             answer = client.chat("say json", response_format=SCHEMA, max_tokens=200, temperature=0)
             self.assert_done(answer, "stop")
             self.assertEqual(json.loads(answer.text()), {"city": "Oslo", "degrees": -4})
-            answer = client.chat("say whales", response_format=SCHEMA, max_tokens=200, temperature=0)
+            answer = client.chat(
+                "say whales", response_format=SCHEMA, max_tokens=200, temperature=0
+            )
             self.assert_fails(answer, "schema", "schema", "not JSON", "after 1 repair")
 
 

@@ -1,9 +1,10 @@
 """Writes a GGUF model of a few hundred kilobytes that says what a script tells it to.
 
-Its one layer adds nothing: the logits depend on the last token alone, and each token of a script makes
-the next one certain. The chat template opens the answer with a token that no text contains, and so picks
-the script: the last message's first word, or what the conversation calls for. Bytes are tokens as well, so
-any text can be read, a grammar can be followed, and characters can come in pieces.
+Its one layer adds nothing: the logits depend on the last token alone, and each token of a script
+makes the next one certain. The chat template opens the answer with a token that no text contains,
+and so picks the script: what the last message says to say, or what the conversation calls for.
+Bytes are tokens as well, so any text can be read, a grammar can be followed, and characters can
+come in pieces.
 """
 
 import sys
@@ -16,8 +17,23 @@ CONTEXT_TOKENS = 1024
 # What is said by whom. A piece is one token, so no two are alike; bytes are tokens anyway.
 SCRIPTS = {
     "whales": ["Krill", " are", " small", " crust", "aceans", "."],
-    "think": ["<think>", "Whales", " filter", " water.", "</think>", "Baleen", " whales eat", " krill."],
-    "weather": ["<tool_call>", '\n{"name": "get_weather", ', '"arguments": {"city": ', '"Troms\u00f8"}}', "\n</tool_call>"],
+    "think": [
+        "<think>",
+        "Whales",
+        " filter",
+        " water.",
+        "</think>",
+        "Baleen",
+        " whales eat",
+        " krill.",
+    ],
+    "weather": [
+        "<tool_call>",
+        '\n{"name": "get_weather", ',
+        '"arguments": {"city": ',
+        '"Troms\u00f8"}}',
+        "\n</tool_call>",
+    ],
     "pair": [
         "<tool_call>\n",
         '{"name": "get_weather", "arguments": ',
@@ -76,7 +92,8 @@ Call one so: <tool_call>
 {%- if add_generation_prompt -%}
 <|im_start|>assistant
 {% if messages[-1].role == "tool" -%}<|thanks|>
-{%- elif "say think" in messages[-1].content and enable_thinking is defined and not enable_thinking -%}<|whales|>
+{%- elif "say think" in messages[-1].content and enable_thinking is defined
+    and not enable_thinking -%}<|whales|>
 SAYINGS
 {%- else -%}<|whales|>{%- endif -%}
 {%- endif -%}
@@ -94,7 +111,9 @@ def byte_characters():
     """The printable stand-ins that byte-level BPE vocabularies have for the 256 bytes."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {byte: chr(byte if byte in printable else 256 + others.index(byte)) for byte in range(256)}
+    return {
+        byte: chr(byte if byte in printable else 256 + others.index(byte)) for byte in range(256)
+    }
 
 
 class Vocabulary:
@@ -172,7 +191,9 @@ def write(path):
     ones = numpy.ones(width, numpy.float32)
     for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
         writer.add_tensor(f"{name}.weight", ones)
-    narrow, wide = numpy.zeros((head, width), numpy.float32), numpy.zeros((width, head), numpy.float32)
+    narrow, wide = numpy.zeros((head, width), numpy.float32), numpy.zeros(
+        (width, head), numpy.float32
+    )
     for name in ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up"):
         writer.add_tensor(f"blk.0.{name}.weight", narrow)
     for name in ("attn_output", "ffn_down"):

@@ -449,6 +449,16 @@ async def thinking_off(request, reply, state):
         await give(request, reply, Answer(reasoning=None))
 
 
+async def thinking_unknown(request, reply, state):
+    """400 as long as a field says how to think, in a gateway's words."""
+    known = {"thinking", "reasoning_effort", "reasoning"} & set(request.json())
+    if known:
+        names = ", ".join(f"'{name}'" for name in sorted(known))
+        await refuse_as(reply, f"UnsupportedParamsError: it does not support parameters: [{names}], for model=m.")
+    else:
+        await give(request, reply, Answer(reasoning=None))
+
+
 async def clamp(request, reply, state, most):
     asked = request.json().get("max_tokens", 0)
     if asked > int(most):
@@ -566,6 +576,7 @@ SCENARIOS = CONNECTIONS | {
     "json-whitespace": json_whitespace,
     "strict": strict,
     "thinking-off": thinking_off,
+    "thinking-unknown": thinking_unknown,
     "tool-loop": tool_loop,
     "tool-turn": tool_turn,
 }

@@ -49,6 +49,29 @@ struct MessageCase {
   int64_t requested = -1;
 };
 
+TEST(ClassifyResponse, KnowsAGatewaysWordForAForeignKey) {
+  const char* body = R"({"error":{"message":"No connected db.","type":"no_db_connection"}})";
+  EXPECT_EQ(ClassifyResponse(400, {}, body).kind, Kind::kAuthentication);
+}
+
+TEST(RefusesThinkingFields, ByTheWordsOfServices) {
+  const struct {
+    const char* message;
+    bool refuses;
+  } kRows[] = {
+      {"litellm.UnsupportedParamsError: openai does not support parameters: ['thinking']", true},
+      {"UnsupportedParamsError: m doesn't support `reasoning.effort`", true},
+      {"Unrecognized request argument supplied: thinking", true},
+      {"Unsupported parameter: 'reasoning_effort' is not supported with this model.", true},
+      {"Unsupported parameter: 'temperature' is not supported with this model.", false},
+      {"tool_choice must be auto or none in the thinking mode", false},
+      {"The `content[].thinking` in the thinking mode must be passed back to the API.", false}};
+  for (const auto& row : kRows) {
+    EXPECT_EQ(RefusesThinkingFields(ClassifyResponse(400, {}, row.message)), row.refuses)
+        << row.message;
+  }
+}
+
 TEST(ClassifyResponse, GoesByStatusThenMessage) {
   const MessageCase cases[] = {
       {400,
@@ -165,6 +188,7 @@ TEST(ClassifyResponse, FindsTheWordsInEveryShapeOfBody) {
       {"\n\n\r\n {\"error\":{\"message\":\"the words\"}} \n", ": the words; "},
       {"\xEF\xBB\xBF{\"error\":{\"message\":\"the words\"}}", ": the words; "},
       {": keep-alive\n\ndata: {\"error\":{\"message\":\"the words\"}}\n\n", ": the words; "},
+      {"data: {\"error\": {\"message\": \"the words\"}}\n\ndata: [DONE]\n\n", ": the words; "},
       {"the   words\r\n", ": the words; "},
       {"<html><head><TITLE>the\n words</title></head><body>x</body></html>", ": the words; "},
       {"<html><title>the words", "(HTTP 400); "},
@@ -446,6 +470,14 @@ struct SecretCase {
   const char* text;
   const char* redacted;
 };
+
+TEST(Failure, IsValidJsonThoughTheServiceSentAnyBytes) {
+  Failure failure = MakeFailure(Kind::kTransport, "m");
+  failure.body = "{\"a\": \"\x90\xA8\xFF\"";
+  failure.request_id = "r\xC3";
+  const std::string json = failure.Json();
+  EXPECT_TRUE(nlohmann::json::accept(json)) << json;
+}
 
 TEST(Redact, TakesKeysOut) {
   const SecretCase cases[] = {

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -649,6 +650,23 @@ TEST_F(HttpTest, FailedLookupIsATransportFailure) {
   const Caught caught = Catch([&] { Fetch(At(std::string("http://") + kSlowHost + "/")); });
   EXPECT_EQ(caught.failure.kind, FailureKind::kTransport);
   EXPECT_NE(caught.message.find(kSlowHost), std::string::npos) << caught.message;
+}
+
+TEST_F(HttpTest, NamesTheLimitOnOpenFiles) {
+  const HttpRequest request = Chat("answer");
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  // Not one file more.
+  const int lowest = dup(STDIN_FILENO);
+  ASSERT_GE(lowest, 0);
+  close(lowest);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(lowest);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  const Caught caught = Catch([&] { client_->Start(request)->Status(); });
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(caught.failure.kind, FailureKind::kTransport);
+  EXPECT_NE(caught.message.find("ulimit -n"), std::string::npos) << caught.message;
 }
 
 TEST_F(HttpTest, CancelBeforeTheFirstWaitSendsNothing) {

@@ -59,7 +59,7 @@ TEST_F(ModelName, ListsTheKnownProvidersWhenOneIsUnknown) {
   EXPECT_NE(error.find("unknown provider \"deepsek\"; known are deepseek, deepseek-anthropic, "),
             std::string::npos)
       << error;
-  EXPECT_NE(error.find("llama-server, custom"), std::string::npos) << error;
+  EXPECT_NE(error.find("llama-server, litellm, custom"), std::string::npos) << error;
 }
 
 struct RefusedCase {

@@ -32,7 +32,7 @@ TEST(ProviderTable, HasTheBuiltInRows) {
   const ProviderTable table = ProviderTable::Load("");
   EXPECT_EQ(table.Names(),
             "deepseek, deepseek-anthropic, deepseek-responses, openrouter, together, fireworks, "
-            "deepinfra, morph, linkai, nvidia, vllm, sglang, llama-server, custom");
+            "deepinfra, morph, linkai, nvidia, vllm, sglang, llama-server, litellm, custom");
   EXPECT_EQ(table.Find("deepsee"), nullptr);
   EXPECT_EQ(table.Find(""), nullptr);
 }
@@ -116,6 +116,8 @@ TEST(ProviderTable, KnowsOtherHosts) {
       {"sglang", "http://127.0.0.1:30000/v1", "", false, T::kChatTemplateKwargs,
        "reasoning_content", Rescue::kParse},
       {"llama-server", "http://127.0.0.1:9931/v1", "LLAMA_API_KEY", false, T::kEffort,
+       "reasoning_content", Rescue::kParse},
+      {"litellm", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY", false, T::kEffort,
        "reasoning_content", Rescue::kParse},
       {"custom", "", "", false, T::kThinkingObject, "reasoning_content", Rescue::kParse},
   };

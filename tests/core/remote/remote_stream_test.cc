@@ -247,6 +247,16 @@ TEST(RemoteStream, OffersANamedToolAloneWhereNamesAreNotHeeded) {
   EXPECT_EQ(sent.at("tools")[0].at("function").at("name"), "get_time");
 }
 
+TEST(RemoteStream, LeavesTheConnectionOfAStreamForTheNext) {
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("plain~reuse"));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Listen(backend->Start(ParseChatRequest(kHello)).get()).code, Code::kOk);
+  }
+  const auto log = Server().Log("plain~reuse");
+  ASSERT_EQ(log.size(), 20u);
+  for (const auto& entry : log) EXPECT_EQ(entry.at("connection"), log[0].at("connection"));
+}
+
 TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
   const Told told = Ask("thinking-off~chain");
   EXPECT_EQ(told.code, Code::kOk) << told.message;
@@ -256,6 +266,20 @@ TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
   EXPECT_EQ(never.code, Code::kInvalidRequest);
   EXPECT_EQ(never.kind, "reasoning_chain");
   EXPECT_EQ(Server().Log("400-reasoning~chain").size(), 2u);
+}
+
+TEST(RemoteStream, LeavesThinkingFieldsOutWhereTheyAreRefused) {
+  for (const char* format : {"openai", "anthropic", "responses"}) {
+    const std::string scenario = std::string("thinking-unknown~") + format;
+    EngineOptions options = OptionsFor(scenario);
+    options.model = "m";
+    options.service.wire_format = format;
+    const Told told = Ask(options);
+    EXPECT_EQ(told.code, Code::kOk) << told.message;
+    ASSERT_FALSE(told.notices.empty()) << format;
+    EXPECT_EQ(told.notices[0], "field_left_out") << format;
+    EXPECT_EQ(Server().Log(scenario).size(), 2u) << format;
+  }
 }
 
 TEST(RemoteStream, ReducesMaxTokensToWhatTheServiceNames) {

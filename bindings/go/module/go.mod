@@ -1,0 +1,3 @@
+module finback
+
+go 1.18
