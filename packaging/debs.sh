@@ -104,7 +104,7 @@ install_packages() {
 
 test_packages() {
   local result=0
-  say "autopkgtest against the installed packages"
+  say "autopkgtest against the installed packages (a few minutes); log in $FOLDER/autopkgtest.log"
   as_root autopkgtest --no-built-binaries --output-dir="$FOLDER/autopkgtest" "$FOLDER/source" -- null \
     >"$FOLDER/autopkgtest.log" 2>&1 </dev/null || result=$?
   as_root chown -R --reference="$FOLDER" "$FOLDER/autopkgtest"
