@@ -252,6 +252,7 @@ def test_interrupts_at_any_moment_spare_the_next_call(models):
     """Where a signal falls is left to chance; a late cancel of a later call would be an error."""
     body = """
 import random, time
+import numpy  # now: an import that is interrupted cannot be begun again
 chance = random.Random(7)
 sequence, ids = scripted.sequence(), list(range(1, 9))
 for round in range(40):
