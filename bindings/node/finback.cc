@@ -109,11 +109,15 @@ class Calls {
 
   void Finish(Napi::Env env, Call *given) {
     const std::unique_ptr<Call> call(given);
-    if (--pending_ == 0) done_.Unref(env);
-    if (call->failure) {
-      call->promise.Reject(MakeError(env, *call->failure));
-    } else {
-      call->promise.Resolve(call->result(env));
+    try {
+      if (--pending_ == 0) done_.Unref(env);
+      if (call->failure) {
+        call->promise.Reject(MakeError(env, *call->failure));
+      } else {
+        call->promise.Resolve(call->result(env));
+      }
+    } catch (const Napi::Error &) {
+      // A worker that is being terminated can run no JavaScript: nobody is left to be told.
     }
   }
 
