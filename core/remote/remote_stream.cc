@@ -135,6 +135,7 @@ void RemoteStream::Route(std::vector<Event>* events) {
     if (event.kind == EventKind::kContent) Watch(&event);
     const EventKind kind = std::exchange(event.kind, EventKind::kNone);  // it is taken
     if (kind == EventKind::kNone) continue;
+    if (kind == EventKind::kNotice && !notices_.insert(event.text).second) continue;
     std::vector<Event>& out = schema_ && kind == EventKind::kFinish ? withheld_ : queue_;
     out.push_back(std::move(event));
     out.back().kind = kind;

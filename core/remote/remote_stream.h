@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,7 +66,8 @@ class RemoteStream final : public Stream {
   ToolAnswer tool_answer_;
   JsonWatch watch_;
   int32_t schema_repairs_ = 0;
-  std::vector<Event> withheld_;  // kFinish, until the answer is judged
+  std::set<std::string> notices_;  // given: another attempt would repeat those of its plan
+  std::vector<Event> withheld_;    // kFinish, until the answer is judged
 
   std::vector<Event> arrived_, queue_;
   size_t next_ = 0;

@@ -2,8 +2,10 @@
 // days, through the same interfaces that the ABI uses.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -168,6 +170,16 @@ TEST(RemoteStream, TriesAgainWhileNothingWasDelivered) {
   }
 }
 
+TEST(RemoteStream, TellsWhatItPlannedOnceHoweverOftenItTries) {
+  const auto backend = OpenRemoteBackend(OptionsFor("503x2.then.tool~planned"));
+  const auto stream = backend->Start(ParseChatRequest(
+      std::string(kWithTools, strlen(kWithTools) - 1) + R"(, "tool_choice": "required"})"));
+  const Told told = Listen(stream.get());
+  EXPECT_EQ(told.code, Code::kOk) << told.message;
+  EXPECT_EQ(told.answer.attempts, 3);
+  EXPECT_EQ(std::count(told.notices.begin(), told.notices.end(), "thinking_disabled"), 1);
+}
+
 TEST(RemoteStream, TriesAgainWhenAWholeAnswerWasAborted) {
   EngineOptions options = OptionsFor("finish-aborted.then.answer~whole");
   options.service.stream = false;  // in one piece, so nothing of it was delivered
@@ -245,16 +257,6 @@ TEST(RemoteStream, OffersANamedToolAloneWhereNamesAreNotHeeded) {
   EXPECT_EQ(sent.at("tool_choice"), "required");
   ASSERT_EQ(sent.at("tools").size(), 1u);
   EXPECT_EQ(sent.at("tools")[0].at("function").at("name"), "get_time");
-}
-
-TEST(RemoteStream, LeavesTheConnectionOfAStreamForTheNext) {
-  const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("plain~reuse"));
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(Listen(backend->Start(ParseChatRequest(kHello)).get()).code, Code::kOk);
-  }
-  const auto log = Server().Log("plain~reuse");
-  ASSERT_EQ(log.size(), 20u);
-  for (const auto& entry : log) EXPECT_EQ(entry.at("connection"), log[0].at("connection"));
 }
 
 TEST(RemoteStream, RepairsABrokenReasoningChainOnceWithoutThinking) {
