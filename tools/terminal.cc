@@ -2,6 +2,8 @@
 
 #include <histedit.h>
 #include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <clocale>
 #include <cstdlib>
 #include <cstring>
+#include <cwchar>
 #include <filesystem>
 #include <system_error>
 
@@ -86,6 +89,7 @@ LineEditor::LineEditor() : history_file_(HistoryFile()) {
   el_set(editor_, EL_CLIENTDATA, this);
   el_set(editor_, EL_PROMPT, &LineEditor::Prompt);
   el_set(editor_, EL_EDITOR, "emacs");
+  el_set(editor_, EL_GETCFN, &LineEditor::GetCharacter);
   el_set(editor_, EL_HIST, history, history_);
   el_source(editor_, nullptr);
 }
@@ -101,6 +105,31 @@ LineEditor::~LineEditor() {
   el_end(editor_);
 }
 
+// The next character, or -1 when Ctrl-C came. Ctrl-C is let in only while nothing is done but wait:
+// between a look at it and the wait it would go unseen.
+int LineEditor::GetCharacter(editline*, wchar_t* character) {
+  sigset_t waiting;
+  pthread_sigmask(SIG_SETMASK, nullptr, &waiting);
+  sigdelset(&waiting, SIGINT);
+  std::mbstate_t state = {};
+  for (;;) {
+    pollfd input = {STDIN_FILENO, POLLIN, 0};
+    while (!InterruptPending() && ppoll(&input, 1, nullptr, &waiting) < 0 && errno == EINTR) {
+    }
+    if (InterruptPending()) {
+      errno = EINTR;
+      return -1;
+    }
+    char byte = 0;
+    const ssize_t bytes = read(STDIN_FILENO, &byte, 1);
+    if (bytes <= 0) return static_cast<int>(bytes);
+    const size_t used = std::mbrtowc(character, &byte, 1, &state);
+    if (used == static_cast<size_t>(-2)) continue;  // more bytes belong to it
+    if (used == static_cast<size_t>(-1)) *character = L'\uFFFD';
+    return 1;
+  }
+}
+
 char* LineEditor::Prompt(editline* editor) {
   LineEditor* self = nullptr;
   el_get(editor, EL_CLIENTDATA, &self);
@@ -113,7 +142,12 @@ LineEditor::End LineEditor::Read(const std::string& prompt, std::string* line) {
   errno = 0;
   // Before the prompt is shown: el_gets does so after it, and a Ctrl-D in between would be lost.
   el_set(editor_, EL_PREP_TERM, 1);
+  sigset_t interrupt, before;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &before);
   const char* text = el_gets(editor_, &bytes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (TakeInterrupt()) {
     el_reset(editor_);
     std::fputc('\n', stdout);

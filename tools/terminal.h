@@ -31,6 +31,7 @@ class LineEditor {
 
  private:
   static char* Prompt(editline* editor);
+  static int GetCharacter(editline* editor, wchar_t* character);
 
   editline* editor_ = nullptr;
   history* history_ = nullptr;
