@@ -7,10 +7,10 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
 
 from . import _finback
+from .closing import Closing
 from .progress import ProgressFunction, progress_function
 from .request import (
     Messages,
@@ -172,7 +172,7 @@ class _Chats:
         )
 
 
-class Session(_Chats):
+class Session(_Chats, Closing):
     """One conversation's memory, reserved at once. Made by :meth:`Engine.session`.
 
     Give it the whole conversation in every request: the longest part that it has read before is
@@ -191,17 +191,6 @@ class Session(_Chats):
         self._handle: Optional[_finback.Session] = handle
         #: The conversation that :meth:`send` keeps.
         self.messages: list[Mapping[str, Any]] = []
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Lets go of the memory; a running stream keeps what it needs."""
@@ -229,7 +218,7 @@ class Session(_Chats):
         return answer
 
 
-class Engine(_Chats):
+class Engine(_Chats, Closing):
     """An open model, in this process or at a service. Any number of threads may use it at once;
     the interpreter's lock is released while it works. Made by :func:`finback.open`."""
 
@@ -249,17 +238,6 @@ class Engine(_Chats):
 
     def __repr__(self) -> str:
         return f"<finback.Engine {self._name!r}{' (closed)' if self._handle is None else ''}>"
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Lets go of the model; its memory goes when the last session, stream and sequence go."""

@@ -19,10 +19,10 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import aio
+from .closing import AsyncClosing, Closing
 from .engine import Engine
 from .events import Content, Event, Finish, Reasoning, ToolArguments, ToolCallStart
 from .response import TokenLogprob
@@ -154,7 +154,7 @@ def _is_unset(value: object) -> bool:
     return type(value).__name__ in ("NotGiven", "Omit")
 
 
-class ChunkStream:
+class ChunkStream(Closing):
     """An iterator over chunks; ``close()`` stops the work."""
 
     def __init__(self, stream: Stream[Any], maker: ChunkMaker) -> None:
@@ -172,23 +172,12 @@ class ChunkStream:
     def __next__(self) -> Record:
         return next(self._chunks)
 
-    def __enter__(self) -> ChunkStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Stops the work."""
         self._stream.close()
 
 
-class AsyncChunkStream:
+class AsyncChunkStream(AsyncClosing):
     """As :class:`ChunkStream`, for ``async for``."""
 
     def __init__(self, stream: aio.AsyncChatStream, maker: ChunkMaker) -> None:
@@ -205,17 +194,6 @@ class AsyncChunkStream:
 
     async def __anext__(self) -> Record:
         return await self._chunks.__anext__()
-
-    async def __aenter__(self) -> AsyncChunkStream:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Stops the work."""
@@ -297,7 +275,7 @@ class _Chat:
         self.completions = completions
 
 
-class OpenAI:
+class OpenAI(Closing):
     """A client for engines, in the shape of ``openai.OpenAI``. Any thread."""
 
     def __init__(
@@ -309,17 +287,6 @@ class OpenAI:
         self.chat = _Chat(_ChatCompletions(self._engines))
         self.completions = _Completions(self._engines)
         self.models = _Models(self._engines)
-
-    def __enter__(self) -> OpenAI:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Lets go of the engines that the client opened."""
@@ -347,7 +314,7 @@ class _AsyncChatCompletions:
         return AsyncChunkStream(engine.chat(messages, stream=True, **fields), maker)
 
 
-class AsyncOpenAI:
+class AsyncOpenAI(AsyncClosing):
     """As :class:`OpenAI`, for asyncio: ``chat.completions`` alone."""
 
     def __init__(
@@ -355,17 +322,6 @@ class AsyncOpenAI:
     ) -> None:
         self._engines = _Engines(engine, options)
         self.chat = _Chat(_AsyncChatCompletions(self._engines))
-
-    async def __aenter__(self) -> AsyncOpenAI:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Lets go of the engines that the client opened."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Callable, Generic, Optional, TypeVar, Union
 
 from . import _finback
+from .closing import Closing
 from .events import FINISH, MAKE, Content, Event, Finish, Notice, parse_notice
 from .response import (
     ChatResponse,
@@ -23,7 +23,7 @@ ResponseT = TypeVar("ResponseT", bound=Union[ChatResponse, Completion])
 _Notices = tuple[tuple[str, str], ...]
 
 
-class Stream(Generic[ResponseT]):
+class Stream(Generic[ResponseT], Closing):
     """An iterator over the events of one answer. One thread's at a time, but for :meth:`cancel`.
 
     The first event waits for the prompt to be read; Ctrl-C cancels and raises
@@ -66,17 +66,6 @@ class Stream(Generic[ResponseT]):
             if event.kind == "notice":
                 self._notices.append(event)
             return event
-
-    def __enter__(self) -> Stream[ResponseT]:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def cancel(self) -> None:
         """Stops the stream within the time of one token: its running step, or else the next one,
