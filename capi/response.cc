@@ -1,6 +1,7 @@
 #include "capi/response.h"
 
 #include <cmath>
+#include <utility>
 
 #include "core/base/utf8.h"
 #include "core/engine/json_writer.h"
@@ -70,7 +71,7 @@ void ResponseBuilder::Start(Shape shape, std::string model, std::string id, int6
   created_ = created;
 }
 
-const ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) const {
+ResponseBuilder::Call* ResponseBuilder::FindCall(int32_t tool_index) {
   for (size_t i = calls_.size(); i-- > 0;) {
     if (calls_[i].index == tool_index) return &calls_[i];
   }
@@ -103,14 +104,6 @@ void ResponseBuilder::Add(const Event& event) {
     case EventKind::kProgress:
     case EventKind::kNotice:
       break;
-  }
-}
-
-void ResponseBuilder::NameCall(Event* event) const {
-  if (event->kind != EventKind::kToolArguments && event->kind != EventKind::kToolCallEnd) return;
-  if (const Call* call = FindCall(event->tool_index)) {
-    event->tool_id = call->id;
-    event->tool_name = call->name;
   }
 }
 

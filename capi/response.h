@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/engine/event.h"
@@ -15,8 +14,6 @@ class ResponseBuilder {
   enum class Shape : uint8_t { kChat, kText };
   void Start(Shape shape, std::string model, std::string id, int64_t created);
   void Add(const Event& event);
-  // Sets id and name of the call that a later event of it belongs to.
-  void NameCall(Event* event) const;
   // `service`: what a service said of the answer, or nullptr.
   std::string Json(const Usage& usage, const ServiceAnswer* service) const;
   // The message in it.
@@ -28,10 +25,7 @@ class ResponseBuilder {
     int32_t index;  // the event's tool_index: calls may come in turns
     std::string id, name, arguments;
   };
-  const Call* FindCall(int32_t tool_index) const;
-  Call* FindCall(int32_t tool_index) {
-    return const_cast<Call*>(std::as_const(*this).FindCall(tool_index));
-  }
+  Call* FindCall(int32_t tool_index);
 
   Shape shape_ = Shape::kChat;
   std::string model_, id_, finish_reason_;

@@ -99,7 +99,6 @@ finback_status finback_stream_step(finback_stream* self) {
       return FINBACK_DONE;
     }
     self->response.Add(self->event);
-    self->response.NameCall(&self->event);
     return FINBACK_OK;
   });
 }
