@@ -23,9 +23,9 @@ struct Named {
   Value value;
 };
 
-constexpr Named<WireFormat> kWireFormats[] = {{"openai", WireFormat::kOpenAi},
-                                              {"anthropic", WireFormat::kAnthropic},
-                                              {"responses", WireFormat::kResponses}};
+constexpr Named<WireFormat> kWireFormats[] = {{kWireFormatNames[0], WireFormat::kOpenAi},
+                                              {kWireFormatNames[1], WireFormat::kAnthropic},
+                                              {kWireFormatNames[2], WireFormat::kResponses}};
 constexpr Named<ThinkingStyle> kThinkingStyles[] = {
     {"thinking_object", ThinkingStyle::kThinkingObject},
     {"effort", ThinkingStyle::kEffort},

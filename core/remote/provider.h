@@ -15,6 +15,7 @@
 namespace finback {
 
 enum class WireFormat : uint8_t { kOpenAi, kAnthropic, kResponses };
+inline constexpr const char* kWireFormatNames[] = {"openai", "anthropic", "responses"};
 
 // How thinking is switched on and off.
 enum class ThinkingStyle : uint8_t {

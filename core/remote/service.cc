@@ -1,6 +1,7 @@
 #include "core/remote/service.h"
 
 #include <cstdlib>
+#include <iterator>
 
 #include "core/base/file_map.h"
 #include "core/base/json.h"
@@ -23,9 +24,9 @@ std::string FullNames(const EngineOptions& options) {
 }
 
 void ApplyWireFormat(const std::string& name, Provider* provider) {
-  if (name == "openai") provider->wire = WireFormat::kOpenAi;
-  if (name == "anthropic") provider->wire = WireFormat::kAnthropic;
-  if (name == "responses") provider->wire = WireFormat::kResponses;
+  for (size_t i = 0; i < std::size(kWireFormatNames); ++i) {
+    if (name == kWireFormatNames[i]) provider->wire = static_cast<WireFormat>(i);
+  }
 }
 
 void ApplyRescue(MarkupRescue choice, Provider* provider) {
