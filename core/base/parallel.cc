@@ -3,6 +3,7 @@
 #include <pthreadpool.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <thread>
 
@@ -40,11 +41,50 @@ void MarkAcquire([[maybe_unused]] void* address) {
 
 constexpr int kMaxThreads = 1024;
 
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// Every worker has to report before a call returns, even if others did its share. Where more
+// threads want to run than there are cores, the system may run it a time slice later, thousands of
+// times a second. So a caller who waited long for nothing works alone for a while, longer each
+// time, until workers report in time again; meanwhile they fall asleep. What is computed is the
+// same.
+class Patience {
+ public:
+  bool WorksAlone() const {
+#ifdef FINBACK_TSAN
+    return false;  // which would find fewer races, being slow
+#else
+    return Clock::now() < alone_until_;
+#endif
+  }
+
+  // A call with workers began, the caller had no more to do at `finished`, all had reported at
+  // `end`.
+  void Took(Clock::time_point begin, Clock::time_point finished, Clock::time_point end) {
+    const bool late = end - finished > kLate && end - finished > finished - begin;
+    if (late) {
+      alone_until_ = end + alone_;
+      alone_ = std::min(2 * alone_, kLongest);
+    } else {
+      alone_ = std::max(alone_ - alone_ / 64, kShortest);
+    }
+  }
+
+ private:
+  static constexpr Clock::duration kLate = milliseconds(1);  // to wake up takes a tenth of it
+  static constexpr Clock::duration kShortest = milliseconds(4), kLongest = milliseconds(256);
+
+  Clock::time_point alone_until_;
+  Clock::duration alone_ = kShortest;
+};
+
 }  // namespace
 
 struct Parallel::State {
   std::mutex lock;
   pthreadpool_t pool = nullptr;
+  Patience patience;
   ~State() {
     if (pool != nullptr) pthreadpool_destroy(pool);
   }
@@ -71,7 +111,7 @@ void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   if (count == 0) return;
   grain = std::max<size_t>(grain, 1);
   const std::lock_guard<std::mutex> hold(state_->lock);
-  if (state_->pool == nullptr || count <= grain) {
+  if (state_->pool == nullptr || count <= grain || state_->patience.WorksAlone()) {
     for (size_t begin = 0; begin < count;) {
       const size_t piece = std::min(grain, count - begin);
       task(context, begin, begin + piece);
@@ -82,18 +122,24 @@ void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   struct Job {
     Task task;
     void* context;
-  } job{task, context};
+    std::thread::id caller;
+    Clock::time_point finished;  // the caller's last piece
+  };
+  const Clock::time_point begin = Clock::now();
+  Job job{task, context, std::this_thread::get_id(), begin};
   MarkRelease(&job);
   pthreadpool_parallelize_1d_tile_1d(
       state_->pool,
-      [](void* argument, size_t begin, size_t piece) {
+      [](void* argument, size_t first, size_t piece) {
         MarkAcquire(argument);
-        const Job* work = static_cast<const Job*>(argument);
-        work->task(work->context, begin, begin + piece);
+        Job* work = static_cast<Job*>(argument);
+        work->task(work->context, first, first + piece);
+        if (std::this_thread::get_id() == work->caller) work->finished = Clock::now();
         MarkRelease(argument);
       },
       &job, count, grain, 0);
   MarkAcquire(&job);
+  state_->patience.Took(begin, job.finished, Clock::now());
 }
 
 }  // namespace finback

@@ -103,6 +103,23 @@ TEST(Parallel, ConcurrentCallersOfOneObjectSerialize) {
   }
 }
 
+// Whether the workers are waited for or, late too often, done without: the pieces are the same.
+TEST(Parallel, CoversTheRangeWithMoreThreadsThanCores) {
+  const Parallel parallel(8 * static_cast<int>(std::thread::hardware_concurrency()));
+  std::vector<int> visits(500, 0);
+  for (int call = 1; call <= 1000; ++call) {
+    std::atomic<size_t> longest{0};
+    parallel.For(visits.size(), 7, [&](size_t begin, size_t end) {
+      size_t seen = longest;
+      while (end - begin > seen && !longest.compare_exchange_weak(seen, end - begin)) {
+      }
+      for (size_t i = begin; i < end; ++i) ++visits[i];
+    });
+    ASSERT_EQ(longest, 7u);
+    ASSERT_EQ(visits, std::vector<int>(visits.size(), call));
+  }
+}
+
 TEST(Parallel, ZeroMeansOneThreadPerCore) {
   const Parallel parallel(0);
   EXPECT_EQ(parallel.threads(),
