@@ -14,6 +14,7 @@
 #include <new>
 
 #include "core/base/ascii.h"
+#include "core/base/freed_by.h"
 #include "core/base/status.h"
 #include "core/remote/authorities.h"
 
@@ -31,13 +32,6 @@ constexpr std::chrono::seconds kMaxIdle{118};
 constexpr int64_t kMaxWaitMs = 3000;
 constexpr size_t kMostTrailingBytes = 64u << 10;
 
-template <auto kFree>
-struct FreedBy {
-  template <typename T>
-  void operator()(T* pointer) const {
-    kFree(pointer);
-  }
-};
 using Easy = std::unique_ptr<CURL, FreedBy<curl_easy_cleanup>>;
 using Multi = std::unique_ptr<CURLM, FreedBy<curl_multi_cleanup>>;
 using Share = std::unique_ptr<CURLSH, FreedBy<curl_share_cleanup>>;

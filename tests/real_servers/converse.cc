@@ -22,23 +22,11 @@
 #include <thread>
 #include <vector>
 
-#include "finback/finback.h"
+#include "tools/handles.h"
 
 namespace {
 
 using nlohmann::json;
-
-template <auto kFree>
-struct FreedBy {
-  template <typename T>
-  void operator()(T* pointer) const {
-    kFree(pointer);
-  }
-};
-using Options = std::unique_ptr<finback_options, FreedBy<finback_options_free>>;
-using Engine = std::unique_ptr<finback_engine, FreedBy<finback_engine_free>>;
-using Stream = std::unique_ptr<finback_stream, FreedBy<finback_stream_free>>;
-using Text = std::unique_ptr<finback_text, FreedBy<finback_text_free>>;
 
 using Starter = finback_stream* (*)(finback_engine*, const char*);
 
@@ -130,7 +118,7 @@ json Drain(finback_stream* stream, Progress* progress) {
 }
 
 struct Answering {
-  Stream stream;
+  StreamHandle stream;
   Progress progress;
   std::thread stepping, cancelling;
   json result;
@@ -191,8 +179,8 @@ json Answer(finback_engine* engine, const json& command) {
   return answer;
 }
 
-json Open(const json& values, Engine* engine) {
-  const Options options(finback_options_new());
+json Open(const json& values, EngineHandle* engine) {
+  const OptionsHandle options(finback_options_new());
   for (const auto& [name, value] : values.items()) {
     const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
     if (finback_options_set(options.get(), name.c_str(), text.c_str()) != FINBACK_OK) {
@@ -204,7 +192,7 @@ json Open(const json& values, Engine* engine) {
 }
 
 json Models(finback_engine* engine) {
-  const Text text(finback_engine_models(engine));
+  const TextHandle text(finback_engine_models(engine));
   if (!text) return Failure();
   return {{"end", "ok"}, {"value", json::parse(finback_text_data(text.get()))}};
 }
@@ -212,7 +200,7 @@ json Models(finback_engine* engine) {
 }  // namespace
 
 int main() {
-  Engine engine;
+  EngineHandle engine;
   std::string line;
   while (std::getline(std::cin, line)) {
     const json command = json::parse(line);

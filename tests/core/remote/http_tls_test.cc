@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "core/base/freed_by.h"
 #include "core/base/status.h"
 #include "core/remote/http.h"
 #include "tests/core/remote/fault_server.h"
@@ -17,13 +18,6 @@
 namespace finback {
 namespace {
 
-template <auto kFree>
-struct FreedBy {
-  template <typename T>
-  void operator()(T* pointer) const {
-    kFree(pointer);
-  }
-};
 using Key = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, FreedBy<X509_EXTENSION_free>>;

@@ -1,6 +1,5 @@
 // Many streams at once through the C ABI, against stream_server: what came is compared with what
 // was sent, and what it cost is printed as one JSON object. README.md has the options.
-#include <finback/finback.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,10 +11,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tools/handles.h"
 
 namespace {
 
@@ -27,17 +27,6 @@ struct Options {
   std::string url, ledger;
   int64_t streams = 500, events = 100, threads = 0, rounds = 1, cancel_every = 0;
 };
-
-template <auto kFree>
-struct FreedBy {
-  template <typename T>
-  void operator()(T* pointer) const {
-    kFree(pointer);
-  }
-};
-using OptionsHandle = std::unique_ptr<finback_options, FreedBy<finback_options_free>>;
-using Engine = std::unique_ptr<finback_engine, FreedBy<finback_engine_free>>;
-using Stream = std::unique_ptr<finback_stream, FreedBy<finback_stream_free>>;
 
 [[noreturn]] void Die(const std::string& what) {
   std::fprintf(stderr, "stream_client: %s\n", what.c_str());
@@ -75,7 +64,7 @@ std::string Expected(int64_t stream, int64_t first, int64_t last) {
 // One stream and what it said.
 struct Conversation {
   int64_t number = 0;
-  Stream stream;
+  StreamHandle stream;
   std::string reasoning, content, problem;
   int64_t texts = 0;
   bool begun = false, cancelled = false, over = false;
@@ -96,7 +85,7 @@ class Load {
   void Print(int64_t wrong) const;
 
  private:
-  Engine Open() const;
+  EngineHandle Open() const;
   void Start(Conversation* conversation) const;
   void Step(Conversation* conversation) const;
   void Pull(size_t first);
@@ -105,13 +94,13 @@ class Load {
   const Options options_;
   const int64_t threads_;
   std::barrier<> all_begun_, measured_;
-  Engine engine_;
+  EngineHandle engine_;
   std::vector<Conversation> conversations_;
   double processor_seconds_ = 0, seconds_ = 0;
   int64_t pss_before_ = 0, rss_before_ = 0, pss_ = 0, rss_ = 0, texts_ = 0;
 };
 
-Engine Load::Open() const {
+EngineHandle Load::Open() const {
   const OptionsHandle handle(finback_options_new());
   const std::string most = std::to_string(options_.streams);
   const char* kOptions[][2] = {{"model", "deepseek:deepseek-v4-pro"},
@@ -124,7 +113,7 @@ Engine Load::Open() const {
   for (const auto& [name, value] : kOptions) {
     if (finback_options_set(handle.get(), name, value) != FINBACK_OK) Die(finback_last_error());
   }
-  Engine engine(finback_engine_open(handle.get()));
+  EngineHandle engine(finback_engine_open(handle.get()));
   if (!engine) Die(finback_last_error());
   return engine;
 }
