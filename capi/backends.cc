@@ -69,7 +69,9 @@ std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
   if (AsksForService(*options) && !IsFolder(options->model)) return OpenRemoteBackend(*options);
   options->model = ResolveModel(options->model);
   if (!IsFolder(options->model)) {
-    Throw(Code::kNotFound, "no such model folder: %s", options->model.c_str());
+    const std::string hint = ServiceHint(options->service, options->model);
+    Throw(Code::kNotFound, "no such model folder: %s%s%s", options->model.c_str(),
+          hint.empty() ? "" : "; ", hint.c_str());
   }
   return OpenLocalBackend(*options);
 }

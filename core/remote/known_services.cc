@@ -63,4 +63,18 @@ std::string KnownServicesJson(const ServiceOptions& options) {
   return out;
 }
 
+std::string ServiceHint(const ServiceOptions& options, std::string_view name) {
+  const ProviderTable table = ProviderTable::Load(ReadTableFile(options.providers_file));
+  const std::string text(name);
+  if (table.Find(name) != nullptr) {
+    return "\"" + text + "\" is a service: name a model there, \"" + text + ":MODEL\"";
+  }
+  for (const auto& [owner, entry] : table.models()) {
+    if (entry.pattern == name && table.Find(owner) != nullptr) {
+      return "at a service: \"" + owner + ":" + (entry.refused ? entry.instead : text) + "\"";
+    }
+  }
+  return "";
+}
+
 }  // namespace finback

@@ -20,6 +20,10 @@ std::shared_ptr<Backend> OpenRemoteBackend(const EngineOptions& options);
 // them; see finback_services().
 std::string KnownServicesJson(const ServiceOptions& options);
 
+// For a `name` that is no folder: how a service's model is named, if it is one of those or the name
+// of a service; else "".
+std::string ServiceHint(const ServiceOptions& options, std::string_view name);
+
 // What the ledger of `options` says, re-priced with their tables if the query asks for it:
 // {"group_by": "day", "since": "2026-11-01", "until": .., "reprice": false}, all optional. Throws
 // Error(kInvalidRequest) naming the path, and what the ledger throws.

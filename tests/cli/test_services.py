@@ -88,6 +88,15 @@ class Services(CommandTest):
         run = self.assert_ok(self.run_at("answer", "balance", MODEL))
         self.assertEqual(run.stdout, b"110.00 USD (granted 10.00, topped up 100.00)\n")
 
+    def test_a_model_without_its_service_is_told_how_to_be_named(self):
+        for name, hint in (("deepseek-v4-pro", 'at a service: "deepseek:deepseek-v4-pro"'),
+                           ("deepseek-chat", 'at a service: "deepseek:deepseek-flash"'),
+                           ("vllm", '"vllm" is a service: name a model there, "vllm:MODEL"')):
+            with self.subTest(name):
+                run = finback("chat", "-m", name, "hi", env=environment())
+                self.assertEqual(run.returncode, 1)
+                self.assertIn(f"no such model folder: {name}; {hint}\n", run.stderr.decode())
+
     def test_a_bad_address_is_refused_before_anything_is_sent(self):
         for address in ["ftp://host/v1", "127.0.0.1:80", "http://", "http://user:secret@host/", "http://host/v1?x=1"]:
             with self.subTest(address):
