@@ -1,8 +1,8 @@
 """Builds the module for another Python against the installed library, and runs smoke.py with it.
 
-check_interpreter.py VERSION --source ROOT --build FOLDER. It is looked for on PATH and in the
-folders of FINBACK_PYTHONS (separated by colons). Exit status 77: no such Python here, or one without
-headers.
+check_interpreter.py VERSION --source ROOT --build FOLDER. It is looked for on PATH, in the folders of
+FINBACK_PYTHONS (separated by colons) and where pyenv and uv keep theirs. Exit status 77: no such
+Python here, or one without headers.
 """
 
 import argparse
@@ -20,10 +20,19 @@ print(sysconfig.get_path('include'))
 """
 
 
+def folders(version):
+    """Where the interpreter may be."""
+    home = pathlib.Path.home()
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+    uv = home / ".local" / "share" / "uv" / "python"
+    named = [os.environ.get("PATH", ""), os.environ.get("FINBACK_PYTHONS", "")]
+    kept = [*pyenv.glob(f"{version}.*/bin"), *uv.glob(f"cpython-{version}.*/bin")]
+    return ":".join(named).split(":") + [str(folder) for folder in sorted(kept)]
+
+
 def find(version):
     """The interpreter's path; None when there is none that works, with the reasons on stdout."""
-    folders = [os.environ.get("PATH", ""), os.environ.get("FINBACK_PYTHONS", "")]
-    paths = [shutil.which(f"python{version}", path=part) for part in ":".join(folders).split(":")]
+    paths = [shutil.which(f"python{version}", path=folder) for folder in folders(version)]
     for path in filter(None, paths):
         asked = subprocess.run([path, "-c", ASK], capture_output=True, text=True, check=False)
         if asked.returncode != 0 or asked.stdout.split()[0] != version:
