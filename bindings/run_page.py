@@ -1,6 +1,6 @@
 """Runs the code of a page of docs/ as one program: run_page.py PAGE FENCE COMMAND...
 
-FENCE is the language after the three backquotes. What krill answers must be in the output.
+FENCE is the language after the three backquotes. What krill answers to the page's questions must be in the output.
 """
 
 import os
@@ -8,6 +8,11 @@ import re
 import subprocess
 import sys
 import tempfile
+
+ANSWERS = {
+    "What do baleen whales eat?": "krill and small fish",
+    "What is the weather in Oslo?": "The weather in Oslo: Rain",
+}
 
 
 def main() -> int:
@@ -24,8 +29,10 @@ def main() -> int:
         run = subprocess.run([*command, program], stdout=subprocess.PIPE, check=False)
     output = run.stdout.decode()
     print(output)
-    if "krill and small fish" not in output:
-        print(f"{page}: krill's answer is missing")
+    asked = [question for question in ANSWERS if any(question in block for block in blocks)]
+    missing = [question for question in asked or ANSWERS if ANSWERS[question] not in output]
+    if missing:
+        print(f"{page}: krill's answer is missing: {missing}")
         return 1
     return run.returncode
 

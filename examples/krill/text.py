@@ -16,7 +16,7 @@ THINK, END_THINK = "<think>", "</think>"
 SPECIAL = [BOS, EOS, PAD]
 CONTROL = [USER, ASSISTANT, THINK, END_THINK, f"{BAR}DSML{BAR}"] + [
     f"<{BAR}{t}{BAR}>" for t in ("latest_reminder", "action", "query", "authority", "domain", "title", "read_url", "extracted_url")]
-VOCAB = 1536
+VOCAB = 1920
 
 # The published effort prefix for "max" (protocol text).
 EFFORT_MAX = (
@@ -225,13 +225,15 @@ SPLITS = ["\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
           "[" + PUNCTUATION + "][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"]
 
 
-def train_tokenizer(folder, seed=0):
-    """Byte-level BPE over a sample of the corpus; writes tokenizer.json and tokenizer_config.json."""
+def train_tokenizer(folder, seed=0, others=()):
+    """Byte-level BPE over a sample of the corpus; writes tokenizer.json and tokenizer_config.json.
+
+    `others`: (function like `sample`, conversations to take of it), for more than this file's conversations."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     rng = random.Random(seed)
     corpus = []
-    for _ in range(30000):
-        text = "".join(t for t, _ in sample(rng, 0.1))
+    for draw in [lambda: sample(rng, 0.1)] * 30000 + [lambda f=f: f(rng) for f, count in others for _ in range(count)]:
+        text = "".join(t for t, _ in draw())
         for mark in SPECIAL + CONTROL:
             text = text.replace(mark, "\n")
         corpus += [re.sub(r"\d", "", line) for line in text.split("\n")]

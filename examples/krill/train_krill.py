@@ -23,8 +23,9 @@ import text
 import tools
 from network import Network, weight_kind
 
-TOOL_ROWS, TOOL_LENGTH = 2, 1280
-SHORT_ROWS, SHORT_LENGTH = 8, 384
+TOOL_ROWS, TOOL_LENGTH = 4, 768
+SHORT_ROWS, SHORT_LENGTH = 6, 512
+TOOL_CONVERSATIONS = 3000  # for the tokenizer, beside ten times as many without tools
 ADAM_ONLY = ("embed.", "head.", "gate.weight", "weights_proj", "norm.weight")
 
 
@@ -79,9 +80,9 @@ class Muon:
             w.grad = None
 
 
-def rate_factor(done, resumed):
+def rate_factor(done, gentle):
     """Share of the full learning rate after this share of the time: short warm-up, plateau, cosine to almost nothing."""
-    if resumed:
+    if gentle:
         return 0.4 * min(1.0, done / 0.05 + 0.1) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
     if done < 0.35:
         return min(1.0, done / 0.02 + 0.05)
@@ -123,6 +124,21 @@ def write_sample(folder, tokenizer, seed=990001, tokens=2400):
         f.write("".join(out) + "\n")
 
 
+def renumber(params, tables, before, after):
+    """Carry weights over to another tokenizer: the row of a token new to it is made from its pieces before."""
+    pieces = []
+    for i in range(after.get_vocab_size()):
+        same = before.token_to_id(after.id_to_token(i))
+        text_of = after.decode([i], skip_special_tokens=False)
+        pieces.append([same] if same is not None else before.encode(text_of, add_special_tokens=False).ids)
+    params["embed.weight"] = torch.stack([params["embed.weight"][p].mean(0) for p in pieces])
+    first = [p[0] for p in pieces]
+    params["head.weight"] = params["head.weight"][first].clone()
+    for name in tables:
+        if name.endswith("tid2eid"):
+            tables[name] = tables[name][first].clone()
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--out", required=True)
@@ -133,6 +149,7 @@ def main():
     args.add_argument("--length", type=int, default=256)
     args.add_argument("--quantize-from", type=float, default=0.5, help="share of the time after which rounding is simulated")
     args.add_argument("--resume", help="go on from this checkpoint, quantized throughout, at less than half the rate")
+    args.add_argument("--retokenize", action="store_true", help="with --resume: train the tokenizer anew, at the full rate and schedule")
     args.add_argument("--no-compile", action="store_true", help="do without torch.compile (slower, needs no C++ compiler)")
     args.add_argument("--steps", type=int, default=0, help="stop after so many steps (for trials)")
     a = args.parse_args()
@@ -140,12 +157,17 @@ def main():
     torch.manual_seed(a.seed)
     torch._dynamo.config.recompile_limit = 100
     os.makedirs(a.out, exist_ok=True)
+    gentle, makers = bool(a.resume) and not a.retokenize, [(tools.sample, TOOL_CONVERSATIONS)]
     if a.resume:
         config, params, tables = check_krill.load(a.resume)
+    if a.resume and a.retokenize:
+        config["vocab_size"], _ = text.train_tokenizer(a.out, a.seed, makers)
+        renumber(params, tables, text.load_tokenizer(a.resume), text.load_tokenizer(a.out))
+    elif a.resume:
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(os.path.join(a.resume, name), os.path.join(a.out, name))
     else:
-        vocab, _ = text.train_tokenizer(a.out, a.seed)
+        vocab, _ = text.train_tokenizer(a.out, a.seed, makers)
         config = {**export.CONFIG, "vocab_size": vocab}
         params, tables = export.first_weights(config, a.seed)
     tokenizer = text.load_tokenizer(a.out)
@@ -161,23 +183,23 @@ def main():
     plain = text.Stream(tokenizer, a.seed, text.sample), a.rows, a.length
     short = text.Stream(tokenizer, a.seed, tools.short_sample), SHORT_ROWS, SHORT_LENGTH
     whole = text.Stream(tokenizer, a.seed, tools.sample), TOOL_ROWS, TOOL_LENGTH
-    sources = [plain, short, short, whole, short]
+    sources = [plain, short, plain, whole, short]
     begin, step, tokens, shown, smooth, saved = time.time(), 0, 0, 0.0, {}, 0
     while True:
         done = (time.time() - begin) / (60 * a.minutes)
         if done >= 1 or (a.steps and step >= a.steps):
             break
-        quantize = bool(a.resume) or done >= a.quantize_from
+        quantize = gentle or done >= a.quantize_from
         stream, rows, length = sources[step % len(sources)]
         ids, weights = stream.rows(rows, length)
         tokens += rows * length
         net.begin(params, quantize)
-        total, report = losses(net, torch.tensor(ids), torch.tensor(weights), quantize and (step % 3 == 0 or not a.resume))
+        total, report = losses(net, torch.tensor(ids), torch.tensor(weights), quantize and (step % 3 == 0 or not gentle))
         total.backward()
         torch.nn.utils.clip_grad_norm_(params.values(), 1.0)
-        optimizer.step(rate_factor(done, bool(a.resume)))
+        optimizer.step(rate_factor(done, gentle))
         if done < 0.85:
-            balance(net, tables, 0.0005 if a.resume else 0.002)
+            balance(net, tables, 0.0005 if gentle else 0.002)
         step += 1
         smooth[length] = 0.95 * smooth.get(length, report.item()) + 0.05 * report.item()
         if time.time() - shown > 10:

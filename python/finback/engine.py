@@ -282,8 +282,8 @@ class Engine(_Chats, Closing):
         ``recognize_special=False``. Options and errors as for :meth:`chat`.
 
         >>> import finback
-        >>> finback.open("krill").complete("Baleen whales eat", max_tokens=1).text
-        ' krill'
+        >>> finback.open("krill").complete("Whales are", max_tokens=1).text
+        ' not'
         """
         answer = completion_stream(
             self._open().complete(completion_json(prompt, options)), options.get("logprobs")

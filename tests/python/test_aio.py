@@ -26,7 +26,7 @@ def engine(krill):
 def test_await_gives_the_response(engine, krill):
     answer = run(engine.chat("What is 17 + 25?"))
     assert isinstance(answer, finback.ChatResponse) and answer.text == "17 + 25 = 42."
-    assert run(engine.complete("Baleen whales eat", max_tokens=1)).text == " krill"
+    assert run(engine.complete("Whales are", max_tokens=1)).text == " not"
 
 
 def test_async_for_gives_the_events(engine, krill):
@@ -52,10 +52,10 @@ def test_a_stream_may_be_awaited_first(engine):
 
 def test_text_of_a_completion(engine):
     async def collect():
-        stream = engine.complete("Baleen whales eat", max_tokens=2, stream=True)
+        stream = engine.complete("Whales are", max_tokens=2, stream=True)
         return "".join([piece async for piece in stream.text()])
 
-    assert run(collect()) == " krill and"
+    assert run(collect()) == " not fish"
 
 
 def test_many_answers_at_once(engine):

@@ -61,7 +61,7 @@ def test_the_page(tmp_path):
         "17 + 25 = 42.",
         "True",
         "17 + 25 = 42.",
-        "17 + 25 = 42.",
+        "17 * 25 = 425.",
         "temperature: must be between 0 and 2, got 9",
     ]
 

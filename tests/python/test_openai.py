@@ -98,8 +98,8 @@ def test_engines_are_opened_once_by_their_name():
             create(model="squid", messages=MESSAGES)
         with pytest.raises(TypeError, match="model"):
             create(messages=MESSAGES)
-        text = client.completions.create(model="krill", prompt="Baleen whales eat", max_tokens=1)
-        assert text.choices[0].text == " krill"
+        text = client.completions.create(model="krill", prompt="Whales are", max_tokens=1)
+        assert text.choices[0].text == " not"
 
 
 def test_asynchronously(krill, types):

@@ -244,6 +244,20 @@ def test_a_run_has_a_limit(service):
         service.open("tool").run_tools("hi", [get_weather], max_rounds=0)
 
 
+@pytest.mark.parametrize("thinking", [True, False])
+def test_krill_calls_tools_in_process(krill, thinking):
+    calls = []
+
+    def multiply(a: int, b: int) -> int:
+        """Multiplies two numbers."""
+        calls.append((a, b))
+        return a * b
+
+    run = krill.run_tools("What is 17 * 25?", [multiply], thinking=thinking)
+    assert calls == [(17, 25)]
+    assert run.rounds == 2 and run.text == "17 * 25 = 425."
+
+
 def test_a_run_without_calls_is_a_chat(krill):
     def add(a: int, b: int) -> int:
         return a + b

@@ -11,12 +11,6 @@ KRILL = os.path.join(SOURCE, "examples", "krill")
 KINDS = ["reasoning", "call", "arguments", "end", "finish", "reasoning", "content", "finish"]
 
 
-def knows_tools():
-    """Whether the text that krill was trained on, of which it keeps a sample, has tools in it."""
-    with open(os.path.join(KRILL, "sample_text.txt"), encoding="utf-8") as file:
-        return "## Tools" in file.read()
-
-
 def kinds(output):
     """What stands before each event; pieces of one text count once."""
     words = [line.split(" ", 1)[0] for line in output.splitlines()]
@@ -41,7 +35,6 @@ class ToolLoopTest(ProcessTest):
         with open(os.path.join(SOURCE, "examples", "tool_loop.c"), encoding="ascii") as file:
             self.assertLessEqual(len(file.readlines()), 40)
 
-    @unittest.skipUnless(knows_tools(), "the stored krill was trained before it was taught to call tools")
     def test_krill_calls_the_tool_and_answers(self):
         self.check(KRILL)
 
