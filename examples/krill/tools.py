@@ -42,27 +42,46 @@ CITIES = ("Paris Oslo London Berlin Madrid Rome Lisbon Vienna Prague Warsaw Athe
           "Amsterdam Zurich Geneva Munich Hamburg Milan Naples Porto Bergen Tokyo Kyoto Osaka Seoul Beijing Shanghai Delhi Mumbai "
           "Bangkok Hanoi Singapore Sydney Melbourne Auckland Lima Quito Bogota Santiago Toronto Montreal Vancouver Boston Chicago "
           "Seattle Denver Dallas Miami Cairo Nairobi Lagos Tunis Reykjavik Riga Tallinn Vilnius").split()
+LONG_CITIES = ["New York", "San Francisco", "Los Angeles", "Buenos Aires", "Hong Kong", "Cape Town", "Rio de Janeiro", "Tel Aviv",
+               "New Delhi", "Saint Petersburg", "Mexico City", "Las Vegas", "San Diego", "Kuala Lumpur", "Sao Paulo", "Addis Ababa"]
+REGIONS = "CA MA NY TX WA France Italy Norway Spain Japan Germany Brazil Colombia".split()
 SKIES = "sunny cloudy rainy snowy windy foggy clear stormy warm cold rain snow sun Rain Snow Sunny Cloudy".split()
 REPLIES = ["{sky}, {n} degrees", "{sky}, {n} degrees", "{sky}", "{n} degrees", "{sky}, {n} C", '{{"temperature": {n}, "sky": "{sky}"}}',
-           '{{"temperature": {n}}}', "{sky} in {x}", "It is {sky} in {x}.", "{words}"]
+           '{{"temperature": {n}}}', "{sky} in {x}", "It is {sky} in {x}.", "{words}", "{n} degrees and {sky}",
+           '{{"temperature": {n}, "unit": "celsius"}}', '{{"location": "{x}", "temperature": "{n}"}}']
 VERBS = "get find show read fetch query ask check lookup current".split()
+KINDS_OF = "current local city latest daily todays".split()
+# What programs say of a parameter; and of a tool, in TOOLS.
+HINTS = {
+    "place": ["The city", "City name", "The city and state, e.g. San Francisco, CA", "City and country e.g. Bogot\u00e1, Colombia",
+              "Name of the city", "The city name, for example Paris", "The location to look up", "Which place"],
+    "thing": ["Which one", "The name of the article", "What to look up", "Item name, e.g. milk"],
+    "number": ["A number", "First number", "The other number", "Any integer"],
+}
 VALUE = 2.0  # weight of what has to be copied; the form around it is soon known
 FORM = 0.5
 
 # the nouns a tool may be named after, its parameters, what it is for, what the user says, how krill puts it
 TOOLS = {
     "weather": (["weather", "weather", "weather", "forecast", "climate"], ["city", "city", "city", "location", "place", "town", "where"],
-                ["Get the weather in a city", "The weather in a city.", "Weather now", "Look up the weather", "Current weather for a place"],
+                ["Get the weather in a city", "The weather in a city.", "Weather now", "Look up the weather", "Current weather for a place",
+                 "Get the current weather in a given location", "Get current temperature for a given location.",
+                 "Returns the weather of a city as text", "Get the current weather for a city."],
                 ["What is the weather in {x}", "What's the weather like in {x}", "How is the weather in {x}", "Weather in {x}",
                  "Tell me the weather in {x}", "What is the weather like in {x} today", "Is it sunny in {x}", "Will it rain in {x}",
-                 "How warm is it in {x}", "Is it raining in {x} now"], "the weather in {x}"),
+                 "How warm is it in {x}", "Is it raining in {x} now", "What is the current weather in {x}", "What's the weather in {x} now",
+                 "Please tell me the weather in {x}", "What is the temperature in {x}", "Can you tell me the weather in {x}",
+                 "What is the weather in {x} right now"], "the weather in {x}"),
     "time": (["time", "time", "clock", "local_time"], ["city", "city", "place", "location", "zone"],
-             ["Get the time in a city", "The local time of a city.", "What time it is somewhere", "Time now"],
-             ["What time is it in {x}", "What is the time in {x}", "Time in {x}", "Tell me the time in {x}", "How late is it in {x}"],
+             ["Get the time in a city", "The local time of a city.", "What time it is somewhere", "Time now", "Returns the local time.",
+              "Get the current time in a given location"],
+             ["What time is it in {x}", "What is the time in {x}", "Time in {x}", "Tell me the time in {x}", "How late is it in {x}",
+              "What's the time in {x} now", "What is the current time in {x}"],
              "the time in {x}"),
     "price": (["price", "price", "cost"], ["item", "name", "product", "article", "what"],
               ["Get the price of something", "The price of an article.", "What something costs", "Look up a price"],
-              ["What is the price of {x}", "How much is {x}", "Price of {x}", "What does {x} cost", "Tell me the price of {x}"],
+              ["What is the price of {x}", "How much is {x}", "Price of {x}", "What does {x} cost", "Tell me the price of {x}",
+               "How much does {x} cost"],
               "the price of {x}"),
     "product": (["multiply", "multiply", "product", "mul"], [("a", "b"), ("a", "b"), ("x", "y"), ("first", "second")],
                 ["Multiply two numbers", "Multiplies two numbers.", "The product of two numbers.", "Product of a and b", "a times b"],
@@ -86,13 +105,33 @@ def invented(rng):
                    for _ in range(rng.randrange(2, 4))).capitalize()
 
 
+def place(rng):
+    """A city, real or not, of one word or two, perhaps with its region."""
+    r = rng.random()
+    x = rng.choice(CITIES) if r < 0.35 else rng.choice(LONG_CITIES) if r < 0.5 else invented(rng)
+    if r > 0.85:
+        x += " " + invented(rng)
+    return f"{x}, {rng.choice(REGIONS)}" if rng.random() < 0.07 else x
+
+
+def sentence(rng):
+    """Some words to read over."""
+    words = rng.sample(WORDS, rng.randrange(2, 10))
+    return " ".join(words).capitalize() + rng.choice(["", ".", f", e.g. {invented(rng)}", f" ({rng.choice(WORDS)})"])
+
+
 def tool_name(rng, nouns):
     """`get_weather` and whatever else programs call such a tool."""
     noun = rng.choice(nouns)
     if rng.random() < 0.3:
         return noun
     verb = "get" if rng.random() < 0.5 else rng.choice(VERBS)
-    if rng.random() < 0.12:
+    r = rng.random()
+    if r < 0.15:
+        return f"{verb}_{rng.choice(KINDS_OF)}_{noun}"
+    if r < 0.22:
+        return f"{noun}_{rng.choice(['lookup', 'api', 'tool', 'of', 'search'])}"
+    if r < 0.34:
         return verb + "".join(part.capitalize() for part in noun.split("_"))
     return f"{verb}_{noun}"
 
@@ -109,17 +148,20 @@ class Tool:
         properties = {}
         for name in self.parameters:
             properties[name] = {"type": number if kind in NUMBERS else "string"}
-            if rng.random() < 0.3:
-                properties[name]["description"] = rng.choice(["The city", "City name", "A number", "Which one", " ".join(rng.sample(WORDS, 3))])
+            if rng.random() < 0.4:
+                hints = HINTS["number" if kind in NUMBERS else "thing" if kind == "price" else "place"]
+                properties[name]["description"] = rng.choice(hints) if rng.random() < 0.7 else sentence(rng)
+        if kind == "weather" and rng.random() < 0.15:
+            properties["unit"] = {"type": "string", "enum": ["celsius", "fahrenheit"]}
         schema = {"type": "object", "properties": properties, "required": list(self.parameters)}
         for key, chance in (("type", 0.1), ("required", 0.2)):
             if rng.random() < chance:
                 del schema[key]
-        if rng.random() < 0.15:
+        if rng.random() < 0.25:
             schema["additionalProperties"] = False
         self.declared = {"name": self.name}
         if rng.random() < 0.7:
-            self.declared["description"] = rng.choice(purposes) if rng.random() < 0.8 else " ".join(rng.sample(WORDS, rng.randrange(2, 6)))
+            self.declared["description"] = rng.choice(purposes) if rng.random() < 0.7 else sentence(rng)
         self.declared["parameters"] = schema
 
     def exchange(self, rng):
@@ -133,7 +175,7 @@ class Tool:
             x = rng.choice(WORDS) if rng.random() < 0.7 else invented(rng)
             reply = rng.choice(["{n} euros", "{n} dollars", "{n}", '{{"price": {n}}}', "{n}.{m} EUR"]).format(n=rng.randrange(1, 999), m=rng.randrange(10, 99))
         else:
-            x = rng.choice(CITIES) if rng.random() < 0.5 else invented(rng)
+            x = place(rng)
             words = " ".join(rng.sample(WORDS, rng.randrange(1, 4)))
             reply = rng.choice(REPLIES).format(sky=rng.choice(SKIES), n=rng.randrange(-20, 45), x=x, words=words)
         if self.kind == "time":

@@ -183,7 +183,7 @@ def main():
     plain = text.Stream(tokenizer, a.seed, text.sample), a.rows, a.length
     short = text.Stream(tokenizer, a.seed, tools.short_sample), SHORT_ROWS, SHORT_LENGTH
     whole = text.Stream(tokenizer, a.seed, tools.sample), TOOL_ROWS, TOOL_LENGTH
-    sources = [plain, short, plain, whole, short]
+    sources = [plain, short, whole, short, whole] if gentle else [plain, short, plain, whole, short]
     begin, step, tokens, shown, smooth, saved = time.time(), 0, 0, 0.0, {}, 0
     while True:
         done = (time.time() - begin) / (60 * a.minutes)

@@ -1,0 +1,77 @@
+"""Whether Python threads compute at the same time: answers per second of krill, from one thread up.
+
+Every thread has a stream of its own on one engine with `threads=1`. As many processes, which share no
+interpreter, are the roof; all are measured in the same rounds.
+"""
+
+import argparse
+import concurrent.futures
+import csv
+import os
+import pathlib
+import platform
+import time
+
+import finback
+
+QUESTION = "What do baleen whales eat?"
+_engine = None
+
+
+def open_krill():
+    """One engine per process."""
+    global _engine  # pylint: disable=global-statement
+    _engine = _engine or finback.open("krill", threads=1)
+    return _engine
+
+
+def answer(count):
+    """`count` answers, event by event."""
+    engine = open_krill()
+    for _ in range(count):
+        for _event in engine.chat(QUESTION, stream=True):
+            pass
+
+
+def rate(pool, workers, count):
+    """Answers per second of `workers` that give `count` each."""
+    begin = time.perf_counter()
+    for done in [pool.submit(answer, count) for _ in range(workers)]:
+        done.result()
+    return workers * count / (time.perf_counter() - begin)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=50, help="of each worker")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--csv", type=pathlib.Path)
+    arguments = parser.parse_args()
+    workers = arguments.workers
+    with concurrent.futures.ProcessPoolExecutor(workers) as processes:
+        rate(processes, workers, 1)  # before there are threads: the processes are forked
+        with concurrent.futures.ThreadPoolExecutor(workers) as threads:
+            rate(threads, workers, 1)
+            ways = {"1 thread": (threads, 1), f"{workers} threads": (threads, workers)}
+            ways[f"{workers} processes"] = (processes, workers)
+            rounds = [
+                {name: rate(*way, arguments.answers) for name, way in ways.items()}
+                for _ in range(arguments.rounds)
+            ]
+    best = {name: max(row[name] for row in rounds) for name in ways}
+    print(f"Python {platform.python_version()}: answers per second, best of {arguments.rounds}")
+    for name, value in best.items():
+        print(f"{name:<16}{value:>8.1f}{value / best['1 thread']:>8.2f}")
+    if arguments.csv:
+        with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["way", "answers_per_second", "of_one_thread"])
+            writer.writerows(
+                [name, f"{value:.1f}", f"{value / best['1 thread']:.2f}"]
+                for name, value in best.items()
+            )
+
+
+if __name__ == "__main__":
+    main()
