@@ -1,6 +1,6 @@
 """Whether Python threads compute at the same time: answers per second of krill, from one thread up.
 
-Every thread has a stream of its own on one engine with `threads=1`. As many processes, which share no
+Every thread has a session of its own on one engine with `threads=1`. As many processes, which share no
 interpreter, are the roof; all are measured in the same rounds.
 """
 
@@ -10,26 +10,30 @@ import csv
 import os
 import pathlib
 import platform
+import threading
 import time
 
 import finback
 
-QUESTION = "What do baleen whales eat?"
+QUESTION = [{"role": "user", "content": "What do baleen whales eat?"}]
 _engine = None
+_own = threading.local()
 
 
-def open_krill():
-    """One engine per process."""
+def session():
+    """One engine per process, one session per thread."""
     global _engine  # pylint: disable=global-statement
     _engine = _engine or finback.open("krill", threads=1)
-    return _engine
+    if not hasattr(_own, "session"):
+        _own.session = _engine.session()
+    return _own.session
 
 
 def answer(count):
     """`count` answers, event by event."""
-    engine = open_krill()
+    conversation = session()
     for _ in range(count):
-        for _event in engine.chat(QUESTION, stream=True):
+        for _event in conversation.chat(QUESTION, stream=True):
             pass
 
 

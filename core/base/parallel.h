@@ -21,9 +21,9 @@ class Parallel {
   int threads() const { return threads_; }
 
   // Calls body(begin, end) so that [0, count) is covered once, in pieces of at most `grain`, from
-  // all threads; returns when all are done. One caller at a time per object (calls serialize on a
-  // lock). `body` must not throw. How the range is cut must not change results: split rows and
-  // outputs only.
+  // all threads; returns when all are done. Several callers may come at once: one has the workers,
+  // the others run their pieces themselves. `body` must not throw and not call For of the same
+  // object. How the range is cut must not change results: split rows and outputs only.
   template <typename Body>
   void For(size_t count, size_t grain, const Body& body) const {
     Run(

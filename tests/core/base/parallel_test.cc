@@ -73,32 +73,41 @@ TEST(Parallel, WritesOfEveryPieceAreVisibleAfterward) {
   for (uint32_t v : values) ASSERT_EQ(v, 50u * 51u / 2);
 }
 
-TEST(Parallel, ConcurrentCallersOfOneObjectSerialize) {
+TEST(Parallel, CallersOfOneObjectDoNotWaitForEachOther) {
   for (int threads : {1, 2}) {
     const Parallel parallel(threads);
-    std::atomic<int> owner{0};
-    std::atomic<bool> overlap{false};
+    std::atomic<int> inside{0};
+    const auto call = [&] {
+      // Returns only if both callers are in their bodies at the same time.
+      std::atomic<bool> first{true};
+      parallel.For(2, 1, [&](size_t, size_t) {
+        if (!first.exchange(false)) return;
+        ++inside;
+        while (inside < 2) std::this_thread::yield();
+      });
+    };
+    std::thread other(call);
+    call();
+    other.join();
+    EXPECT_EQ(inside, 2);
+  }
+}
+
+TEST(Parallel, EveryCallerGetsTheWholeRange) {
+  for (int threads : {1, 2}) {
+    const Parallel parallel(threads);
     std::vector<size_t> sums(4, 0);
     std::vector<std::thread> callers;
-    for (int caller = 1; caller <= 4; ++caller) {
+    for (size_t caller = 0; caller < 4; ++caller) {
       callers.emplace_back([&, caller] {
         for (int round = 0; round < 50; ++round) {
           std::atomic<size_t> sum{0};
-          std::atomic<int> remaining{40};
-          parallel.For(40, 1, [&](size_t begin, size_t) {
-            int expected = 0;
-            if (!owner.compare_exchange_strong(expected, caller) && expected != caller) {
-              overlap = true;
-            }
-            sum += begin;
-            if (--remaining == 0) owner = 0;
-          });
-          sums[static_cast<size_t>(caller - 1)] += sum;
+          parallel.For(40, 1, [&](size_t begin, size_t) { sum += begin; });
+          sums[caller] += sum;
         }
       });
     }
     for (std::thread& t : callers) t.join();
-    EXPECT_FALSE(overlap);
     EXPECT_EQ(sums, std::vector<size_t>(4, 50u * (39u * 40u / 2)));
   }
 }
