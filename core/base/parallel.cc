@@ -111,9 +111,8 @@ void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   if (count == 0) return;
   grain = std::max<size_t>(grain, 1);
   std::unique_lock<std::mutex> workers(state_->lock, std::defer_lock);
-  const bool shared = state_->pool != nullptr && count > grain && workers.try_lock();
-  if (!shared || state_->patience.WorksAlone()) {
-    if (shared) workers.unlock();
+  if (state_->pool == nullptr || count <= grain || !workers.try_lock() ||
+      state_->patience.WorksAlone()) {
     for (size_t begin = 0; begin < count;) {
       const size_t piece = std::min(grain, count - begin);
       task(context, begin, begin + piece);
