@@ -25,7 +25,6 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
-from types import TracebackType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -182,12 +181,7 @@ class AsyncStream(Generic[ResponseT]):
     async def __aenter__(self) -> AsyncStream[ResponseT]:
         return self
 
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __del__(self) -> None:
@@ -423,12 +417,7 @@ class AsyncEngine(_AsyncChats):
     async def __aenter__(self) -> AsyncEngine:
         return self
 
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Optional, TypeVar
+from typing import TypeVar
 
 _Self = TypeVar("_Self", bound="Closing")
 _AsyncSelf = TypeVar("_AsyncSelf", bound="AsyncClosing")
@@ -21,12 +20,7 @@ class Closing:
     def __enter__(self: _Self) -> _Self:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -42,10 +36,5 @@ class AsyncClosing:
     async def __aenter__(self: _AsyncSelf) -> _AsyncSelf:
         return self
 
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
