@@ -7,7 +7,6 @@ network is measured. Times are processor time of the reading thread, the best of
 
 import argparse
 import asyncio
-import csv
 import ctypes
 import pathlib
 import platform
@@ -20,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
 import conftest  # noqa: E402
+import results_file  # noqa: E402
 
 import finback  # noqa: E402
 
@@ -163,14 +163,8 @@ def main():
     print(f"{'':<26}{'us':>8}{'above C':>10}")
     for name, spent in best.items():
         print(f"{name:<26}{spent:>8.2f}{spent - best['C loop']:>10.2f}")
-    if arguments.csv:
-        with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["way", "us_per_event", "us_above_c"])
-            writer.writerows(
-                [name, f"{spent:.3f}", f"{spent - best['C loop']:.3f}"]
-                for name, spent in best.items()
-            )
+    rows = [[name, f"{us:.3f}", f"{us - best['C loop']:.3f}"] for name, us in best.items()]
+    results_file.write(arguments.csv, ["way", "us_per_event", "us_above_c"], rows)
 
 
 if __name__ == "__main__":

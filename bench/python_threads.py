@@ -6,12 +6,13 @@ interpreter, are the roof; all are measured in the same rounds.
 
 import argparse
 import concurrent.futures
-import csv
 import os
 import pathlib
 import platform
 import threading
 import time
+
+import results_file
 
 import finback
 
@@ -67,14 +68,8 @@ def main():
     print(f"Python {platform.python_version()}: answers per second, best of {arguments.rounds}")
     for name, value in best.items():
         print(f"{name:<16}{value:>8.1f}{value / best['1 thread']:>8.2f}")
-    if arguments.csv:
-        with open(arguments.csv, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["way", "answers_per_second", "of_one_thread"])
-            writer.writerows(
-                [name, f"{value:.1f}", f"{value / best['1 thread']:.2f}"]
-                for name, value in best.items()
-            )
+    rows = [[name, f"{value:.1f}", f"{value / best['1 thread']:.2f}"] for name, value in best.items()]
+    results_file.write(arguments.csv, ["way", "answers_per_second", "of_one_thread"], rows)
 
 
 if __name__ == "__main__":
