@@ -1,4 +1,4 @@
-// Every kernel of the .inc lists, as bytes read per second and FLOP per second, absolute and as a
+// Every kernel of kernels.inc, as bytes read per second and FLOP per second, absolute and as a
 // share of this machine's roofs: read bandwidth and fused multiply-adds of one core, measured in
 // the same run. Rates are per second of this thread's processor time, so that neighbours disturb
 // less.
@@ -13,7 +13,7 @@
 
 #include "core/base/number_formats.h"
 #include "core/kernels/gemm_blas.h"
-#include "core/kernels/registry.h"
+#include "core/kernels/kernel_list.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -223,51 +223,57 @@ void Register(const char* operation, const KernelList<Function>& kernels, const 
 }
 
 void RegisterSmallOperations() {
-  Register("512", RoundBf16Kernels(), [](benchmark::State& state, RoundBf16Function function) {
-    std::vector<float> x = Floats(512);
-    for (auto _ : state) function(x.data(), x.size());
-    Report(state, 2048, 0);
-  });
-  Register("4096", QuantizeFp8Kernels(), [](benchmark::State& state, QuantizeFp8Function function) {
-    std::vector<float> x = Floats(4096);
-    for (auto _ : state) function(x.data(), x.size(), 128);
-    Report(state, 4096 * 4, 0);
-  });
-  Register("entry", PackKvKernels(), [](benchmark::State& state, PackKvFunction function) {
-    const std::vector<float> x = Floats(512);
-    std::vector<uint8_t> entry(kKv.Bytes());
-    for (auto _ : state) function(kKv, x.data(), entry.data());
-    Report(state, 2048, 0);
-  });
-  Register("entry", UnpackKvKernels(), [](benchmark::State& state, UnpackKvFunction function) {
-    std::vector<float> x(512);
-    for (auto _ : state) function(kKv, Data(), x.data());
-    Report(state, 583, 0);
-  });
-  Register("key", PackIndexKernels(), [](benchmark::State& state, PackIndexFunction function) {
-    const std::vector<float> x = Floats(128);
-    std::vector<uint8_t> key(68);
-    for (auto _ : state) function(x.data(), 128, key.data());
-    Report(state, 512, 0);
-  });
-  Register("key", UnpackIndexKernels(), [](benchmark::State& state, UnpackIndexFunction function) {
-    std::vector<float> x(128);
-    for (auto _ : state) function(Data(), 128, x.data());
-    Report(state, 68, 0);
-  });
-  Register("512", DotKernels(), [](benchmark::State& state, DotFunction function) {
+  Register("512", KernelsOf(&Kernels::round_bf16),
+           [](benchmark::State& state, RoundBf16Function function) {
+             std::vector<float> x = Floats(512);
+             for (auto _ : state) function(x.data(), x.size());
+             Report(state, 2048, 0);
+           });
+  Register("4096", KernelsOf(&Kernels::quantize_fp8),
+           [](benchmark::State& state, QuantizeFp8Function function) {
+             std::vector<float> x = Floats(4096);
+             for (auto _ : state) function(x.data(), x.size(), 128);
+             Report(state, 4096 * 4, 0);
+           });
+  Register("entry", KernelsOf(&Kernels::pack_kv),
+           [](benchmark::State& state, PackKvFunction function) {
+             const std::vector<float> x = Floats(512);
+             std::vector<uint8_t> entry(kKv.Bytes());
+             for (auto _ : state) function(kKv, x.data(), entry.data());
+             Report(state, 2048, 0);
+           });
+  Register("entry", KernelsOf(&Kernels::unpack_kv),
+           [](benchmark::State& state, UnpackKvFunction function) {
+             std::vector<float> x(512);
+             for (auto _ : state) function(kKv, Data(), x.data());
+             Report(state, 583, 0);
+           });
+  Register("key", KernelsOf(&Kernels::pack_index),
+           [](benchmark::State& state, PackIndexFunction function) {
+             const std::vector<float> x = Floats(128);
+             std::vector<uint8_t> key(68);
+             for (auto _ : state) function(x.data(), 128, key.data());
+             Report(state, 512, 0);
+           });
+  Register("key", KernelsOf(&Kernels::unpack_index),
+           [](benchmark::State& state, UnpackIndexFunction function) {
+             std::vector<float> x(128);
+             for (auto _ : state) function(Data(), 128, x.data());
+             Report(state, 68, 0);
+           });
+  Register("512", KernelsOf(&Kernels::dot), [](benchmark::State& state, DotFunction function) {
     const std::vector<float> a = Floats(512), b = Floats(512);
     for (auto _ : state) benchmark::DoNotOptimize(function(a.data(), b.data(), 512));
     Report(state, 4096, 1024);
   });
-  Register("64x512x64", AttentionTileKernels(), Attention);
-  Register("64x128x64", IndexScoreKernels(), Index);
+  Register("64x512x64", KernelsOf(&Kernels::attention_tile), Attention);
+  Register("64x128x64", KernelsOf(&Kernels::index_score), Index);
 }
 
 void RegisterAll() {
   for (const GemmFormat format : {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4}) {
     for (const size_t rows : {1u, 2u, 3u, 4u, 8u, 64u}) {
-      Register(("rows:" + std::to_string(rows)).c_str(), GemmKernels(format),
+      Register(("rows:" + std::to_string(rows)).c_str(), KernelsOf(GemmSlot(format)),
                [=](benchmark::State& state, GemmFunction function) {
                  Gemm(state, format, function, rows);
                });

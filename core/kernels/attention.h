@@ -22,7 +22,6 @@ struct AttentionTileArgs {
 // of the output to be seen layers later. score = dot(q, key) * scale (dot as in gemm.h); a head's
 // result depends on the sequence of tiles only, not on which other heads are in the call.
 using AttentionTileFunction = void (*)(const AttentionTileArgs& args);
-AttentionTileFunction PickAttentionTile();
 
 struct IndexScoreArgs {
   const float* q;       // [heads, width], rounded index queries
@@ -33,6 +32,5 @@ struct IndexScoreArgs {
   float* score;     // [count]: sum over heads ascending of relu(dot) * weight
 };
 using IndexScoreFunction = void (*)(const IndexScoreArgs& args);
-IndexScoreFunction PickIndexScore();
 
 }  // namespace finback

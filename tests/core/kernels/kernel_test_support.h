@@ -12,7 +12,7 @@
 
 #include "core/base/number_formats.h"
 #include "core/kernels/gemm_blas.h"
-#include "core/kernels/registry.h"
+#include "core/kernels/kernel_list.h"
 
 namespace finback {
 

@@ -14,22 +14,17 @@ class KernelTest : public ::testing::TestWithParam<Kernel<Function>> {
   Function function() const { return this->GetParam().function; }
 };
 
-template <typename Function>
-std::vector<Kernel<Function>> All(KernelList<Function> list) {
-  return {list.begin(), list.end()};
-}
-
-#define FINBACK_TEST_KERNELS(Operation)                                                          \
+#define FINBACK_TEST_KERNELS(Operation, slot)                                                    \
   class Operation##Test : public KernelTest<Operation##Function> {};                             \
-  INSTANTIATE_TEST_SUITE_P(All, Operation##Test, ::testing::ValuesIn(All(Operation##Kernels())), \
+  INSTANTIATE_TEST_SUITE_P(All, Operation##Test, ::testing::ValuesIn(KernelsOf(&Kernels::slot)), \
                            [](const auto& test) { return std::string(test.param.name); })
 
-FINBACK_TEST_KERNELS(RoundBf16);
-FINBACK_TEST_KERNELS(QuantizeFp8);
-FINBACK_TEST_KERNELS(PackKv);
-FINBACK_TEST_KERNELS(UnpackKv);
-FINBACK_TEST_KERNELS(PackIndex);
-FINBACK_TEST_KERNELS(UnpackIndex);
+FINBACK_TEST_KERNELS(RoundBf16, round_bf16);
+FINBACK_TEST_KERNELS(QuantizeFp8, quantize_fp8);
+FINBACK_TEST_KERNELS(PackKv, pack_kv);
+FINBACK_TEST_KERNELS(UnpackKv, unpack_kv);
+FINBACK_TEST_KERNELS(PackIndex, pack_index);
+FINBACK_TEST_KERNELS(UnpackIndex, unpack_index);
 
 // Blocks of every kind: normal, tiny, huge, zero, ties, with the block's maximum on a power
 // boundary.
@@ -180,9 +175,9 @@ TEST_P(UnpackKvTest, ReturnsWhatWasPacked) {
   for (const KvFormat& format : kKvFormats) {
     std::vector<float> values = random.Bf16Values(format.head_dim), found(format.head_dim);
     const size_t channels = format.head_dim - format.rope_dim;
-    QuantizeFp8Kernels().back().function(values.data(), channels, 64);
+    KernelsOf(&Kernels::quantize_fp8).back().function(values.data(), channels, 64);
     std::vector<uint8_t> entry(format.Bytes());
-    for (const auto& pack : PackKvKernels()) {
+    for (const auto& pack : KernelsOf(&Kernels::pack_kv)) {
       if (!CanRun(pack.isa)) continue;
       pack.function(format, values.data(), entry.data());
       function()(format, entry.data(), found.data());
@@ -250,7 +245,7 @@ TEST_P(UnpackIndexTest, ReturnsWhatWasPacked) {
     const std::vector<float> values = DefinedFp4(random.Bf16Values(n));
     std::vector<float> found(n);
     std::vector<uint8_t> key(n / 2 + n / 32);
-    for (const auto& pack : PackIndexKernels()) {
+    for (const auto& pack : KernelsOf(&Kernels::pack_index)) {
       if (!CanRun(pack.isa)) continue;
       pack.function(values.data(), n, key.data());
       function()(key.data(), n, found.data());
@@ -262,7 +257,7 @@ TEST_P(UnpackIndexTest, ReturnsWhatWasPacked) {
 TEST(IndexFormat, TakesTheBytesOfThePublishedModels) {
   std::vector<float> values(128, 1.0f);
   std::vector<uint8_t> key(68, 0xAA);
-  PickPackIndex()(values.data(), 128, key.data());
+  PickKernels(ActiveIsa()).pack_index(values.data(), 128, key.data());
   EXPECT_NE(0xAA, key[67]);
   EXPECT_EQ(125, key[67]);  // 1 = 4 * 2^-2
 }

@@ -1,0 +1,43 @@
+// The kernels that a process computes with, and the functions of kernels.inc that can be chosen for
+// them. Included by files that are compiled with ISA flags: no inline code, no standard headers.
+#pragma once
+
+#include <stdint.h>
+
+#include "core/kernels/attention.h"
+#include "core/kernels/gemm.h"
+#include "core/kernels/quantize.h"
+
+namespace finback {
+
+// A slot for each operation.
+struct Kernels {
+  GemmFunction gemm_f32 = nullptr, gemm_bf16 = nullptr, gemm_fp8 = nullptr, gemm_fp4 = nullptr;
+  DotFunction dot = nullptr;
+  RoundBf16Function round_bf16 = nullptr;
+  QuantizeFp8Function quantize_fp8 = nullptr;
+  PackKvFunction pack_kv = nullptr;
+  UnpackKvFunction unpack_kv = nullptr;
+  PackIndexFunction pack_index = nullptr;
+  UnpackIndexFunction unpack_index = nullptr;
+  AttentionTileFunction attention_tile = nullptr;
+  IndexScoreFunction index_score = nullptr;
+};
+
+// For each slot the first row of kernels.inc whose bits are all in `isa` (isa.h).
+Kernels PickKernels(uint32_t isa);
+
+GemmFunction Kernels::*GemmSlot(GemmFormat format);
+
+// The type of the functions that fit a slot.
+template <typename Slot>
+struct FunctionOf;
+template <typename Result, typename... Arguments>
+struct FunctionOf<Result (*)(Arguments...)> {
+  using Type = Result(Arguments...);
+};
+
+#define FINBACK_KERNEL(slot, isa, function) FunctionOf<decltype(Kernels::slot)>::Type function;
+#include "core/kernels/kernels.inc"
+
+}  // namespace finback
