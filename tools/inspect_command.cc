@@ -130,8 +130,8 @@ void AddInspectCommand(CLI::App* app, Action* action) {
   CLI::App* command =
       app->add_subcommand("inspect", "What is in a checkpoint and what it takes to run");
   command->footer(
-      "Reads the headers alone: config, tensors by kind, the memory plan for --context tokens, "
-      "and\n"
+      "Reads the headers alone: "
+      "config, tensors by kind, the memory plan for --context tokens, and\n"
       "the bytes that one decoded token reads.");
   command->add_flag("--json", options->json, "Print it as one JSON object");
   options->engine.AddModel(command, ModelArgument::kPositional);

@@ -91,8 +91,8 @@ void AddLogitsCommand(CLI::App* app, Action* action) {
   auto options = std::make_shared<LogitsOptions>();
   CLI::App* command = app->add_subcommand("logits", "The network's logits for given token ids");
   command->footer(
-      "OUT gets float32, little-endian, [tokens, vocabulary]. A snapshot holds the state after N "
-      "of\n"
+      "OUT gets float32, little-endian, [tokens, vocabulary]. "
+      "A snapshot holds the state after N of\n"
       "the given tokens (all, without --snapshot-at); --resume goes on from it, and OUT then has\n"
       "rows for the tokens given now. Neither --chunk nor --threads changes a bit of the result.");
   options->engine.AddModel(command, ModelArgument::kRequiredPositional);

@@ -57,8 +57,7 @@ void RefuseMarkup(std::string_view text, size_t offset, const char* part) {
 }
 
 // ` name="K" string="true|false">VALUE</...parameter>\n`, behind the opening of a parameter.
-// Appends
-// `"K": VALUE` to the arguments.
+// Appends `"K": VALUE` to the arguments.
 void ReadParameter(Reader* reader, std::vector<std::string>* names, std::string* arguments) {
   const size_t begin = reader->position();
   reader->Expect(" name=\"", "` name=\"` of a parameter");

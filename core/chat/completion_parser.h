@@ -36,15 +36,13 @@ struct ParserEvent {
 //  - Without `</think>` everything is reasoning. BOS, `<think>` and `</think>` out of place are
 //    removed. The first end-of-sentence marker ends the completion; what follows is ignored.
 //  - Whitespace around and inside tags may vary, and the tags that close a parameter list or a
-//  block
-//    may be missing. In reasoning a tool block counts only at the start of a line and with a
+//    block may be missing. In reasoning a tool block counts only at the start of a line and with a
 //    well-formed invoke in it; it ends the reasoning. In content a bare invoke is a call too.
 //  - Tags that make no call are removed, the text between them stays where it was: text of the
 //    reasoning or content. An unfinished tag at the very end is removed.
 //  - A call begins (kToolCall) when its header is complete and another tag follows. Text between
-//  its
-//    parameters is dropped. A repeated parameter name appears twice in the arguments: JSON readers
-//    take the last value.
+//    its parameters is dropped. A repeated parameter name appears twice in the arguments: JSON
+//    readers take the last value.
 //  - A call that the end of the text cuts off gets no kToolCallEnd; its arguments are unfinished.
 //  - Bytes that are not UTF-8 become U+FFFD.
 class CompletionParser {

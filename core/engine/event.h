@@ -55,8 +55,8 @@ struct Event {
   std::string finish_reason;  // "stop", "length", "tool_calls", "content_filter"
   Usage usage;
   int64_t progress_done = 0, progress_total = 0;
-  std::vector<TokenLogprob>
-      logprobs;  // of the tokens that ended in this event's text, if asked for
+  // Of the tokens that ended in this event's text, if asked for.
+  std::vector<TokenLogprob> logprobs;
 };
 
 }  // namespace finback

@@ -34,8 +34,8 @@ static inline __m256 ReduceEight(const __m256* sums) {
                        _mm256_shuffle_ps(by2_01, by2_23, 0xDD));
 }
 
-// Adds n (a multiple of 16) products of R rows of x and O rows of w to sums[(r * O + o) * 2 +
-// half].
+// Adds n (a multiple of 16) products of R rows of x and O rows of w to
+// sums[(r * O + o) * 2 + half].
 template <int R, int O>
 static inline void AccumulateBlock(const float* x, size_t x_stride, const float* w, size_t w_stride,
                                    size_t n, __m256* sums) {

@@ -19,8 +19,8 @@ enum GemmFormat : uint8_t {
   kGemmF32,   // float32, row-major, any alignment
   kGemmBf16,  // bfloat16 codes
   kGemmFp8,   // E4M3 codes, E8M0 scale per 128x128 tile: scale[(o/128) * ceil(in/128) + k/128]
-  kGemmFp4,   // E2M1, two per byte, low nibble first; E8M0 scale per row and 32: scale[o * in/32 +
-              // k/32]
+  kGemmFp4,   // E2M1, two per byte, low nibble first; E8M0 scale per row and 32:
+              // scale[o * in/32 + k/32]
 };
 
 struct GemmArgs {

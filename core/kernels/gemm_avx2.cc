@@ -1,24 +1,19 @@
-// y[row, o] = sum_k x[row, k] * W[o, k] with AVX2, FMA and F16C, in two shapes of the same
-// arithmetic:
+// y[row, o] = sum_k x[row, k] * W[o, k] with AVX2, FMA and F16C, one arithmetic in two shapes:
 //
-//   few rows    weights are decoded in registers and multiplied at once, kOutputs outputs side by
-//   side;
-//               limit: the bytes of the weights, or the decoding.
-//   many rows   a panel of 8 outputs x kDepth weights is decoded to float32 once per kRowBlock rows
-//   and
-//               multiplied in blocks of 3 rows x 2 outputs; limit: two fused multiply-adds per
-//               cycle.
+//   few rows    weights are decoded in registers and multiplied at once, 4 outputs (2 rows: 2)
+//               side by side; limit: the bytes of the weights, or the decoding
+//   many rows   a panel of 8 outputs x kDepth weights is decoded to float32 once per kRowBlock
+//               rows and multiplied in blocks of 3 rows x 2 outputs; limit: two fused
+//               multiply-adds per cycle
 //
 //   panel  [8][kDepth]          16 KB
 //   sums   [kRowBlock][8][16]   32 KB, carried from panel to panel along K
 //
-// Instructions per 16 weights and row, few rows (the load of x is shared by kOutputs outputs):
-//   FP8  8: widen, shift, mask, split, 2 half-to-float, 2 FMA. The bits of E4M3 in the place of a
-//   half's
-//           are value * 2^-8; the tile's scale and 2^8 are multiplied into x.
-//   FP4  7.5: arrange, shift, mask (for 32), 2 look-ups of bfloat16 bytes in a table that has the
-//   scale
-//           in it, 2 interleaves, 2 shifts and 2 masks to float32, 2 FMA.
+// Instructions per 16 weights and row, few rows (the load of x is shared by the outputs):
+//   FP8  8: widen, shift, mask, split, 2 half-to-float, 2 FMA. The bits of E4M3 in the place of
+//        a half's are value * 2^-8; the tile's scale and 2^8 are multiplied into x.
+//   FP4  7.5: arrange, shift, mask (for 32), 2 look-ups of bfloat16 bytes in a table that has
+//        the scale in it, 2 interleaves, 2 shifts and 2 masks to float32, 2 FMA.
 #include "core/base/number_formats.h"
 #include "core/kernels/dot_avx2.h"
 #include "core/kernels/gemm.h"
@@ -36,10 +31,9 @@ constexpr size_t kFewRows = 2;  // measured: from three on a panel is faster
 constexpr size_t kTile = 128;   // of FP8 scales
 
 // Every format says how to
-//   LoadX    take kVectors * 8 activations (vector v belongs to partial sums 8 * (v & 1) .. + 7, in
-//   an
-//            order of the format's choice within the even and odd vectors), times the tile's
-//            factor;
+//   LoadX    take kVectors * 8 activations (vector v belongs to partial sums 8 * (v & 1) .. + 7,
+//            in an order of the format's choice within the even and odd vectors), times the
+//            tile's factor;
 //   LoadW    take the weights of one output in the same order;
 //   Natural  bring a pair of sums into the order of partial sums;
 //   Decode   write n weights from k on as float32, zeros up to a multiple of 16.

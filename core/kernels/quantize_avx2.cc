@@ -2,9 +2,8 @@
 // integer roundings on eight values at a time. Unpacking is on the path of every key attended to:
 //
 //   kv entry    16 codes: widen, shift, mask, split, 2 half-to-float, 2 multiply (see gemm_avx2.cc)
-//   index key   32 codes: 3 for the nibbles, 2 interleaves, 2 look-ups of a half's upper byte, then
-//   per
-//               8: interleave with zeros, half-to-float, multiply
+//   index key   32 codes: 3 for the nibbles, 2 interleaves, 2 look-ups of a half's upper byte,
+//               then per 8: interleave with zeros, half-to-float, multiply
 //
 // Limit: the stores (32 bytes per 8 values).
 #include <immintrin.h>

@@ -107,8 +107,8 @@ struct Pairs {
 Pairs GroupByExpert(const Config& config, size_t rows, Scratch* scratch) {
   const size_t k = static_cast<size_t>(config.experts_per_token);
   const size_t experts = static_cast<size_t>(config.experts);
-  int32_t* begin =
-      scratch->expert_begin.data();  // [experts + 2]: shared is expert number `experts`
+  // [experts + 2]: shared is expert number `experts`.
+  int32_t* begin = scratch->expert_begin.data();
   std::fill(begin, begin + experts + 2, 0);
   for (size_t i = 0; i < rows * k; ++i) ++begin[scratch->expert[i] + 1];
   for (size_t e = 0; e < experts; ++e) begin[e + 1] += begin[e];

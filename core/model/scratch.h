@@ -24,11 +24,11 @@ struct Scratch {
   Buffer<float> kv;                              // [chunk, head_dim]
   Buffer<float> o_low, o_low_quantized;          // [chunk, o_groups * o_lora_rank]
   Buffer<float> compressor_kv, compressor_gate;  // [chunk, 2 * max(head_dim, index_head_dim)]
-  Buffer<float> index_q,
-      index_weight;                  // [chunk, index_heads, index_head_dim], [chunk, index_heads]
-  Buffer<float> score, score_order;  // [queries at once, visible entries]
-  Buffer<int32_t> selected;          // [chunk, index_topk]
-  Buffer<int32_t> selected_count;    // [chunk]
+  Buffer<float> index_q;                         // [chunk, index_heads, index_head_dim]
+  Buffer<float> index_weight;                    // [chunk, index_heads]
+  Buffer<float> score, score_order;              // [queries at once, visible entries]
+  Buffer<int32_t> selected;                      // [chunk, index_topk]
+  Buffer<int32_t> selected_count;                // [chunk]
   // Mixture of experts; "pairs" are (token, expert) with the shared expert last.
   Buffer<float> router;                                              // [chunk, experts]
   Buffer<int32_t> expert, pair_token, pair_of, expert_begin, group;  // see moe.cc

@@ -44,8 +44,8 @@ struct Tokenizer::Impl {
   TextIndex by_bytes;         // added tokens first
   std::array<int32_t, 256> byte_ids = {};
   MergeTable merges;
-  std::optional<MergeTable>
-      plain_merges;  // without those that make an added token, if there are any
+  // Without those that make an added token, if there are any.
+  std::optional<MergeTable> plain_merges;
   bool ignore_merges = false;
   std::vector<SplitPattern> splits;
   // Tokens marked "normalized" are looked for in what the others leave: the format's order.

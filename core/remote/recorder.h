@@ -1,8 +1,7 @@
 // Exchanges with services as folders of files, to look at and to run again without a network:
 //
-//   request.json    {"method", "url", "headers": ["Name: value"], "body"}; the body stands on a
-//   line
-//                   of its own with its very bytes, so that a replay can compare them
+//   request.json    {"method", "url", "headers": ["Name: value"], "body"}; the body stands on
+//                   a line of its own with its very bytes, so that a replay can compare them
 //   response.json   {"status": 200, "headers": ["name: value"]}
 //   response.sse    the body of the response
 //   events.jsonl    what was made of it: one event a line (event_json.h)

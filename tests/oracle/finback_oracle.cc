@@ -199,8 +199,8 @@ void Check(const std::string& folder) {
   const std::vector<float> logits = exact.Logits(streams);
   const std::vector<float> expected = golden.Floats("logits_float32");
   printf(
-      "{\"case\": \"%s\", \"tokens\": %zu, \"float32\": {\"error\": %.3g, \"worst_row_error\": "
-      "%.3g, "
+      "{\"case\": \"%s\", \"tokens\": %zu, "
+      "\"float32\": {\"error\": %.3g, \"worst_row_error\": %.3g, "
       "\"equal_argmax\": %.6g, \"equal_experts\": %.6g, \"equal_selections\": %.6g",
       folder.c_str(), ids.size(), RelativeError(logits, expected),
       WorstRow(logits, expected, vocab), EqualArgmax(logits, expected, vocab), experts, selections);

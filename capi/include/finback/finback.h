@@ -110,8 +110,8 @@ FINBACK_API const char *finback_last_error(void);
 FINBACK_API const char *finback_last_error_details(void);
 
 /*
- * The name of a code: "ok", "done", "invalid_argument", "invalid_request", ...; "unknown" for
- * others.
+ * The name of a code: "ok", "done", "invalid_argument", "invalid_request", ...; "unknown"
+ * for others.
  * Borrowed: valid forever. Since 0.1.
  */
 FINBACK_API const char *finback_status_name(finback_status status);
@@ -126,8 +126,8 @@ FINBACK_API const char *finback_version(void);
 
 /*
  * How the library was built and what it chose on this machine, as a JSON object:
- *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx2", "blas", "scalar"], "isa":
- *   "avx2"}
+ *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx2", "blas", "scalar"],
+ *    "isa": "avx2"}
  * Borrowed: valid forever; "{}" and an error if it could not be made. Since 0.1.
  */
 FINBACK_API const char *finback_build_info(void);
@@ -379,8 +379,8 @@ FINBACK_API finback_status finback_engine_verify(finback_engine *self, const cha
 
 /*
  * Token ids of `size` bytes of text. `recognize_special` non-zero: added tokens such as <think>
- * become their ids; zero: they stay plain text, as untrusted text must. Nothing is added, no BOS
- * either.
+ * become their ids; zero: they stay plain text, as untrusted text must. Nothing is added,
+ * no BOS either.
  * Free with finback_tokens_free().
  * Errors: INVALID_ARGUMENT (invalid UTF-8, with the byte offset), NOT_FOUND (the checkpoint has no
  * tokenizer.json), CHECKPOINT (tokenizer.json is malformed). Since 0.1.
@@ -409,8 +409,8 @@ FINBACK_API void finback_tokens_free(finback_tokens *self);
 /*
  * The text of `count` ids, special tokens spelled out. Bytes that are no valid UTF-8 become U+FFFD.
  * Free with finback_text_free().
- * Errors: INVALID_ARGUMENT (an id that the tokenizer does not have), NOT_FOUND, CHECKPOINT. Since
- * 0.1.
+ * Errors: INVALID_ARGUMENT (an id that the tokenizer does not have), NOT_FOUND, CHECKPOINT.
+ * Since 0.1.
  */
 FINBACK_API finback_text *finback_engine_detokenize(finback_engine *self, const int32_t *ids,
                                                     size_t count);
@@ -476,9 +476,10 @@ FINBACK_API void finback_text_free(finback_text *self);
  *   max_tokens        also max_completion_tokens; reasoning counts; absent: until the context is
  *                     full
  *   temperature       0..2; 0 takes the likeliest token, the smaller id of equals
- *   top_k, top_p, min_p  >= 0 (0: off), (0,1], 0..1: what is left to sample from, in this order,
- *                        after
- *                     temperature; min_p is relative to the likeliest token
+ *   top_k             >= 0; 0: off. With top_p and min_p: what is left to sample from, in this
+ *                     order, after temperature
+ *   top_p             above 0, at most 1
+ *   min_p             0..1, relative to the likeliest token
  *   seed              an integer: the same seed gives the same text, at any number of threads
  *   stop              a string or up to 16: the answer ends before the first of them. Looked for in
  *                     the answer (content), not in reasoning and not in tool arguments

@@ -1,8 +1,9 @@
 // Finback for C++: owning classes over finback.h, which is the manual. Header only, C++17.
 //
 //     finback::Engine engine({{"model", "/models/DeepSeek-V4-Flash"}});
-//     finback::Stream stream = engine.Chat(R"({"messages": [{"role": "user", "content":
-//     "Hello"}]})"); for (const finback::Event& event : stream)
+//     finback::Stream stream = engine.Chat(
+//         R"({"messages": [{"role": "user", "content": "Hello"}]})");
+//     for (const finback::Event& event : stream)
 //       if (event.kind == finback::EventKind::kContent) std::cout << event.text;
 //
 // Failures throw finback::Error. Objects may be destroyed in any order; threads as in finback.h.

@@ -1,8 +1,10 @@
 // Drives core/model/tokenizer.h for tokenizer_parity.py. Standard input holds records, each a
 // little-endian 32-bit length and so many bytes.
-//   tokenize_lines TOKENIZER.json encode|ignore   a text per record -> a line of ids, or "error:
-//   ..." tokenize_lines TOKENIZER.json decode|stream   ids as decimal text per record -> a record
-//   of text
+//
+//   tokenize_lines TOKENIZER.json encode|ignore   a text per record -> a line of ids, or
+//                                                 "error: ..."
+//   tokenize_lines TOKENIZER.json decode|stream   ids as decimal text per record -> a record of
+//                                                 text
 #include <charconv>
 #include <cstdio>
 #include <cstring>
