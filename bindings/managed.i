@@ -1,5 +1,5 @@
-// What the compiled languages share: a hand-written layer copies events and usage at once into types of
-// its own, so the wrapped ones stay inside the package.
+// What the compiled languages share: a hand-written layer copies events and usage at once into
+// types of its own, so the wrapped ones stay inside the package.
 %rename(NativeEvent) finback::binding::Event;
 %rename(NativeUsage) finback::binding::Usage;
 %rename(NextNative) finback::binding::Stream::Next;

@@ -1,5 +1,5 @@
-// C#: values cross as blocks, an int64 of bytes and then those bytes, so that text is UTF-8 and may hold NUL
-// whatever the runtime's default marshalling is; errors are FinbackException.
+// C#: values cross as blocks, an int64 of bytes and then those bytes, so that text is UTF-8 and may
+// hold NUL whatever the runtime's default marshalling is; errors are FinbackException.
 %include "managed.i"
 %rename(ChatStream) finback::binding::Stream;  // System.IO has a Stream
 %csmethodmodifiers finback::binding::Stream::Next "private";
@@ -131,8 +131,8 @@ void SetPending(const Failure &failure) {
   internal static readonly bool registered = Register();
 %}
 
-// Objects. Dispose() lets go of the handle at once, also while another thread is inside a call; the small
-// shell is freed with the C# object.
+// Objects. Dispose() lets go of the handle at once, also while another thread is inside a call; the
+// small shell is freed with the C# object.
 %typemap(csinterfaces) SWIGTYPE ""
 %typemap(csclassmodifiers) SWIGTYPE "public sealed class"
 %typemap(csclassmodifiers) finback::binding::Event, finback::binding::Usage "internal sealed class"

@@ -1,6 +1,6 @@
-// Go: slices and strings in, strings out (the Go package makes slices of them). A failure is kept for the
-// thread, and the Go package, which stays on the thread for the two calls, takes it: panics through C++
-// frames would skip their destructors.
+// Go: slices and strings in, strings out (the Go package makes slices of them). A failure is kept
+// for the thread, and the Go package, which stays on the thread for the two calls, takes it: panics
+// through C++ frames would skip their destructors.
 %include "managed.i"
 %include <std_string.i>
 
@@ -15,8 +15,8 @@ thread_local std::string failure_text;
 }  // namespace
 %}
 %inline %{
-// What the last failed call of this thread left, and forgets it: code, name, message and details, with NUL
-// between them; "" when it succeeded.
+// What the last failed call of this thread left, and forgets it: code, name, message and details,
+// with NUL between them; "" when it succeeded.
 static std::string TakeFailure() {
   return std::exchange(failure_text, {});
 }

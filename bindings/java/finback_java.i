@@ -1,5 +1,5 @@
-// Java: text crosses as UTF-8 bytes (JNI's own strings are modified UTF-8), errors are FinbackException, and
-// a Cleaner frees what nobody closed.
+// Java: text crosses as UTF-8 bytes (JNI's own strings are modified UTF-8), errors are
+// FinbackException, and a Cleaner frees what nobody closed.
 %include "managed.i"
 %rename("%(lowercamelcase)s", %$isfunction) "";
 %rename(nextNative) finback::binding::Stream::Next;
@@ -200,7 +200,7 @@ void ThrowFailure(JNIEnv *jenv, const Failure &failure) {
   }
 %}
 %typemap(javacode) finback::binding::Stream %{
-  /** Computes until the next event; null when the stream is over. Any thread may cancel() meanwhile. */
+  /** Computes until the next event; null: the stream is over. Any thread may cancel() meanwhile. */
   public Event next() {
     NativeEvent event = nextNative();
     return event == null ? null : Event.of(event);

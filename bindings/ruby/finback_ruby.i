@@ -1,4 +1,5 @@
-// Ruby: UTF-8 strings, hashes for records, Finback::Error, and no lock held while the library computes.
+// Ruby: UTF-8 strings, hashes for records, Finback::Error, and no lock held while the library
+// computes.
 %header %{
 #include <ruby/encoding.h>
 #include <ruby/thread.h>
@@ -111,7 +112,7 @@ int HandleInterrupts() {
   return state;
 }
 
-// Runs `work` without Ruby's lock; `stop` when Ruby wants the thread back (Timeout, kill, a signal).
+// Runs `work` without Ruby's lock; `stop` when Ruby wants the thread back (Timeout, kill, signal).
 Outcome WithoutLock(const std::function<void()> &work, const std::function<void()> &stop) {
   struct Call {
     const std::function<void()> &work, &stop;

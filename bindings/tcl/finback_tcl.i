@@ -1,5 +1,5 @@
-// Tcl: its strings are not UTF-8 (surrogate pairs, NUL as two bytes), so text is converted; dicts for
-// records, lists, byte arrays, and errors with an errorCode.
+// Tcl: its strings are not UTF-8 (surrogate pairs, NUL as two bytes), so text is converted; dicts
+// for records, lists, byte arrays, and errors with an errorCode.
 %{
 namespace {
 
@@ -91,7 +91,8 @@ TokenIds *ToTokenIds(Tcl_Obj *value) {
   return ids.release();
 }
 
-// The message, and errorCode {FINBACK not_found -3 DETAILS}, for `try ... trap {FINBACK not_found}`.
+// The message, and errorCode {FINBACK not_found -3 DETAILS},
+// for `try ... trap {FINBACK not_found}`.
 void SetError(Tcl_Interp *interp, const Failure &failure) {
   Tcl_Obj *code = Tcl_NewListObj(0, nullptr);
   Tcl_ListObjAppendElement(nullptr, code, Tcl_NewStringObj("FINBACK", -1));

@@ -13,12 +13,29 @@ HEADER = """#ifndef FINBACK_FINBACK_H
 #define FINBACK_FINBACK_H
 #define FINBACK_API __attribute__((visibility("default")))
 /* FINBACK_API int finback_in_a_comment(void); */
+/*
+ * What there is:
+ *
+ *     const char *version = finback_version();
+ *     puts(version);
+ *
+ *   a table  is no example
+ */
 FINBACK_API const char *finback_version(void);
 #endif
 """
+WRAPPER = """// The wrapper:
+//
+//     const char* const version =
+//         finback_version();
+//
+//     std::cout << version;
+#pragma once
+#include "finback.h"
+"""
 CLEAN = {
     "capi/include/finback/finback.h": HEADER,
-    "capi/include/finback/finback.hpp": '#pragma once\n#include "finback.h"\n',
+    "capi/include/finback/finback.hpp": WRAPPER,
     "capi/README.md": "# C ABI\n",
     "core/base/status.h": "#pragma once\n\nint Zero();\n",
     "core/base/status.cc": '#include "core/base/status.h"\n\nint Zero() { return 0; }\n',
@@ -156,6 +173,24 @@ class Lints(unittest.TestCase):
     def test_text_issue_number(self):
         self.catches("check_text.py", {"core/base/a.cc": "\n// for issue" " 12\n"}, "core/base/a.cc:2")
 
+    # comments
+
+    def test_comments_clean(self):
+        code = "// " + "a" * 97 + '\nconst char* url = "http://' + "a" * 90 + '";\n'
+        code += 'const char* raw = R"x(\n// ' + "a" * 100 + '\n)x";\nint million = 1\'000\'000; /* a\n b */\n'
+        self.passes("check_comments.py", {"core/base/a.cc": code})
+
+    def test_comments_wide(self):
+        self.catches("check_comments.py", {"core/base/a.cc": "\n// " + "a" * 98 + "\n"}, "core/base/a.cc:2", "column 101")
+
+    def test_comments_wide_behind_code(self):
+        code = "#define LIMIT 1'000  // " + "a" * 90 + "\n"
+        self.catches("check_comments.py", {"core/base/a.inc": code}, "core/base/a.inc:1")
+
+    def test_comments_wide_in_a_block(self):
+        code = "/*\n * \"\n * " + "a" * 98 + "\n */\n"
+        self.catches("check_comments.py", {"capi/include/finback/finback.h": code}, "finback.h:3", "column 101")
+
     # external checkers
 
     def test_format(self):
@@ -186,6 +221,30 @@ class Lints(unittest.TestCase):
     def test_header_warning_in_the_wrapper(self):
         changes = {"capi/include/finback/finback.hpp": "#pragma once\ninline int f(int unused) { return 0; }\n"}
         self.catches("check_header.py", changes, "finback.hpp as c++20", "unused")
+
+    # examples in the headers
+
+    def test_examples_clean(self):
+        self.passes("check_examples.py")
+
+    def test_examples_torn(self):
+        for header, name, good, torn in [
+            ("finback.h", "example is no c99", "*     puts", "*     version: puts"),
+            ("finback.hpp", "example is no c++20", "version =\n//         finback", "version = //\n// finback"),
+        ]:
+            path = f"capi/include/finback/{header}"
+            self.assertIn(good, CLEAN[path])
+            self.catches("check_examples.py", {path: CLEAN[path].replace(good, torn)}, path, name)
+
+    def test_examples_that_warn(self):
+        changed = HEADER.replace("puts(version);", "puts(version); int unused = 1;")
+        self.catches("check_examples.py", {"capi/include/finback/finback.h": changed}, "unused", "finback.h:8")
+
+    def test_examples_none_found(self):
+        for header in ("finback.h", "finback.hpp"):
+            path = f"capi/include/finback/{header}"
+            changes = {path: CLEAN[path].replace("     ", "   ")}
+            self.catches("check_examples.py", changes, f"{header}: no example in its comments")
 
 
 class Objects(unittest.TestCase):

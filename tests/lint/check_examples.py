@@ -1,0 +1,87 @@
+"""Code examples in the comments of public headers compile without a warning: finback.h's as C99, finback.hpp's
+as C++20.
+
+An example is what follows an empty line of a comment, indented by four columns more than prose. It is compiled as the
+body of a function."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import source_tree
+
+INCLUDE = "capi/include"
+WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
+# header; compiler names, best first; suffix; language; headers that the example may take for granted
+BUILDS = [
+    ("finback.h", ["gcc-12", "gcc", "cc"], ".c", "c99", ["stdio.h", "stdlib.h", "string.h"]),
+    ("finback.h", ["clang-14", "clang"], ".c", "c99", ["stdio.h", "stdlib.h", "string.h"]),
+    ("finback.hpp", ["g++-12", "g++"], ".cc", "c++20", ["iostream", "string", "vector"]),
+    ("finback.hpp", ["clang++-14", "clang++"], ".cc", "c++20", ["iostream", "string", "vector"]),
+]
+COMMENT = re.compile(r"^\s*(?://| \*(?!/))(.*)$")
+CODE = re.compile(r"^ {5}")
+
+
+def examples(text):
+    """Yields (line number of the first line, code) of each example."""
+    lines = text.split("\n")
+    previous, at = None, 0
+    while at < len(lines):
+        match = COMMENT.match(lines[at])
+        comment = match.group(1) if match else None
+        if previous is not None and not previous.strip() and comment is not None and CODE.match(comment):
+            first, code = at, []
+            while at < len(lines) and (match := COMMENT.match(lines[at])):
+                if match.group(1).strip() and not CODE.match(match.group(1)):
+                    break  # prose again; an empty line belongs to the example
+                code.append(match.group(1)[5:])
+                at += 1
+            yield first + 1, "\n".join(code).rstrip()
+            comment = None
+        else:
+            at += 1
+        previous = comment
+
+
+def compile_example(compiler, suffix, standard, include, header, needed, line, code):
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "example" + suffix)
+        includes = "".join(f"#include <{name}>\n" for name in [f"finback/{header}", *needed])
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(f'{includes}void example(void);\nvoid example(void) {{\n#line {line} "{header}"\n{code}\n}}\n')
+        return subprocess.run(
+            [compiler, f"-std={standard}", *WARNINGS, "-fsyntax-only", "-I", include, source],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def main():
+    options = source_tree.parser(__doc__).parse_args()
+    include = os.path.join(options.root, INCLUDE)
+    findings, checked = [], 0
+    for header, compilers, suffix, standard, needed in BUILDS:
+        compiler = next(filter(None, map(shutil.which, compilers)), None)
+        if compiler is None:
+            findings.append(f"no compiler found among {' '.join(compilers)}")
+            continue
+        path = f"{INCLUDE}/finback/{header}"
+        found = list(examples(source_tree.read(options.root, path).decode()))
+        if not found:
+            findings.append(f"{path}: no example in its comments")
+        for line, code in found:
+            checked += 1
+            run = compile_example(compiler, suffix, standard, include, header, needed, line, code)
+            if run.returncode != 0:
+                name = os.path.basename(compiler)
+                findings.append(f"{path}:{line}: an example is no {standard} for {name}:\n{run.stderr}")
+    return source_tree.report(findings, checked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
