@@ -1,7 +1,7 @@
 // Every kernel of kernels.inc, as bytes read per second and FLOP per second, absolute and as a
 // share of this machine's roofs: read bandwidth and fused multiply-adds of one core, measured in
-// the same run. Rates are per second of this thread's processor time, so that neighbours disturb
-// less.
+// the same run. Rates are per second of this thread's processor time,
+// so that neighbours disturb less.
 #include <benchmark/benchmark.h>
 
 #include <chrono>

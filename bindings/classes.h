@@ -1,11 +1,11 @@
-// What the scripting and managed languages see: finback.hpp once more, in types that SWIG maps
-// well.
+// What the scripting and managed languages see: finback.hpp once more,
+// in types that SWIG maps well.
 //
 // Strings, numbers and lists by value, objects by pointer, an end instead of an iterator. Two
 // things are added for languages that collect garbage or share objects among threads: Close() gives
 // a handle up at once, safely even while another thread is inside a call, and calls into one object
-// take turns. The methods mean what their namesakes in finback.h say. SWIG renames them to each
-// language's habit.
+// take turns. The methods mean what their namesakes in finback.h say.
+// SWIG renames them to each language's habit.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // The edge of the ABI: every exported function runs inside Guard, which clears the thread's last
-// error and turns whatever is thrown into a code and a one-line message. Nothing else catches
-// everything.
+// error and turns whatever is thrown into a code and a one-line message.
+// Nothing else catches everything.
 #pragma once
 
 #include <type_traits>

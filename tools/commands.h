@@ -1,5 +1,5 @@
-// Each command adds itself to the parser and leaves what to do, once the command line is
-// understood.
+// Each command adds itself to the parser and leaves what to do,
+// once the command line is understood.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,5 +1,5 @@
-// Why a command ends early: its exit code, one line of message and perhaps a hint for the next
-// step.
+// Why a command ends early: its exit code, one line of message and perhaps a hint
+// for the next step.
 #pragma once
 
 #include <finback/finback.h>

@@ -1,5 +1,5 @@
-// Whole files in, bytes out; "-" is standard input or output. Errors are Failures that name the
-// file.
+// Whole files in, bytes out; "-" is standard input or output.
+// Errors are Failures that name the file.
 #pragma once
 
 #include <cstddef>

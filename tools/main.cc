@@ -1,5 +1,5 @@
-// The finback command: parses the command line, runs one command, maps what happened to an exit
-// code.
+// The finback command: parses the command line, runs one command,
+// maps what happened to an exit code.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <new>

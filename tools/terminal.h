@@ -1,5 +1,5 @@
-// What a terminal needs: dim text, text of a model shown harmlessly, and a line editor with
-// history.
+// What a terminal needs: dim text, text of a model shown harmlessly,
+// and a line editor with history.
 #pragma once
 
 #include <cstdio>

@@ -34,8 +34,8 @@ void PrintText(const finback_text* text) {
 }
 
 // The input with the command line's fields added behind its own, where the last of two equal names
-// counts. Joined as text: a JSON library would change numbers that the encoder passes on as
-// spelled.
+// counts. Joined as text: a JSON library would change numbers that the encoder
+// passes on as spelled.
 std::string EncodeInput(const EncodeOptions& options) {
   std::string text = ReadFile(options.file);
   const size_t begin = text.find_first_not_of(" \t\r\n");

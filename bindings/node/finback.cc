@@ -34,8 +34,8 @@ struct Call {
   std::optional<Failure> failure;
 };
 
-// The calls of one JavaScript environment and the threads that run them: as many as were ever busy
-// at once.
+// The calls of one JavaScript environment and the threads that run them:
+// as many as were ever busy at once.
 class Calls {
  public:
   explicit Calls(Napi::Env env)

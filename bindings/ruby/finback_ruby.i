@@ -1,5 +1,5 @@
-// Ruby: UTF-8 strings, hashes for records, Finback::Error, and no lock held while the library
-// computes.
+// Ruby: UTF-8 strings, hashes for records, Finback::Error,
+// and no lock held while the library computes.
 %header %{
 #include <ruby/encoding.h>
 #include <ruby/thread.h>

@@ -30,8 +30,8 @@ class Buffer {
 
   // Replaces what was held by `count` zeros. Throws std::bad_alloc.
   void Allocate(size_t count) {
-    // calloc leaves large blocks untouched; kernels read whole cache lines, so the data is aligned
-    // to one.
+    // calloc leaves large blocks untouched; kernels read whole cache lines,
+    // so the data is aligned to one.
     const size_t limit = (SIZE_MAX - kAlignment) / sizeof(T);
     if (count > limit) throw std::bad_alloc();
     void* fresh = count == 0 ? nullptr : calloc(count * sizeof(T) + kAlignment, 1);

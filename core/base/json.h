@@ -62,8 +62,8 @@ Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers = Js
 // Appends `text` as a JSON string literal: Python's json.dumps(ensure_ascii=False) escaping.
 void AppendJsonString(std::string_view text, std::string* out);
 
-// Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ", floats in Python
-// spelling.
+// Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ",
+// floats in Python spelling.
 void AppendPythonJson(const Json& value, std::string* out);
 
 }  // namespace finback

@@ -1,14 +1,14 @@
 // Scalar bfloat16, E4M3, E2M1 and E8M0: the definition every kernel is tested against.
-// Formats and rounding: DeepSeek-V4's published reference; powers of two scale, nearest-even
-// rounds.
+// Formats and rounding: DeepSeek-V4's published reference;
+// powers of two scale, nearest-even rounds.
 #pragma once
 
 #include <stdint.h>
 
 namespace finback {
 
-// `static`: files compiled for a particular ISA include this, and must not emit shared (weak)
-// copies.
+// `static`: files compiled for a particular ISA include this,
+// and must not emit shared (weak) copies.
 static constexpr float BitsToFloat(uint32_t bits) { return __builtin_bit_cast(float, bits); }
 static constexpr uint32_t FloatToBits(float value) { return __builtin_bit_cast(uint32_t, value); }
 

@@ -47,8 +47,8 @@ using std::chrono::milliseconds;
 // Every worker has to report before a call returns, even if others did its share. Where more
 // threads want to run than there are cores, the system may run it a time slice later, thousands of
 // times a second. So a caller who waited long for nothing works alone for a while, longer each
-// time, until workers report in time again; meanwhile they fall asleep. What is computed is the
-// same.
+// time, until workers report in time again; meanwhile they fall asleep.
+// What is computed is the same.
 class Patience {
  public:
   bool WorksAlone() const {
@@ -59,8 +59,8 @@ class Patience {
 #endif
   }
 
-  // A call with workers began, the caller had no more to do at `finished`, all had reported at
-  // `end`.
+  // A call with workers began, the caller had no more to do at `finished`,
+  // all had reported at `end`.
   void Took(Clock::time_point begin, Clock::time_point finished, Clock::time_point end) {
     const bool late = end - finished > kLate && end - finished > finished - begin;
     if (late) {

@@ -2,8 +2,8 @@
 // recognized) or not (user, tool, system and developer text: encoded as plain text).
 // The rules are DeepSeek-V4's published prompt encoding. Spans meet at special tokens wherever the
 // prompt allows it, because the tokenizer cuts there anyway: markup that is plain text (the effort
-// text, the tools section between its tokens, tool_result tags) lies in the untrusted span
-// beside it.
+// text, the tools section between its tokens, tool_result tags)
+// lies in the untrusted span beside it.
 #pragma once
 
 #include <string>

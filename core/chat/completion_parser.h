@@ -1,6 +1,6 @@
 // Completion text -> reasoning, content and tool calls. Strict: the published grammar, raises on
-// any deviation. Streaming: tolerant, holds back at most what could still become markup, never
-// leaks DSML.
+// any deviation. Streaming: tolerant, holds back at most what could still become markup,
+// never leaks DSML.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // The tolerant parser of completion_parser.h: a state machine over a small buffer of text that is
 // not yet decided. Input is taken in slices, so that the buffer stays small whatever the caller's
-// chunks; every limit counts from a tag, never from a chunk, so that chunks cannot change a
-// decision.
+// chunks; every limit counts from a tag, never from a chunk,
+// so that chunks cannot change a decision.
 #include <algorithm>
 
 #include "core/base/status.h"
@@ -61,8 +61,8 @@ Match Bracket(std::string_view text, size_t* i) {
 }
 
 // A name may hold anything; but a DSML or end-of-sentence token says that it has no end, and so
-// does its length. Returns how long a text is when that is known; more than text.size() if it is
-// not.
+// does its length. Returns how long a text is when that is known; more than text.size()
+// if it is not.
 size_t HopelessLength(std::string_view text) {
   size_t length = kLongestTag + 1;
   for (std::string_view marker : {wire::kDsml, wire::kEos}) {

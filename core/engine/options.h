@@ -1,5 +1,5 @@
-// What an engine is opened with, already validated. capi/options.inc names, bounds and explains
-// each.
+// What an engine is opened with, already validated. capi/options.inc names,
+// bounds and explains each.
 #pragma once
 
 #include <cstdint>

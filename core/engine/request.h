@@ -1,6 +1,6 @@
 // A Chat Completions request (or a plain completion), parsed and validated once. Everything later
-// may rely on its bounds; what only a model can judge (token ids, lengths) is checked when a stream
-// starts.
+// may rely on its bounds; what only a model can judge (token ids, lengths)
+// is checked when a stream starts.
 #pragma once
 
 #include <cstdint>

@@ -229,8 +229,8 @@ struct Fp4 {
   }
   static void LoadW(const uint8_t* code, const uint8_t* scale, __m256* v) {
     // Byte b holds k = 2b and 2b + 1. Per 128-bit lane its 8 bytes twice, once for each nibble;
-    // bytes of the first and second 16 weights alternate, to end up in the halves of the same 32
-    // bits.
+    // bytes of the first and second 16 weights alternate,
+    // to end up in the halves of the same 32 bits.
     const __m256i arrange =
         _mm256_setr_epi8(0, 8, 1, 9, 4, 12, 5, 13, 0, 8, 1, 9, 4, 12, 5, 13,  //
                          2, 10, 3, 11, 6, 14, 7, 15, 2, 10, 3, 11, 6, 14, 7, 15);

@@ -72,8 +72,8 @@ inline __m256i E4m3Codes(__m256 v) {
   return _mm256_or_si256(code, sign);
 }
 
-// FloatToE2m1 for |v| <= 6, as 32-bit integers: how many boundaries lie below; ties go to even
-// codes.
+// FloatToE2m1 for |v| <= 6, as 32-bit integers: how many boundaries lie below;
+// ties go to even codes.
 inline __m256i E2m1Codes(__m256 v) {
   const __m256 magnitude = Magnitude(v);
   const __m256i sign =

@@ -1,5 +1,5 @@
-// The in-process backend: one checkpoint, any number of sessions and sequences within one memory
-// budget.
+// The in-process backend: one checkpoint, any number of sessions and sequences
+// within one memory budget.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace finback {
 
-// options.model is a folder. Throws what Model::Open throws, and kCancelled by the progress
-// callback.
+// options.model is a folder. Throws what Model::Open throws,
+// and kCancelled by the progress callback.
 std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options);
 
 const char* LocalIsasCompiled();  // space-separated, best first

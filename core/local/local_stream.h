@@ -1,6 +1,6 @@
 // One answer: prefill, then decode token by token, through detokenizer, stop strings and parser
-// into events. Owns its session's busy flag until it is over. One thread at a time but for
-// Cancel().
+// into events. Owns its session's busy flag until it is over.
+// One thread at a time but for Cancel().
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// What is open, as JSON: sizes, tensors by kind and dtype, memory for a context, bytes read per
-// token.
+// What is open, as JSON: sizes, tensors by kind and dtype, memory for a context,
+// bytes read per token.
 #pragma once
 
 #include <cstdint>

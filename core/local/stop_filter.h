@@ -12,8 +12,8 @@ namespace finback {
 class StopFilter {
  public:
   void Configure(std::vector<std::string> stops);
-  // Appends to `out` what is certain. Returns true once a stop string was found: nothing follows
-  // then.
+  // Appends to `out` what is certain. Returns true once a stop string was found:
+  // nothing follows then.
   bool Push(std::string_view text, std::string* out);
   // The text ends (or something else begins): what was held back is text after all.
   void Flush(std::string* out);

@@ -19,8 +19,8 @@ class AddedTokenMatcher {
     int32_t id = -1;
   };
 
-  // `content` must not be empty nor added twice. Finish() comes after the last Add() and before
-  // Find().
+  // `content` must not be empty nor added twice. Finish() comes after the last Add()
+  // and before Find().
   void Add(std::string content, int32_t id);
   void Finish();
 

@@ -70,8 +70,8 @@ class Sequence {
 
   // Evaluates `ids` (each in [0, vocab)) after what is already there, in chunks. Writes float32
   // logits, [1 or ids.size(), vocab]. Throws kInvalidArgument (id out of range), kContextFull,
-  // kCancelled (the sequence then holds the whole chunks that were finished, see position()),
-  // kCheckpoint.
+  // kCancelled (the sequence then holds the whole chunks that were finished,
+  // see position()), kCheckpoint.
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, float* logits,
                 const EvaluateControl& control = {});
 

@@ -1,5 +1,5 @@
-// What Model hides from the rooms above: sequences and the oracle program reach the compute through
-// it.
+// What Model hides from the rooms above: sequences and the oracle program reach
+// the compute through it.
 #pragma once
 
 #include <memory>

@@ -200,8 +200,8 @@ void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Acti
     return e < config.experts ? w.experts[static_cast<size_t>(e)] : w.shared;
   };
 
-  // A checkpoint's experts share one dtype per matrix, quantized or not; the shared expert may
-  // differ.
+  // A checkpoint's experts share one dtype per matrix, quantized or not;
+  // the shared expert may differ.
   compute.parallel.For(pairs.count, 4, [&](size_t begin, size_t end) {
     for (size_t pair = begin; pair < end; ++pair) {
       const bool shared = pair >= static_cast<size_t>(scratch->expert_begin[config.experts]);

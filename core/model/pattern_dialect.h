@@ -1,7 +1,7 @@
 // Rewrites the regular expressions of tokenizer.json, which are Oniguruma's (Ruby syntax, UTF-8),
 // for PCRE2 with UTF, UCP, MULTILINE and newline LF, so that both match the same text. What the two
-// read differently is spelled out (\s, \v, {,n}, scripts) or refused by name: nothing is passed on
-// unread.
+// read differently is spelled out (\s, \v, {,n}, scripts) or refused by name:
+// nothing is passed on unread.
 #pragma once
 
 #include <string>

@@ -82,8 +82,8 @@ struct ShardIndex {
 };
 ShardIndex ParseShardIndex(std::string_view json, const std::string& path);
 
-// `text` in double quotes for a one-line message: control and non-ASCII bytes escaped, long ones
-// cut.
+// `text` in double quotes for a one-line message: control and non-ASCII bytes escaped,
+// long ones cut.
 std::string QuoteForMessage(std::string_view text);
 
 // "[8, 128]"

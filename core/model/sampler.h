@@ -1,6 +1,6 @@
 // Logits -> one token id. Same seed and logits give the same ids whatever the thread count: own
-// generator, one thread, ties go to the smaller id. Everything is allocated by Configure(), nothing
-// by Sample().
+// generator, one thread, ties go to the smaller id. Everything is allocated by Configure(),
+// nothing by Sample().
 #pragma once
 
 #include <cstdint>

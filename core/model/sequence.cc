@@ -13,8 +13,8 @@ namespace {
 constexpr uint32_t kSnapshotVersion = 1;
 constexpr char kSnapshotMagic[8] = {'F', 'I', 'N', 'B', 'A', 'C', 'K', 'S'};
 
-// The fixed part of a snapshot; token ids, the layers in order and a checksum of all before it
-// follow.
+// The fixed part of a snapshot; token ids, the layers in order and a checksum of
+// all before it follow.
 struct SnapshotHeader {
   char magic[8];
   uint32_t version;

@@ -2,8 +2,8 @@
 //
 // Everything that slides lives in rings indexed by absolute token position, large enough that a
 // chunk's new rows never overwrite what its first query still reads; so the state at a position is
-// a pure function of the tokens before it, and going back as far as the rings reach only moves the
-// position.
+// a pure function of the tokens before it, and going back as far as the rings reach
+// only moves the position.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,8 @@
 namespace finback {
 
 // E8M0 codes of a scale tensor that the file stores as F32 (Base checkpoints). The memory is
-// reserved at open and filled when the tensor's contents are checked, because opening reads no
-// tensor data.
+// reserved at open and filled when the tensor's contents are checked,
+// because opening reads no tensor data.
 struct ConvertedScale {
   size_t tensor = 0;
   Buffer<uint8_t> codes;
@@ -36,8 +36,8 @@ struct TensorStore {
   std::vector<ConvertedScale> converted;  // by tensor
   std::deque<Buffer<float>> widened;      // BF16 matrices that are used as F32
 
-  // What the headers say, parallel to `tensors`, and which of them the model has used; for the
-  // binder.
+  // What the headers say, parallel to `tensors`, and which of them the model has used;
+  // for the binder.
   std::vector<const SafetensorsEntry*> entries;
   std::vector<bool> bound;
 

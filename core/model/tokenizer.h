@@ -20,8 +20,8 @@ class Tokenizer {
   static std::unique_ptr<Tokenizer> Load(const std::string& folder);  // <folder>/tokenizer.json
   ~Tokenizer();
 
-  // Appends the ids of `text`. Throws Error(kInvalidArgument) with the byte offset on invalid
-  // UTF-8.
+  // Appends the ids of `text`. Throws Error(kInvalidArgument)
+  // with the byte offset on invalid UTF-8.
   void Encode(std::string_view text, AddedTokens added, std::vector<int32_t>* ids) const;
 
   int32_t size() const;                      // highest id + 1

@@ -113,14 +113,14 @@ class Weights {
   // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
   // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP
   // blocks after the main layers. Throws Error(kCheckpoint) naming file, tensor and element. Must
-  // be called before the data behind a Linear is read: scales that a file stores as F32 become E8M0
-  // here.
+  // be called before the data behind a Linear is read: scales that a file stores as
+  // F32 become E8M0 here.
   void CheckGlobal() const;
   void CheckLayer(int32_t layer) const;
   void CheckExpert(int32_t layer, int32_t expert) const;
 
-  // Every tensor's contents. `progress(done_bytes, total_bytes)` returning false cancels
-  // (kCancelled).
+  // Every tensor's contents. `progress(done_bytes, total_bytes)`
+  // returning false cancels (kCancelled).
   void VerifyAll(const std::function<bool(uint64_t, uint64_t)>& progress) const;
 
  private:

@@ -1,5 +1,5 @@
-// How one thread stops what another waits for: a transfer, a pause between attempts, a turn at the
-// limiter.
+// How one thread stops what another waits for: a transfer, a pause between attempts,
+// a turn at the limiter.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // The chunks of an answer mostly differ in one string, the piece of text. Once one was parsed, a
-// chunk with the same bytes around that string says the same but for the string, and needs no
-// parsing.
+// chunk with the same bytes around that string says the same but for the string,
+// and needs no parsing.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// Time that only moves forward, passed in so that tests can move it themselves, and the time of
-// day.
+// Time that only moves forward, passed in so that tests can move it themselves,
+// and the time of day.
 #pragma once
 
 #include <chrono>

@@ -275,8 +275,8 @@ constexpr PhraseRow kPhrases[] = {
     {500, 599, "insufficient_system_resource", "", FailureKind::kResource},
 };
 
-// How services name the fields that say how to think, and how they say that they take no such
-// field.
+// How services name the fields that say how to think,
+// and how they say that they take no such field.
 constexpr const char* kThinkingFields[] = {
     "'thinking'",       "\"thinking\"",     "`thinking`",  "supplied: thinking",
     "reasoning_effort", "reasoning.effort", "'reasoning'", "chat_template_kwargs"};
@@ -525,8 +525,8 @@ size_t KeyLength(std::string_view rest) {
   return 0;
 }
 
-// "Bearer " or "x-api-key: " and the token behind it: the length of what may stay, and of the
-// token.
+// "Bearer " or "x-api-key: " and the token behind it: the length of what may stay,
+// and of the token.
 struct Named {
   size_t name = 0, token = 0;
 };

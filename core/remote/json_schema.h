@@ -33,8 +33,8 @@ class JsonSchema {
 };
 
 // Whether a tool's parameters satisfy the strict mode of DeepSeek (remote API 8): "", or what does
-// not, to be put behind the schema's own path: `.properties.name.minLength: not known in strict
-// mode`.
+// not, to be put behind the schema's own path: `.properties.name.minLength:
+// not known in strict mode`.
 std::string StrictProblem(const Json& schema);
 
 // A value in few words, on one line, for messages: `a string "12"`, `3.5`, `an object`.

@@ -166,8 +166,8 @@ void Decoder::End(std::vector<Event>* out) {
   events_.Finish(response_);
 }
 
-// Errors come as {"error": ..}, as vLLM's {"object": "error", ..}, in a choice, or in an event of
-// that name.
+// Errors come as {"error": ..}, as vLLM's {"object": "error", ..}, in a choice,
+// or in an event of that name.
 void Decoder::CheckError(std::string_view event, const Json& body) const {
   const Json* error = FindValue(body, "error");
   const bool says_what = error != nullptr && (!error->members.empty() || !error->text.empty());

@@ -1,5 +1,5 @@
-// Where the files of a recorded exchange lie and what their lines are: what recorder and replay
-// agree on.
+// Where the files of a recorded exchange lie and what their lines are:
+// what recorder and replay agree on.
 #pragma once
 
 #include <string>

@@ -26,8 +26,8 @@
 
 namespace finback {
 
-// One exchange being written. One thread at a time. Every function throws Error(kIo) naming the
-// file.
+// One exchange being written. One thread at a time. Every function throws Error(kIo)
+// naming the file.
 class Recording {
  public:
   ~Recording();  // closes; what can then not be written is lost
@@ -70,8 +70,8 @@ class Recorder {
 // A client that answers from a folder that a Recorder wrote, or from one made by hand, where only
 // response.sse is needed. A request gets the first unused exchange whose method, path and body are
 // its own. Start throws Error(kInvalidArgument) if none is, saying at which byte the next one
-// differs, and Error(kNotFound) if none is left. `chunk_bytes`: how much a Read gives at most; 0:
-// all.
+// differs, and Error(kNotFound) if none is left. `chunk_bytes`:
+// how much a Read gives at most; 0: all.
 std::unique_ptr<HttpClient> OpenReplay(const std::string& folder, size_t chunk_bytes,
                                        std::vector<std::string> secrets = {});
 

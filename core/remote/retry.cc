@@ -7,8 +7,8 @@
 namespace finback {
 namespace {
 
-// Enough for a burst of failures of every stream that a program is likely to run, and then a
-// trickle.
+// Enough for a burst of failures of every stream that a program is likely to run,
+// and then a trickle.
 constexpr double kBudgetCapacity = 100;
 constexpr double kBudgetPerSecond = 2;
 

@@ -50,8 +50,8 @@ class Router {
   // Whether another target may do better after such a failure.
   bool TryNext(const Failure& failure) const;
   // The position in `order` to go on with after the target at `position` failed; order.size():
-  // none. A context that was too short needs a longer one, a key or an account that failed needs
-  // another provider.
+  // none. A context that was too short needs a longer one, a key or an account that
+  // failed needs another provider.
   size_t Next(const std::vector<size_t>& order, size_t position, const Failure& failure) const;
 
   // What became of an attempt, retries included. A failure that is not the request's own makes the

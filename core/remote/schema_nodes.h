@@ -25,8 +25,8 @@ struct SchemaNode {
   std::string step;                  // from the parent: ".properties.name"
 };
 
-// nodes[0] is the schema itself. No cycle of same_value exists. Throws Error(kInvalidRequest)
-// "<path>...: ...".
+// nodes[0] is the schema itself. No cycle of same_value exists.
+// Throws Error(kInvalidRequest) "<path>...: ...".
 std::vector<SchemaNode> SplitSchema(const Json& schema, const std::string& path);
 
 std::string SchemaNodePath(const std::vector<SchemaNode>& nodes, uint32_t node,

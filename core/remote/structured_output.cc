@@ -51,8 +51,8 @@ const Json& FormatOf(const Request& request) {
   return *format;
 }
 
-// Whether every value of the schema is known to be an object, which json_object and tool arguments
-// always are.
+// Whether every value of the schema is known to be an object,
+// which json_object and tool arguments always are.
 bool IsObjectSchema(const Json& schema) {
   const Json* type = schema.Find("type");
   return type != nullptr ? type->IsString() && type->text == "object"

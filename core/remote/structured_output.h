@@ -90,12 +90,12 @@ class JsonWatch {
   bool begun_ = false, in_string_ = false, escaped_ = false, runaway_ = false;
 };
 
-// The one repair round: the shaped request, the answer, and what is wrong with it, as further
-// turns.
+// The one repair round: the shaped request, the answer, and what is wrong with it,
+// as further turns.
 Request RepairRequest(Request shaped, std::string_view answer, std::string_view problem);
 
-// What is reported when the answer still does not fit after so many repair rounds; `body` keeps the
-// raw answer.
+// What is reported when the answer still does not fit after so many repair rounds;
+// `body` keeps the raw answer.
 Failure SchemaFailure(std::string_view answer, std::string_view problem, int repairs);
 
 }  // namespace finback

@@ -110,8 +110,8 @@ void Planner::PlanCompletion() {
   if (request_.has_suffix && !supports_.fim) {
     FailAt("suffix", "is not supported by " + where_);
   }
-  // A service adds begin-of-sentence and reads its own tokens in the text, and none can be told not
-  // to.
+  // A service adds begin-of-sentence and reads its own tokens in the text,
+  // and none can be told not to.
   if (request_.add_bos == Toggle::kOff) FailAt("add_bos", "cannot be switched off at " + where_);
   if (!request_.recognize_special) {
     FailAt("recognize_special", "cannot be switched off at " + where_);

@@ -45,8 +45,8 @@ struct WirePolicy {
   ThinkingFields thinking_fields = ThinkingFields::kSent;  // left out where they are refused
 };
 
-// Throws Error(kInvalidRequest) naming the path of what this service cannot do. `provider` outlives
-// the plan.
+// Throws Error(kInvalidRequest) naming the path of what this service cannot do.
+// `provider` outlives the plan.
 WirePlan PlanWire(const Request& request, const Provider& provider, const ModelEntry& entry,
                   std::string_view model, const WirePolicy& policy);
 

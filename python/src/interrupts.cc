@@ -75,8 +75,8 @@ bool StartWatching() {
   return watching;
 }
 
-// A child has neither the watcher nor a use for the parent's pipe; the thread that forked is its
-// main one.
+// A child has neither the watcher nor a use for the parent's pipe;
+// the thread that forked is its main one.
 void ForgetAfterFork() {
   main_thread = pthread_self();
   if (watching) {

@@ -1,5 +1,5 @@
-// concurrency FOLDER: one engine, many threads. Meant for the thread sanitizer as much as for its
-// results.
+// concurrency FOLDER: one engine, many threads. Meant for the thread sanitizer as much
+// as for its results.
 #include <finback/finback.h>
 #include <gtest/gtest.h>
 

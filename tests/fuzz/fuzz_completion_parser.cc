@@ -1,6 +1,6 @@
 // The completion parsers on any text. Byte 0 chooses the mode, byte 1 seeds the chunk lengths; of
-// the rest, bytes 1 to 15 stand for pieces of markup, so that a fuzzer without a dictionary finds
-// them.
+// the rest, bytes 1 to 15 stand for pieces of markup, so that a fuzzer without
+// a dictionary finds them.
 #include <stddef.h>
 #include <stdint.h>
 

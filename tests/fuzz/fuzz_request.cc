@@ -1,5 +1,5 @@
-// Requests of every kind: hostile JSON must end in an Error that names something, never in anything
-// else.
+// Requests of every kind: hostile JSON must end in an Error that names something,
+// never in anything else.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

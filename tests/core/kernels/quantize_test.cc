@@ -26,8 +26,8 @@ FINBACK_TEST_KERNELS(UnpackKv, unpack_kv);
 FINBACK_TEST_KERNELS(PackIndex, pack_index);
 FINBACK_TEST_KERNELS(UnpackIndex, unpack_index);
 
-// Blocks of every kind: normal, tiny, huge, zero, ties, with the block's maximum on a power
-// boundary.
+// Blocks of every kind: normal, tiny, huge, zero, ties,
+// with the block's maximum on a power boundary.
 std::vector<float> HardBlocks(size_t block, Random& random) {
   std::vector<float> x;
   const float largest[] = {0.0f,   1e-30f,     1e-5f, 1e-4f,   1.0f,      1.5f,

@@ -97,8 +97,8 @@ std::string MakeScriptedModel(const std::string& folder, const std::vector<Scrip
     }
   }
   BuiltCheckpoint built = BuildCheckpoint(TestConfig(next), 1);
-  // Layers add nothing, so the last state is the last token's embedding; the head knows what
-  // follows it.
+  // Layers add nothing, so the last state is the last token's embedding;
+  // the head knows what follows it.
   for (BuiltTensor& tensor : built.tensors) {
     const bool output =
         tensor.name.ends_with(".wo_b.weight") || tensor.name.ends_with(".w2.weight");

@@ -27,8 +27,8 @@ enum TestToken : int32_t {
 std::string MakeRandomModel(const std::string& folder, uint64_t seed);
 
 // After token `from`, `to` follows with a logit of about 40 * strength. Both are a special token's
-// text, a byte, or any other text, which becomes a token of its own. A prompt ends with <think> or
-// </think>.
+// text, a byte, or any other text, which becomes a token of its own.
+// A prompt ends with <think> or </think>.
 struct ScriptStep {
   std::string from, to;
   double strength = 1;

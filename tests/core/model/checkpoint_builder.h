@@ -20,8 +20,8 @@ struct BuiltCheckpoint {
 
   BuiltTensor& At(const std::string& name);  // throws std::out_of_range
   void Remove(const std::string& name);
-  // config.json, and model.safetensors or that many shards with an index. The folder is emptied
-  // first.
+  // config.json, and model.safetensors or that many shards with an index.
+  // The folder is emptied first.
   void Write(const std::string& folder, int shards = 1) const;
 };
 
@@ -30,8 +30,8 @@ enum class BuildLinears { kQuantized, kBf16, kF32 };
 // Five layers of every kind with hash and scored routing, four streams and an MTP block: the
 // `mixed` preset of tests/oracle/make_case.py.
 nlohmann::ordered_json TinyConfig();
-// The same network cut down to what a header test needs: two layers (CSA, HCA), four experts, no
-// MTP.
+// The same network cut down to what a header test needs: two layers (CSA, HCA),
+// four experts, no MTP.
 nlohmann::ordered_json SmallestConfig();
 
 BuiltCheckpoint BuildCheckpoint(const nlohmann::ordered_json& config, uint64_t seed,

@@ -1,5 +1,5 @@
-// What tests of opened checkpoints share: a folder of their own, two small checkpoints, the form of
-// a refusal.
+// What tests of opened checkpoints share: a folder of their own, two small checkpoints,
+// the form of a refusal.
 #pragma once
 
 #include <gtest/gtest.h>
