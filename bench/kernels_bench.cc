@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "core/base/number_formats.h"
-#include "core/kernels/gemm_blas.h"
 #include "core/kernels/kernel_list.h"
 
 #if defined(__x86_64__)
@@ -214,8 +213,7 @@ void Index(benchmark::State& state, IndexScoreFunction function) {
 template <typename Function, typename Body>
 void Register(const char* operation, const KernelList<Function>& kernels, const Body& body) {
   for (const Kernel<Function>& kernel : kernels) {
-    const uint32_t runnable = CpuIsa() | (OpenBlas() ? kIsaBlas : 0u);
-    if ((kernel.isa & runnable) != kernel.isa) continue;
+    if ((kernel.isa & RunnableIsa()) != kernel.isa) continue;
     const Function function = kernel.function;
     benchmark::RegisterBenchmark((std::string(kernel.name) + "/" + operation).c_str(),
                                  [=](benchmark::State& state) { body(state, function); });

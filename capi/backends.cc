@@ -3,8 +3,6 @@
 #include <dlfcn.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <string_view>
 #include <vector>
 
 #include "core/base/status.h"
@@ -87,12 +85,7 @@ std::string BuildInfoJson() {
   JsonWriter json(&out);
   json.BeginObject().Key("version").String(finback_version()).Key("compiler").String(__VERSION__);
   json.Key("isas_compiled").BeginList();
-  std::string_view names = LocalIsasCompiled();
-  while (!names.empty()) {
-    const size_t space = std::min(names.find(' '), names.size());
-    if (space > 0) json.String(names.substr(0, space));
-    names.remove_prefix(std::min(space + 1, names.size()));
-  }
+  for (const char* isa : LocalIsasCompiled()) json.String(isa);
   json.EndList().Key("isa").String(LocalIsa()).EndObject();
   return out;
 }

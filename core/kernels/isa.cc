@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <iterator>
+
 #include "core/kernels/gemm_blas.h"
 
 #if defined(__x86_64__)
@@ -29,39 +31,54 @@ bool CpuHasAvx2() {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   return (b & (1u << 5)) != 0;
 }
-#else
-bool CpuHasAvx2() { return false; }
 #endif
 
-uint32_t DetectIsa() {
-  const char* limit = getenv("FINBACK_ISA");
-  if (limit == nullptr) limit = "";
-  if (strcmp(limit, "scalar") == 0) return kIsaScalar;
-  const uint32_t cpu = CpuIsa();
-  if ((cpu & kIsaAvx2) != 0 && strcmp(limit, "blas") != 0) return cpu;
-  return OpenBlas() ? kIsaScalar | kIsaBlas : kIsaScalar;
-}
+constexpr IsaTier kTiers[] = {
+#if defined(__x86_64__)
+    {kIsaAvx2, "avx2", CpuHasAvx2},
+#endif
+    {kIsaBlas, "blas", OpenBlas},
+    {0, "scalar", [] { return true; }},
+};
 
 }  // namespace
 
-uint32_t CpuIsa() { return CpuHasAvx2() ? kIsaScalar | kIsaAvx2 : kIsaScalar; }
+std::span<const IsaTier> IsaTiers() { return kTiers; }
+
+uint32_t AvailableIsa(const char* limit) {
+  const IsaTier* tier = kTiers;
+  for (const IsaTier& named : kTiers) {
+    if (strcmp(named.name, limit) == 0) tier = &named;
+  }
+  uint32_t isa = 0;
+  for (; tier != std::end(kTiers); ++tier) {
+    if (tier->bit == kIsaBlas && isa != 0) continue;
+    if (tier->is_available()) isa |= tier->bit;
+  }
+  return isa;
+}
 
 uint32_t ActiveIsa() {
-  static const uint32_t isa = DetectIsa();
+  static const uint32_t isa = [] {
+    const char* limit = getenv("FINBACK_ISA");
+    return AvailableIsa(limit == nullptr ? "" : limit);
+  }();
+  return isa;
+}
+
+uint32_t RunnableIsa() {
+  static const uint32_t isa = [] {
+    uint32_t all = 0;
+    for (const IsaTier& tier : kTiers) all |= tier.is_available() ? tier.bit : 0;
+    return all;
+  }();
   return isa;
 }
 
 const char* IsaName(uint32_t bits) {
-  if ((bits & kIsaAvx2) != 0) return "avx2";
-  return (bits & kIsaBlas) != 0 ? "blas" : "scalar";
-}
-
-const char* CompiledIsas() {
-#if defined(__x86_64__)
-  return "avx2 blas scalar";
-#else
-  return "blas scalar";
-#endif
+  const IsaTier* tier = kTiers;
+  while ((tier->bit & bits) != tier->bit) ++tier;
+  return tier->name;
 }
 
 }  // namespace finback

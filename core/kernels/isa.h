@@ -1,22 +1,32 @@
-// Instruction sets that kernels are written for, and which of them this process uses.
+// Tiers of instruction sets that kernels are written for, and which of them this process uses.
 #pragma once
 
 #include <stdint.h>
 
+#include <span>
+
 namespace finback {
 
 enum IsaBits : uint32_t {
-  kIsaScalar = 1u << 0,  // always set
-  kIsaBlas = 1u << 1,    // OpenBLAS could be opened (dense products only; below every SIMD tier)
-  kIsaAvx2 = 1u << 2,    // AVX2 + FMA + F16C
+  kIsaBlas = 1u << 0,  // OpenBLAS could be opened (dense products only; below every SIMD tier)
+  kIsaAvx2 = 1u << 1,  // AVX2 + FMA + F16C
 };
 
-// What CPUID and XGETBV report, lowered by FINBACK_ISA=scalar|blas|avx2 (which never raises; any
-// other value means no limit). Computed once. OpenBLAS is opened only when no SIMD tier is
-// available, or when FINBACK_ISA=blas.
-uint32_t ActiveIsa();
-uint32_t CpuIsa();                   // what the processor has, whatever FINBACK_ISA says
-const char* IsaName(uint32_t bits);  // the best tier in `bits`: "scalar", "blas", "avx2"
-const char* CompiledIsas();          // space-separated, best first
+struct IsaTier {
+  uint32_t bit;  // 0 for plain C++
+  const char* name;
+  bool (*is_available)();
+};
+
+// What was compiled, best first; the last tier is plain C++.
+std::span<const IsaTier> IsaTiers();
+
+// Bits of the available tiers from the one named `limit` down; of all if no tier has that name.
+// OpenBLAS starts threads when it is opened, so it is tried only where no tier above is available.
+uint32_t AvailableIsa(const char* limit);
+
+uint32_t ActiveIsa();                // within FINBACK_ISA, computed once
+uint32_t RunnableIsa();              // every available tier, OpenBLAS too; for tests and benchmarks
+const char* IsaName(uint32_t bits);  // of the best tier in `bits`
 
 }  // namespace finback

@@ -355,7 +355,11 @@ std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options) {
   return std::make_shared<LocalBackend>(options);
 }
 
-const char* LocalIsasCompiled() { return CompiledIsas(); }
+std::vector<const char*> LocalIsasCompiled() {
+  std::vector<const char*> names;
+  for (const IsaTier& tier : IsaTiers()) names.push_back(tier.name);
+  return names;
+}
 const char* LocalIsa() { return IsaName(ActiveIsa()); }
 
 }  // namespace finback

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "core/engine/backend.h"
 #include "core/engine/options.h"
@@ -13,7 +14,7 @@ namespace finback {
 // and kCancelled by the progress callback.
 std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options);
 
-const char* LocalIsasCompiled();  // space-separated, best first
-const char* LocalIsa();           // the one this process uses
+std::vector<const char*> LocalIsasCompiled();  // best first
+const char* LocalIsa();                        // the one this process uses
 
 }  // namespace finback

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "core/base/number_formats.h"
-#include "core/kernels/gemm_blas.h"
 #include "core/kernels/kernel_list.h"
 
 namespace finback {
@@ -61,10 +60,7 @@ class Input {
   size_t size_, at_ = 0;
 };
 
-bool CanRun(uint32_t isa) {
-  static const uint32_t runnable = CpuIsa() | (OpenBlas() ? kIsaBlas : 0u);
-  return (isa & runnable) == isa;
-}
+bool CanRun(uint32_t isa) { return (isa & RunnableIsa()) == isa; }
 
 void Check(bool equal) {
   if (!equal) __builtin_trap();

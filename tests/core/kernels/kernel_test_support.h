@@ -11,16 +11,13 @@
 #include <vector>
 
 #include "core/base/number_formats.h"
-#include "core/kernels/gemm_blas.h"
 #include "core/kernels/kernel_list.h"
 
 namespace finback {
 
 inline constexpr unsigned kSeed = 20261122;
 
-// Everything that this machine can run, whatever FINBACK_ISA says.
-inline uint32_t RunnableIsa() { return CpuIsa() | (OpenBlas() ? kIsaBlas : 0u); }
-
+// Whatever FINBACK_ISA says.
 inline bool CanRun(uint32_t isa) { return (isa & RunnableIsa()) == isa; }
 
 inline bool SameBits(float a, float b) {
