@@ -158,7 +158,7 @@ size_t RowBytes(GemmFormat format, size_t in) {
 }
 
 // Weights of 96 MB for few rows, so that they come from memory; of 2 MB for many.
-void Gemm(benchmark::State& state, GemmFormat format, GemmFunction function, size_t rows) {
+void Gemm(benchmark::State& state, GemmFormat format, const GemmKernel& kernel, size_t rows) {
   const size_t in = 4096;
   const size_t bytes = rows <= 4 ? size_t{96} << 20 : size_t{2} << 20;
   const size_t out = bytes / RowBytes(format, in);
@@ -168,11 +168,12 @@ void Gemm(benchmark::State& state, GemmFormat format, GemmFunction function, siz
   std::vector<uint8_t> scale(scales, 121);
   std::vector<float> x(rows * in), y(rows * out);
   for (size_t i = 0; i < x.size(); ++i) x[i] = RoundBf16(float(int(i % 97) - 48) / 16.0f);
+  PrepareRows(kernel, in, rows, x.data(), in);
   // A call covers 64 outputs, as one task of a thread does; time is per call.
   size_t o = 0;
   const size_t block = std::min<size_t>(64, out);
   for (auto _ : state) {
-    function({Data(), scale.data(), in, o, o + block, x.data(), in, rows, y.data(), out, 0});
+    kernel.multiply({Data(), scale.data(), in, o, o + block, x.data(), in, rows, y.data(), out, 0});
     o = o + 2 * block <= out ? o + block : 0;
   }
   const double scale_bytes = format == kGemmFp4 ? double(in) / 32 : double(in) / 128 / 128;
@@ -272,8 +273,8 @@ void RegisterAll() {
   for (const GemmFormat format : {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4}) {
     for (const size_t rows : {1u, 2u, 3u, 4u, 8u, 64u}) {
       Register(("rows:" + std::to_string(rows)).c_str(), KernelsOf(GemmSlot(format)),
-               [=](benchmark::State& state, GemmFunction function) {
-                 Gemm(state, format, function, rows);
+               [=](benchmark::State& state, const GemmKernel& kernel) {
+                 Gemm(state, format, kernel, rows);
                });
     }
   }

@@ -28,7 +28,7 @@ struct GemmArgs {
   const uint8_t* scale;       // kGemmFp8, kGemmFp4
   size_t in;                  // any for F32/BF16/FP8, a multiple of 32 for FP4
   size_t out_begin, out_end;  // outputs to compute
-  const float* x;             // [rows, x_stride]
+  const float* x;             // [rows, x_stride], each row as the kernel's `prepare` leaves it
   size_t x_stride, rows;
   float* y;  // y[row * y_stride + (o - y_origin)]
   size_t y_stride, y_origin;
@@ -36,6 +36,16 @@ struct GemmArgs {
 
 // Needs at most 128 KB of stack, and no other scratch.
 using GemmFunction = void (*)(const GemmArgs& args);
+
+// Brings a row of `in` activations, in place, into the form that a kernel reads: bfloat16 pairs,
+// another order. It takes no more room than the floats did. Once per activation, before any number
+// of products with it.
+using PrepareFunction = void (*)(float* x, size_t in);
+
+struct GemmKernel {
+  GemmFunction multiply = nullptr;
+  PrepareFunction prepare = nullptr;  // null: activations are read as they are
+};
 
 // sum_k a[k] * b[k] in the order above.
 using DotFunction = float (*)(const float* a, const float* b, size_t n);

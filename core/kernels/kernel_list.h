@@ -11,7 +11,7 @@
 
 namespace finback {
 
-template <typename Function>
+template <typename Function>  // what a slot holds: a function pointer, or GemmKernel
 struct Kernel {
   uint32_t isa;  // all of these bits are needed
   const char* name;
@@ -30,7 +30,8 @@ KernelList<Function> KernelsOf(Function Kernels::*slot) {
       if (row_slot == slot) list.push_back({isa, name, function});
     }
   };
-#define FINBACK_KERNEL(row_slot, isa, function) add(&Kernels::row_slot, isa, #function, &function);
+#define FINBACK_KERNEL(row_slot, isa, function, ...) \
+  add(&Kernels::row_slot, isa, #function, {function __VA_OPT__(, ) __VA_ARGS__});
 #include "core/kernels/kernels.inc"
   return list;
 }

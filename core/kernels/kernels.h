@@ -12,7 +12,7 @@ namespace finback {
 
 // A slot for each operation.
 struct Kernels {
-  GemmFunction gemm_f32 = nullptr, gemm_bf16 = nullptr, gemm_fp8 = nullptr, gemm_fp4 = nullptr;
+  GemmKernel gemm_f32, gemm_bf16, gemm_fp8, gemm_fp4;
   DotFunction dot = nullptr;
   RoundBf16Function round_bf16 = nullptr;
   QuantizeFp8Function quantize_fp8 = nullptr;
@@ -27,7 +27,10 @@ struct Kernels {
 // For each slot the first row of kernels.inc whose bits are all in `isa` (isa.h).
 Kernels PickKernels(uint32_t isa);
 
-GemmFunction Kernels::*GemmSlot(GemmFormat format);
+GemmKernel Kernels::*GemmSlot(GemmFormat format);
+
+// Does what kernel.prepare asks for, if anything, to each of the rows.
+void PrepareRows(const GemmKernel& kernel, size_t in, size_t rows, float* x, size_t x_stride);
 
 // The type of the functions that fit a slot.
 template <typename Slot>
@@ -36,8 +39,12 @@ template <typename Result, typename... Arguments>
 struct FunctionOf<Result (*)(Arguments...)> {
   using Type = Result(Arguments...);
 };
+template <>
+struct FunctionOf<GemmKernel> : FunctionOf<GemmFunction> {};
 
-#define FINBACK_KERNEL(slot, isa, function) FunctionOf<decltype(Kernels::slot)>::Type function;
+#define FINBACK_KERNEL(slot, isa, function, ...)      \
+  FunctionOf<decltype(Kernels::slot)>::Type function; \
+  __VA_OPT__(FunctionOf<PrepareFunction>::Type __VA_ARGS__;)
 #include "core/kernels/kernels.inc"
 
 }  // namespace finback

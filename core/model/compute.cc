@@ -39,7 +39,7 @@ void RunProduct(const Compute& compute, const ProductTask& task) {
                             : w.dtype == Dtype::kBf16   ? kGemmBf16
                             : w.dtype == Dtype::kF8E4m3 ? kGemmFp8
                                                         : kGemmFp4;
-  const GemmFunction multiply = compute.kernels.*GemmSlot(format);
+  const GemmFunction multiply = (compute.kernels.*GemmSlot(format)).multiply;
   multiply({.weight = w.weight,
             .scale = w.scale,
             .in = static_cast<size_t>(w.in),

@@ -108,18 +108,19 @@ void FuzzGemm(Input& input) {
   std::vector<float> x_magnitude = x;
   for (float& v : x_magnitude) v = std::fabs(v);
 
-  const auto multiply = [&](GemmFunction function, const std::vector<uint8_t>& w,
-                            const std::vector<float>& a) {
+  const auto multiply = [&](const GemmKernel& kernel, const std::vector<uint8_t>& w,
+                            std::vector<float> a) {
     std::vector<float> y(rows * (end - begin));
-    function(
+    PrepareRows(kernel, in, rows, a.data(), in);
+    kernel.multiply(
         {w.data(), scale.data(), in, begin, end, a.data(), in, rows, y.data(), end - begin, begin});
     return y;
   };
-  const KernelList<GemmFunction> kernels = KernelsOf(GemmSlot(format));
-  const GemmFunction scalar = kernels.back().function;
+  const KernelList<GemmKernel> kernels = KernelsOf(GemmSlot(format));
+  const GemmKernel scalar = kernels.back().function;
   const std::vector<float> expected = multiply(scalar, weight, x);
   const std::vector<float> sums = multiply(scalar, magnitude, x_magnitude);
-  for (const Kernel<GemmFunction>& kernel : kernels) {
+  for (const Kernel<GemmKernel>& kernel : kernels) {
     if (!CanRun(kernel.isa)) continue;
     const std::vector<float> found = multiply(kernel.function, weight, x);
     if ((kernel.isa & kIsaBlas) == 0) CheckSame(expected, found);

@@ -1,4 +1,6 @@
 // Every matrix product kernel against its scalar twin, and the scalar one against double precision.
+#include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "tests/core/kernels/kernel_test_support.h"
@@ -65,29 +67,35 @@ double Weight(const Matrix& m, size_t o, size_t k) {
   return std::ldexp(double{E2m1ToFloat(nibble)}, m.scale[(o * m.in + k) / 32] - 127);
 }
 
-// rows of y for outputs [begin, end), the rest untouched (NaN).
-std::vector<float> Multiply(GemmFunction function, const Matrix& m, const std::vector<float>& x,
-                            size_t rows, size_t begin, size_t end) {
+// rows of y for outputs [begin, end), the rest untouched (NaN). x is as the kernel wants it.
+std::vector<float> MultiplyPrepared(const GemmKernel& kernel, const Matrix& m,
+                                    const std::vector<float>& x, size_t rows, size_t begin,
+                                    size_t end) {
   std::vector<float> y(rows * m.out, NAN);
-  function({.weight = m.weight(),
-            .scale = m.scale.data(),
-            .in = m.in,
-            .out_begin = begin,
-            .out_end = end,
-            .x = x.data(),
-            .x_stride = m.in,
-            .rows = rows,
-            .y = y.data(),
-            .y_stride = m.out,
-            .y_origin = 0});
+  kernel.multiply({.weight = m.weight(),
+                   .scale = m.scale.data(),
+                   .in = m.in,
+                   .out_begin = begin,
+                   .out_end = end,
+                   .x = x.data(),
+                   .x_stride = m.in,
+                   .rows = rows,
+                   .y = y.data(),
+                   .y_stride = m.out,
+                   .y_origin = 0});
   return y;
 }
-std::vector<float> Multiply(GemmFunction function, const Matrix& m, const std::vector<float>& x,
+std::vector<float> Multiply(const GemmKernel& kernel, const Matrix& m, std::vector<float> x,
+                            size_t rows, size_t begin, size_t end) {
+  PrepareRows(kernel, m.in, rows, x.data(), m.in);
+  return MultiplyPrepared(kernel, m, x, rows, begin, end);
+}
+std::vector<float> Multiply(const GemmKernel& kernel, const Matrix& m, const std::vector<float>& x,
                             size_t rows) {
-  return Multiply(function, m, x, rows, 0, m.out);
+  return Multiply(kernel, m, x, rows, 0, m.out);
 }
 
-GemmFunction Scalar(GemmFormat format) { return KernelsOf(GemmSlot(format)).back().function; }
+GemmKernel Scalar(GemmFormat format) { return KernelsOf(GemmSlot(format)).back().function; }
 
 std::vector<size_t> Widths(GemmFormat format) {
   if (format == kGemmFp4) return {32, 64, 96, 160, 480, 512, 544, 1056, 2080};
@@ -96,16 +104,42 @@ std::vector<size_t> Widths(GemmFormat format) {
 
 struct Case {
   GemmFormat format;
-  Kernel<GemmFunction> kernel;
+  Kernel<GemmKernel> kernel;
 };
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.kernel.name; }
 
 constexpr GemmFormat kFormats[] = {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4};
 
+// The scalar kernel on activations that were prepared by reversing them: what no kernel of the list
+// needs to ask for is tested all the same.
+void Reverse(float* x, size_t in) { std::reverse(x, x + in); }
+
+template <GemmFormat kFormat>
+void MultiplyReversed(const GemmArgs& args) {
+  std::vector<float> x;
+  for (size_t row = 0; row < args.rows; ++row) {
+    const std::reverse_iterator end(args.x + row * args.x_stride);
+    x.insert(x.end(), end - args.in, end);
+  }
+  GemmArgs natural = args;
+  natural.x = x.data();
+  natural.x_stride = args.in;
+  Scalar(kFormat).multiply(natural);
+}
+
+const Kernel<GemmKernel> kReversed[] = {
+    {0, "GemmF32Reversed", {MultiplyReversed<kGemmF32>, Reverse}},
+    {0, "GemmBf16Reversed", {MultiplyReversed<kGemmBf16>, Reverse}},
+    {0, "GemmFp8Reversed", {MultiplyReversed<kGemmFp8>, Reverse}},
+    {0, "GemmFp4Reversed", {MultiplyReversed<kGemmFp4>, Reverse}},
+};
+
+// The kernels of the list, and one that has its activations prepared.
 std::vector<Case> Cases(std::span<const GemmFormat> formats) {
   std::vector<Case> cases;
   for (const GemmFormat format : formats) {
+    cases.push_back({format, kReversed[format]});
     for (const auto& kernel : KernelsOf(GemmSlot(format))) cases.push_back({format, kernel});
   }
   return cases;
@@ -114,7 +148,8 @@ std::vector<Case> Cases(std::span<const GemmFormat> formats) {
 // Without the scalar kernels, which the others are compared with.
 std::vector<Case> TwinCases() {
   std::vector<Case> cases = Cases(kFormats);
-  std::erase_if(cases, [](const Case& c) { return c.kernel.isa == 0; });
+  std::erase_if(
+      cases, [](const Case& c) { return c.kernel.function.multiply == Scalar(c.format).multiply; });
   return cases;
 }
 
@@ -125,7 +160,7 @@ class GemmTest : public ::testing::TestWithParam<Case> {
       GTEST_SKIP() << "this machine lacks " << GetParam().kernel.name;
   }
   GemmFormat format() const { return GetParam().format; }
-  GemmFunction function() const { return GetParam().kernel.function; }
+  GemmKernel kernel() const { return GetParam().kernel.function; }
   bool blas() const { return (GetParam().kernel.isa & kIsaBlas) != 0; }
 };
 
@@ -160,7 +195,7 @@ TEST_P(GemmTwinTest, EqualsItsScalarTwinWhereProductsAreExact) {
         if (rows * out * in > 1500000) continue;  // shapes, not sizes
         const std::vector<float> x = random.Bf16Values(rows * in);
         const std::vector<float> expected = Multiply(Scalar(format()), m, x, rows);
-        const std::vector<float> found = Multiply(function(), m, x, rows);
+        const std::vector<float> found = Multiply(kernel(), m, x, rows);
         SCOPED_TRACE(::testing::Message()
                      << "seed " << kSeed << " in " << in << " out " << out << " rows " << rows);
         if (!blas()) {
@@ -186,7 +221,7 @@ TEST_P(GemmTest, IsWithinRoundingOfDoublePrecision) {
     const Matrix m = MakeMatrix(format(), out, in, random);
     for (const size_t rows : {1u, 3u, 10u}) {
       const std::vector<float> x = random.Normals(rows * in);
-      const std::vector<float> found = Multiply(function(), m, x, rows);
+      const std::vector<float> found = Multiply(kernel(), m, x, rows);
       double largest = 0.0;
       for (size_t i = 0; i < out * in; ++i)
         largest = std::max(largest, std::fabs(Weight(m, i / in, i % in)));
@@ -209,13 +244,13 @@ TEST_P(GemmTest, GivesARowTheSameBitsHoweverManyRowsThereAre) {
     const size_t out = 70, rows = 75;
     const Matrix m = MakeMatrix(format(), out, in, random);
     const std::vector<float> x = random.Normals(rows * in);
-    const std::vector<float> all = Multiply(function(), m, x, rows);
+    const std::vector<float> all = Multiply(kernel(), m, x, rows);
     for (const size_t count : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 65u}) {
       for (size_t first = 0; first + count <= rows; first += 9) {
         const std::vector<float> part(x.begin() + first * in, x.begin() + (first + count) * in);
         const std::vector<float> expected(all.begin() + first * out,
                                           all.begin() + (first + count) * out);
-        ASSERT_TRUE(SameFloats(expected, Multiply(function(), m, part, count)))
+        ASSERT_TRUE(SameFloats(expected, Multiply(kernel(), m, part, count)))
             << "seed " << kSeed + 2 << " in " << in << " rows " << first << " + " << count;
       }
     }
@@ -228,12 +263,12 @@ TEST_P(GemmTest, GivesAnOutputTheSameBitsHoweverOutputsAreSplit) {
   const Matrix m = MakeMatrix(format(), out, in, random);
   for (const size_t rows : {1u, 2u, 3u, 5u}) {
     const std::vector<float> x = random.Normals(rows * in);
-    const std::vector<float> all = Multiply(function(), m, x, rows);
+    const std::vector<float> all = Multiply(kernel(), m, x, rows);
     for (const size_t grain : {1u, 3u, 5u, 64u, 100u}) {
       std::vector<float> joined(rows * out, NAN);
       for (size_t begin = 0; begin < out; begin += grain) {
         const size_t end = std::min(out, begin + grain);
-        const std::vector<float> part = Multiply(function(), m, x, rows, begin, end);
+        const std::vector<float> part = Multiply(kernel(), m, x, rows, begin, end);
         for (size_t i = 0; i < part.size(); ++i) {
           const bool inside = i % out >= begin && i % out < end;
           ASSERT_EQ(inside, !std::isnan(part[i])) << "wrote outside its outputs";
@@ -246,18 +281,38 @@ TEST_P(GemmTest, GivesAnOutputTheSameBitsHoweverOutputsAreSplit) {
   }
 }
 
+// One preparation serves any number of products, which leave it as it was.
+TEST_P(GemmTest, ReadsActivationsPreparedOnceForAllOutputs) {
+  Random random(kSeed + 9);
+  const size_t out = 21, in = 160, rows = 3;
+  const Matrix m = MakeMatrix(format(), out, in, random);
+  const std::vector<float> x = random.Bf16Values(rows * in);
+  const std::vector<float> expected = Multiply(kernel(), m, x, rows);
+  std::vector<float> prepared = x;
+  PrepareRows(kernel(), in, rows, prepared.data(), in);
+  const std::vector<float> before = prepared;
+  for (size_t o = 0; o < out; ++o) {
+    const std::vector<float> y = MultiplyPrepared(kernel(), m, prepared, rows, o, o + 1);
+    for (size_t row = 0; row < rows; ++row) {
+      ASSERT_TRUE(SameBits(expected[row * out + o], y[row * out + o])) << "seed " << kSeed + 9;
+    }
+  }
+  ASSERT_EQ(0, std::memcmp(before.data(), prepared.data(), before.size() * sizeof(float)));
+}
+
 TEST_P(GemmTest, WritesWhereOriginAndStridesSay) {
   Random random(kSeed + 4);
   const size_t out = 10, in = 64, rows = 5, x_stride = 71, y_stride = 6;
   const Matrix m = MakeMatrix(format(), out, in, random);
-  const std::vector<float> x = random.Bf16Values(rows * x_stride);
+  std::vector<float> x = random.Bf16Values(rows * x_stride);
   std::vector<float> packed;
   for (size_t row = 0; row < rows; ++row) {
     packed.insert(packed.end(), x.begin() + row * x_stride, x.begin() + row * x_stride + in);
   }
-  const std::vector<float> expected = Multiply(function(), m, packed, rows);
+  const std::vector<float> expected = Multiply(kernel(), m, packed, rows);
   std::vector<float> y(rows * y_stride, -1.0f);
-  function()(
+  PrepareRows(kernel(), in, rows, x.data(), x_stride);
+  kernel().multiply(
       {m.weight(), m.scale.data(), in, 4, 9, x.data(), x_stride, rows, y.data(), y_stride, 4});
   for (size_t row = 0; row < rows; ++row) {
     for (size_t i = 0; i < 5; ++i) {
@@ -282,7 +337,7 @@ TEST_P(ScaledGemmTest, DecodesEveryCodeAtEveryScaleExactly) {
       for (const size_t k : {0u, fp8 ? 0u : 1u}) {
         std::vector<float> x(rows * in);
         for (size_t row = 0; row < rows; ++row) x[row * in + k] = 1.0f;
-        const std::vector<float> y = Multiply(function(), m, x, rows);
+        const std::vector<float> y = Multiply(kernel(), m, x, rows);
         for (size_t i = 0; i < rows * out; ++i) {
           const float expected = static_cast<float>(Weight(m, i % out, k));
           // FP4's partner nibble may be infinite, and 0 * inf is NaN in every kernel.
@@ -311,7 +366,7 @@ TEST_P(ScaledGemmTest, StaysExactWhenActivationsAndScalesAreExtreme) {
           v = std::ldexp(random.Below(2) == 0 ? 1.0f : -1.0f, exponent + int(random.Below(3)));
         }
         const std::vector<float> expected = Multiply(Scalar(format()), m, x, rows);
-        const std::vector<float> found = Multiply(function(), m, x, rows);
+        const std::vector<float> found = Multiply(kernel(), m, x, rows);
         SCOPED_TRACE(::testing::Message() << "seed " << kSeed + 5 << " x 2^" << exponent
                                           << " scale 2^" << center << " rows " << rows);
         if (!blas()) {
@@ -337,13 +392,13 @@ TEST_P(ScaledGemmTest, GivesARowTheSameBitsAtTheEdgesOfTheRange) {
     }
     std::vector<float> x = random.Normals(rows * in);
     for (float& v : x) v = std::ldexp(v, large ? 119 : -118);
-    const std::vector<float> all = Multiply(function(), m, x, rows);
+    const std::vector<float> all = Multiply(kernel(), m, x, rows);
     EXPECT_TRUE(std::isfinite(all[0]));
     EXPECT_GT(LargestMagnitude(all), 0.0f);
     for (size_t row = 0; row < rows; ++row) {
       const std::vector<float> one(x.begin() + row * in, x.begin() + (row + 1) * in);
       const std::vector<float> expected(all.begin() + row * out, all.begin() + (row + 1) * out);
-      ASSERT_TRUE(SameFloats(expected, Multiply(function(), m, one, 1)))
+      ASSERT_TRUE(SameFloats(expected, Multiply(kernel(), m, one, 1)))
           << "seed " << kSeed + 8 << (large ? " large" : " small") << " row " << row;
     }
   }
@@ -354,9 +409,9 @@ TEST_P(GemmTest, GivesZeroForZeroInputAndForNoInputWidthOrRowsNothing) {
   const Matrix m = MakeMatrix(format(), 21, 128, random);
   for (const size_t rows : {0u, 1u, 2u, 3u, 5u}) {
     const std::vector<float> zeros(rows * 128);
-    for (const float v : Multiply(function(), m, zeros, rows)) ASSERT_EQ(0.0f, v);
+    for (const float v : Multiply(kernel(), m, zeros, rows)) ASSERT_EQ(0.0f, v);
   }
-  for (const float v : Multiply(function(), m, std::vector<float>(256), 2, 7, 7)) {
+  for (const float v : Multiply(kernel(), m, std::vector<float>(256), 2, 7, 7)) {
     ASSERT_TRUE(std::isnan(v));
   }
 }
