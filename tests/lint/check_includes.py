@@ -29,7 +29,7 @@ MORE = {
 }
 INCLUDE = re.compile(rb'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 # Files compiled for one instruction set: anything with inline functions would be compiled for it too.
-ISA_FILE = re.compile(r"^core/kernels/.*_(avx2|avx512\w*|neon\w*|amx)\.cc$")
+ISA_FILE = re.compile(rf"^core/kernels/.*{source_tree.ISA_SUFFIX}\.cc$")
 ISA_SYSTEM = re.compile(r"^(stdint\.h|stddef\.h|string\.h|\w*intrin\.h|arm_neon\.h|arm_bf16\.h)$")
 
 

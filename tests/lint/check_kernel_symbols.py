@@ -10,8 +10,10 @@ import re
 import subprocess
 import sys
 
+import source_tree
+
 # Files that the build compiles with ISA flags: name_avx2.cc becomes name_avx2.cc.o.
-ISA_OBJECT = re.compile(r"_(avx2|avx512\w*|amx|neon\w*)(\.cc)?\.o(bj)?$")
+ISA_OBJECT = re.compile(source_tree.ISA_SUFFIX + r"(\.cc)?\.o(bj)?$")
 
 
 def weak_symbols(path):

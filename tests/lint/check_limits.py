@@ -16,7 +16,7 @@ FILE_LINES = 800
 LIMITS = {"lines": 120, "complexity": 25}
 KERNEL_LIMITS = {"lines": 250, "complexity": 40}
 PARAMETERS = 6
-KERNEL = re.compile(r"^core/kernels/.*_(scalar|avx2|avx512\w*|neon\w*|amx|blas)\.cc$")
+KERNEL = re.compile(rf"^core/kernels/.*(_scalar|_blas|{source_tree.ISA_SUFFIX})\.cc$")
 # Signatures of kernels are contracts over plain pointers and sizes.
 PARAMETERS_EXEMPT = re.compile(r"^core/kernels/")
 FOLDERS = ("core/", "capi/", "tools/", "tests/", "bench/", "examples/", "bindings/")

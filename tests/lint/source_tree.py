@@ -7,6 +7,8 @@ import sys
 
 SKIPPED_FOLDERS = {".git", "__pycache__", ".cache", "node_modules"}
 CXX_SUFFIXES = (".cc", ".h", ".hpp", ".c")
+# What ends the name, before .cc, of a file that cmake/kernels.cmake compiles for one instruction set.
+ISA_SUFFIX = r"_(avx2|avx512\w*|amx\w*|neon\w*)"
 
 
 def _walk(root):
