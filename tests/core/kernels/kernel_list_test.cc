@@ -67,6 +67,10 @@ TEST(KernelList, SaysWhatThisMachineRuns) {
   }
   std::printf("compiled:%s; active: %s\n", compiled.c_str(), IsaName(ActiveIsa()));
   std::printf("ISAs exercised:%s\n", exercised.c_str());
+  const Kernels picked = PickKernels(ActiveIsa());
+#define FINBACK_KERNEL(slot, isa, function, ...) \
+  if (FunctionAt(picked.slot) == function) std::printf("%s: %s\n", #slot, #function);
+#include "core/kernels/kernels.inc"
   EXPECT_EQ(ActiveIsa(), ActiveIsa() & RunnableIsa());
 }
 
