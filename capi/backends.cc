@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/local/local_backend.h"
 #include "core/remote/remote_backend.h"
 #include "finback/finback.h"

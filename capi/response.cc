@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "core/base/utf8.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 
 namespace finback {
 namespace {

@@ -7,8 +7,8 @@
 #include "core/base/utf8.h"
 #include "core/chat/chat_encoding.h"
 #include "core/chat/completion_parser.h"
-#include "core/engine/json_writer.h"
 #include "core/engine/request.h"
+#include "core/json/json_writer.h"
 
 using finback::Code;
 using finback::Guard;

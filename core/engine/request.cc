@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "core/base/status.h"
-#include "core/engine/json_fields.h"
 #include "core/engine/request_messages.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

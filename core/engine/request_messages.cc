@@ -4,7 +4,7 @@
 #include <set>
 #include <string_view>
 
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

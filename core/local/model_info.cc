@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/kernels/isa.h"
 #include "core/model/verify.h"
 

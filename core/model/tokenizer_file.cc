@@ -4,8 +4,8 @@
 #include <map>
 #include <optional>
 
-#include "core/base/json.h"
 #include "core/base/status.h"
+#include "core/json/json.h"
 #include "core/model/text_index.h"
 
 namespace finback {

@@ -6,7 +6,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/status.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/remote/tool_arguments.h"
 #include "core/remote/wire_json.h"
 

@@ -1,7 +1,7 @@
 // Responses, as requests; always stateless. Answers: responses_decoder.cc.
 #include <string>
 
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/remote/codecs.h"
 #include "core/remote/wire_json.h"
 #include "core/remote/wire_request.h"

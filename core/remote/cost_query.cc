@@ -1,8 +1,8 @@
 #include <cinttypes>
 #include <limits>
 
-#include "core/engine/json_fields.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_fields.h"
+#include "core/json/json_writer.h"
 #include "core/remote/ledger.h"
 #include "core/remote/provider.h"
 #include "core/remote/remote_backend.h"

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "core/base/utf8.h"
-#include "core/engine/json_fields.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_fields.h"
+#include "core/json/json_writer.h"
 
 namespace finback {
 namespace {

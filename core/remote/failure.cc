@@ -10,7 +10,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/utf8.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 
 namespace finback {
 namespace {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/json.h"
 #include "core/base/status.h"
+#include "core/json/json.h"
 
 namespace finback {
 

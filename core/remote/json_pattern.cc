@@ -5,7 +5,7 @@
 #include <new>
 
 #include "core/base/pcre2_handles.h"
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

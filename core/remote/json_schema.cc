@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/json_fields.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_fields.h"
+#include "core/json/json_writer.h"
 #include "core/remote/json_pattern.h"
 #include "core/remote/schema_nodes.h"
 #include "core/remote/valijson_adapter.h"

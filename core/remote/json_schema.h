@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "core/base/json.h"
+#include "core/json/json.h"
 
 namespace finback {
 

@@ -9,7 +9,7 @@
 #include "core/base/sha256.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/remote/clock.h"
 #include "core/remote/process_identity.h"
 

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/remote/ledger.h"
 
 namespace finback {

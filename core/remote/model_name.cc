@@ -4,7 +4,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/utf8.h"
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <chrono>
 
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

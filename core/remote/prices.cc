@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/base/ascii.h"
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 #include "core/remote/data/data.h"
 
 namespace finback {

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/json.h"
 #include "core/engine/event.h"
+#include "core/json/json.h"
 #include "core/remote/dollars.h"
 #include "core/remote/peak_calendar.h"
 

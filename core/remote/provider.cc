@@ -6,7 +6,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/file_map.h"
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 #include "core/remote/data/data.h"
 
 namespace finback {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/json.h"
+#include "core/json/json.h"
 
 namespace finback {
 

@@ -12,7 +12,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/utf8.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 #include "core/remote/event_json.h"
 #include "core/remote/record_files.h"
 

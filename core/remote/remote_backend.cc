@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "core/base/status.h"
-#include "core/engine/json_fields.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_fields.h"
+#include "core/json/json_writer.h"
 #include "core/remote/ledger.h"
 #include "core/remote/remote_stream.h"
 #include "core/remote/service.h"

@@ -6,7 +6,7 @@
 
 #include "core/base/file_map.h"
 #include "core/base/utf8.h"
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 #include "core/remote/event_json.h"
 #include "core/remote/record_files.h"
 #include "core/remote/recorder.h"

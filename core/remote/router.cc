@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "core/base/ascii.h"
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

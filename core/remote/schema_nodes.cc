@@ -5,7 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {

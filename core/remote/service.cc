@@ -4,8 +4,8 @@
 #include <iterator>
 
 #include "core/base/file_map.h"
-#include "core/base/json.h"
 #include "core/base/status.h"
+#include "core/json/json.h"
 
 namespace finback {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 #include "core/remote/json_schema.h"
 
 namespace finback {

@@ -24,7 +24,7 @@
 #include <valijson/schema_parser.hpp>
 #undef fprintf
 
-#include "core/base/json.h"
+#include "core/json/json.h"
 
 namespace finback {
 

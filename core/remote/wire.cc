@@ -6,8 +6,8 @@
 #include <set>
 
 #include "core/base/status.h"
-#include "core/engine/json_fields.h"
-#include "core/engine/json_writer.h"
+#include "core/json/json_fields.h"
+#include "core/json/json_writer.h"
 #include "core/remote/codecs.h"
 #include "core/remote/json_schema.h"
 #include "core/remote/wire_json.h"

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "core/base/json.h"
 #include "core/base/utf8.h"
 #include "core/chat/completion_parser.h"
 #include "core/chat/wire_strings.h"
+#include "core/json/json.h"
 
 namespace {
 

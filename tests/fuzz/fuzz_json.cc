@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "core/base/json.h"
 #include "core/base/utf8.h"
+#include "core/json/json.h"
 
 namespace {
 

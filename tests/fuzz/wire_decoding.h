@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/json.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/engine/request.h"
+#include "core/json/json.h"
 #include "core/remote/provider.h"
 #include "core/remote/sse.h"
 #include "core/remote/wire.h"

@@ -9,10 +9,10 @@
 #include <iostream>
 #include <string>
 
-#include "core/base/json.h"
 #include "core/chat/chat_encoding.h"
 #include "core/chat/completion_parser.h"
 #include "core/chat/messages.h"
+#include "core/json/json.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "core/base/json.h"
 #include "core/chat/chat_encoding.h"
 #include "core/chat/messages.h"
+#include "core/json/json.h"
 
 namespace finback {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/json.h"
+#include "core/json/json.h"
 #include "core/model/tokenizer.h"
 
 namespace finback {

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/base/json.h"
+#include "core/json/json.h"
 
 namespace finback {
 namespace {

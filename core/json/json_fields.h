@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/json.h"
 #include "core/base/status.h"
+#include "core/json/json.h"
 
 namespace finback {
 

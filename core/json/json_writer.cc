@@ -1,9 +1,9 @@
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 
 #include <charconv>
 #include <cmath>
 
-#include "core/base/json.h"
+#include "core/json/json.h"
 
 namespace finback {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/engine/json_fields.h"
+#include "core/json/json_fields.h"
 
 #include <algorithm>
 #include <cinttypes>

@@ -1,4 +1,4 @@
-#include "core/engine/json_writer.h"
+#include "core/json/json_writer.h"
 
 #include <gtest/gtest.h>
 
