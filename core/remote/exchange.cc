@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/status.h"
-#include "core/remote/clock.h"
 
 namespace finback {
 namespace {

@@ -6,11 +6,11 @@
 #include <span>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/sha256.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/json/json_writer.h"
-#include "core/remote/clock.h"
 #include "core/remote/process_identity.h"
 
 namespace finback {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <mutex>
 
-#include "core/remote/clock.h"
+#include "core/base/clock.h"
 #include "core/remote/failure.h"
 
 namespace finback {

@@ -17,8 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/engine/request.h"
-#include "core/remote/clock.h"
 #include "core/remote/failure.h"
 #include "core/remote/model_name.h"
 

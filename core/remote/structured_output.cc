@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/json/json_fields.h"
+#include "core/schema/strict_problem.h"
 
 namespace finback {
 namespace {

@@ -12,8 +12,8 @@
 #include "core/engine/event.h"
 #include "core/engine/request.h"
 #include "core/remote/failure.h"
-#include "core/remote/json_schema.h"
 #include "core/remote/provider.h"
+#include "core/schema/json_schema.h"
 
 namespace finback {
 

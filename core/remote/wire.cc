@@ -9,9 +9,10 @@
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
 #include "core/remote/codecs.h"
-#include "core/remote/json_schema.h"
 #include "core/remote/wire_json.h"
 #include "core/remote/wire_request.h"
+#include "core/schema/json_schema.h"
+#include "core/schema/strict_problem.h"
 
 namespace finback {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/remote/json_pattern.h"
+#include "core/schema/json_pattern.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,14 +1,15 @@
-// What DeepSeek's strict mode takes (remote API 8): a closed list of keywords per type, and objects
-// that say everything about their members. Null and lists of types are not on the list.
+#include "core/schema/strict_problem.h"
+
 #include <algorithm>
 #include <string_view>
 
 #include "core/json/json_fields.h"
-#include "core/remote/json_schema.h"
 
 namespace finback {
 namespace {
 
+// What DeepSeek's strict mode takes (remote API 8): a closed list of keywords per type, and objects
+// that say everything about their members. Null and lists of types are not on the list.
 enum TypeBit : unsigned {
   kObject = 1,
   kString = 2,

@@ -32,11 +32,6 @@ class JsonSchema {
   std::unique_ptr<const Compiled> compiled_;
 };
 
-// Whether a tool's parameters satisfy the strict mode of DeepSeek (remote API 8): "", or what does
-// not, to be put behind the schema's own path: `.properties.name.minLength:
-// not known in strict mode`.
-std::string StrictProblem(const Json& schema);
-
 // A value in few words, on one line, for messages: `a string "12"`, `3.5`, `an object`.
 std::string DescribeJson(const Json& value);
 

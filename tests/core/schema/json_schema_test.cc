@@ -1,4 +1,4 @@
-#include "core/remote/json_schema.h"
+#include "core/schema/json_schema.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/remote/json_schema.h"
+#include "core/schema/json_schema.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,10 +11,10 @@
 
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
-#include "core/remote/json_pattern.h"
-#include "core/remote/schema_nodes.h"
-#include "core/remote/valijson_adapter.h"
-#include "core/remote/value_format.h"
+#include "core/schema/json_pattern.h"
+#include "core/schema/schema_nodes.h"
+#include "core/schema/valijson_adapter.h"
+#include "core/schema/value_format.h"
 
 namespace finback {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/remote/schema_nodes.h"
+#include "core/schema/schema_nodes.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "core/remote/value_format.h"
+#include "core/schema/value_format.h"
 
 #include <arpa/inet.h>
 

@@ -1,0 +1,15 @@
+// What DeepSeek's strict mode takes of a tool's parameters.
+#pragma once
+
+#include <string>
+
+#include "core/json/json.h"
+
+namespace finback {
+
+// Whether a tool's parameters satisfy the strict mode of DeepSeek (remote API 8): "", or what does
+// not, to be put behind the schema's own path: `.properties.name.minLength: not known in strict
+// mode`.
+std::string StrictProblem(const Json& schema);
+
+}  // namespace finback
