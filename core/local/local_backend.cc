@@ -7,15 +7,15 @@
 #include <random>
 
 #include "core/base/status.h"
+#include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
 #include "core/local/local_stream.h"
 #include "core/local/memory_budget.h"
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"
 #include "core/local/session.h"
-#include "core/model/model.h"
-#include "core/model/tokenizer.h"
-#include "core/model/verify.h"
+#include "core/network/model.h"
+#include "core/tokenizer/tokenizer.h"
 
 namespace finback {
 namespace {

@@ -17,8 +17,8 @@
 #include "core/local/event_queue.h"
 #include "core/local/session.h"
 #include "core/local/stop_filter.h"
-#include "core/model/sampler.h"
-#include "core/model/tokenizer.h"
+#include "core/network/sampler.h"
+#include "core/tokenizer/tokenizer.h"
 
 namespace finback {
 

@@ -4,9 +4,9 @@
 #include <array>
 #include <string_view>
 
+#include "core/checkpoint/verify.h"
 #include "core/json/json_writer.h"
 #include "core/kernels/isa.h"
-#include "core/model/verify.h"
 
 namespace finback {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/model/model.h"
+#include "core/network/model.h"
 
 namespace finback {
 

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "core/chat/chat_encoding.h"
+#include "core/checkpoint/config.h"
 #include "core/engine/options.h"
 #include "core/engine/request.h"
-#include "core/model/added_token_matcher.h"
-#include "core/model/config.h"
-#include "core/model/tokenizer.h"
+#include "core/tokenizer/added_token_matcher.h"
+#include "core/tokenizer/tokenizer.h"
 
 namespace finback {
 

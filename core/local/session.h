@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/local/memory_budget.h"
-#include "core/model/model.h"
+#include "core/network/model.h"
 
 namespace finback {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "core/base/status.h"
-#include "core/model/config.h"
-#include "core/model/verify.h"
+#include "core/checkpoint/config.h"
+#include "core/checkpoint/verify.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/base/status.h"
-#include "core/model/safetensors.h"
+#include "core/checkpoint/safetensors.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/model/split_pattern.h"
-#include "core/model/tokenizer.h"
+#include "core/tokenizer/split_pattern.h"
+#include "core/tokenizer/tokenizer.h"
 
 using finback::AddedTokens;
 using finback::Error;

@@ -13,9 +13,9 @@
 
 #include "core/base/file_map.h"
 #include "core/base/status.h"
-#include "core/model/forward.h"
-#include "core/model/model_impl.h"
-#include "core/model/safetensors.h"
+#include "core/checkpoint/safetensors.h"
+#include "core/network/forward.h"
+#include "core/network/model_impl.h"
 
 namespace finback {
 namespace {

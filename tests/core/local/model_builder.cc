@@ -6,7 +6,7 @@
 #include <random>
 
 #include "core/base/number_formats.h"
-#include "tests/core/model/checkpoint_builder.h"
+#include "tests/core/checkpoint/checkpoint_builder.h"
 
 namespace finback {
 namespace {

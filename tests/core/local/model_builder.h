@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/core/model/tokenizer_json.h"
+#include "tests/core/tokenizer/tokenizer_json.h"
 
 namespace finback {
 

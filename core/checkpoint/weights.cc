@@ -1,0 +1,155 @@
+#include "core/checkpoint/weights.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+
+#include "core/base/status.h"
+#include "core/checkpoint/tensor_check.h"
+#include "core/checkpoint/tensor_store.h"
+#include "core/checkpoint/weight_binder.h"
+
+namespace finback {
+namespace {
+
+constexpr std::string_view kExpertsPart = "ffn.experts.";
+
+}  // namespace
+
+struct Weights::Impl {
+  TensorStore store;
+  bool foreign_drafts = false;
+  int32_t layers = 0, drafts = 0, experts = 0;
+  // One flag per unit that is checked as a whole: global, then the layers, then their experts. Set
+  // once the unit has passed; a failed check is repeated, and fails again, on the next use.
+  std::unique_ptr<std::atomic<bool>[]> checked;
+  std::array<std::mutex, 16> locks;
+
+  size_t units() const {
+    return 1 + static_cast<size_t>(layers + drafts) * (1 + static_cast<size_t>(experts));
+  }
+  size_t LayerUnit(int32_t layer) const { return 1 + static_cast<size_t>(layer); }
+  size_t ExpertUnit(int32_t layer, int32_t expert) const {
+    return 1 + static_cast<size_t>(layers + drafts) +
+           static_cast<size_t>(layer) * static_cast<size_t>(experts) + static_cast<size_t>(expert);
+  }
+  std::string LayerPrefix(int32_t layer) const {
+    return layer < layers ? "layers." + std::to_string(layer) + "."
+                          : "mtp." + std::to_string(layer - layers) + ".";
+  }
+
+  enum class Convert : uint8_t { kNo, kYes };
+
+  void CheckTensor(size_t tensor, Convert convert, const std::function<void(uint64_t)>& piece) {
+    TensorCheck check;
+    check.tensor = &store.tensors[tensor];
+    check.experts = experts;
+    check.where = store.Where(tensor);
+    const auto found = std::lower_bound(
+        store.converted.begin(), store.converted.end(), tensor,
+        [](const ConvertedScale& scale, size_t wanted) { return scale.tensor < wanted; });
+    if (found != store.converted.end() && found->tensor == tensor) {
+      check.scale = true;
+      check.codes = convert == Convert::kYes ? found->codes.data() : nullptr;
+    }
+    CheckTensorContents(check, piece);
+  }
+
+  // Checks the tensors whose names start with `prefix`, but not with `except`.
+  void CheckPrefix(const std::string& prefix, const std::string& except) {
+    for (size_t i = store.LowerBound(prefix); i < store.tensors.size(); ++i) {
+      const std::string_view name = store.tensors[i].name;
+      if (!name.starts_with(prefix)) break;
+      if (except.empty() || !name.starts_with(except)) CheckTensor(i, Convert::kYes, nullptr);
+    }
+  }
+
+  template <typename Body>
+  void Once(size_t unit, const Body& body) {
+    if (checked[unit].load(std::memory_order_acquire)) return;
+    const std::lock_guard<std::mutex> lock(locks[unit % locks.size()]);
+    if (checked[unit].load(std::memory_order_relaxed)) return;
+    body();
+    checked[unit].store(true, std::memory_order_release);
+  }
+
+  void RequireLayer(int32_t layer) const {
+    if (layer >= 0 && layer < layers + drafts) return;
+    Throw(Code::kInvalidArgument, "layer: found %d, expected 0 to %d", layer, layers + drafts - 1);
+  }
+};
+
+Weights::Weights() : impl_(std::make_unique<Impl>()) {}
+Weights::~Weights() = default;
+
+std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& config) {
+  std::unique_ptr<Weights> weights(new Weights());
+  Impl& impl = *weights->impl_;
+  OpenTensorStore(folder, config, &impl.store, &impl.foreign_drafts);
+  impl.layers = config.layers_count;
+  impl.drafts = impl.foreign_drafts ? 0 : config.drafts;
+  impl.experts = config.experts;
+  // Hundreds of small vectors, each in its own corner of the files: reading ahead of them would
+  // cost seconds on a cold Flash.
+  for (const FileMap& map : impl.store.maps) map.Advise(FileMap::Access::kRandom);
+  WeightBinder(config, &impl.store).BindAll(impl.drafts, weights.get());
+  for (const FileMap& map : impl.store.maps) map.Advise(FileMap::Access::kNormal);
+  // The headers' entries have done their duty; their names are still looked at.
+  impl.store.entries = {};
+  impl.store.bound = {};
+  impl.store.parts = {};
+  for (SafetensorsHeader& header : impl.store.headers) header.entries = {};
+  impl.checked = std::make_unique<std::atomic<bool>[]>(impl.units());
+  return weights;
+}
+
+const std::vector<Tensor>& Weights::tensors() const { return impl_->store.tensors; }
+const std::vector<std::string>& Weights::files() const { return impl_->store.files; }
+uint64_t Weights::total_bytes() const { return impl_->store.total_bytes; }
+uint64_t Weights::file_bytes(uint32_t file) const {
+  return impl_->store.maps.at(file).bytes().size();
+}
+bool Weights::foreign_drafts() const { return impl_->foreign_drafts; }
+
+void Weights::CheckGlobal() const {
+  Impl& impl = *impl_;
+  impl.Once(0, [&impl] {
+    for (const char* name : {"embed.", "head.", "hc_head_", "norm."}) impl.CheckPrefix(name, "");
+  });
+}
+
+void Weights::CheckLayer(int32_t layer) const {
+  Impl& impl = *impl_;
+  impl.RequireLayer(layer);
+  impl.Once(impl.LayerUnit(layer), [&] {
+    const std::string prefix = impl.LayerPrefix(layer);
+    impl.CheckPrefix(prefix, prefix + std::string(kExpertsPart));
+  });
+}
+
+void Weights::CheckExpert(int32_t layer, int32_t expert) const {
+  Impl& impl = *impl_;
+  impl.RequireLayer(layer);
+  if (expert < 0 || expert >= impl.experts) {
+    Throw(Code::kInvalidArgument, "expert: found %d, expected 0 to %d", expert, impl.experts - 1);
+  }
+  impl.Once(impl.ExpertUnit(layer, expert), [&] {
+    impl.CheckPrefix(
+        impl.LayerPrefix(layer) + std::string(kExpertsPart) + std::to_string(expert) + ".", "");
+  });
+}
+
+void Weights::VerifyAll(const std::function<bool(uint64_t, uint64_t)>& progress) const {
+  Impl& impl = *impl_;
+  uint64_t done = 0;
+  const auto piece = [&](uint64_t bytes) {
+    done += bytes;
+    if (progress && !progress(done, impl.store.total_bytes)) Throw(Code::kCancelled, "cancelled");
+  };
+  for (size_t i = 0; i < impl.store.tensors.size(); ++i) {
+    impl.CheckTensor(i, Impl::Convert::kNo, piece);
+  }
+}
+
+}  // namespace finback

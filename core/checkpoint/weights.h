@@ -1,0 +1,132 @@
+// The tensors of a checkpoint folder as mapped views. Opening checks every header against the
+// config (names, dtypes, shapes, offsets, overlaps, totals); contents are checked on first use and
+// by Verify. Immutable once open, except for the lazy content checks, which are thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/file_map.h"
+#include "core/checkpoint/config.h"
+
+namespace finback {
+
+enum class Dtype : uint8_t { kF32, kBf16, kF8E4m3, kF8E8m0, kFp4Packed, kI64, kI32 };
+
+struct Tensor {
+  std::string_view name;
+  Dtype dtype = Dtype::kF32;
+  int32_t rank = 0;
+  int64_t shape[3] = {0, 0, 0};   // kFp4Packed: logical [out, in]
+  const uint8_t* data = nullptr;  // not necessarily aligned
+  uint64_t bytes = 0;
+  uint32_t file = 0;
+};
+
+// A matrix product's weights: [out, in], with block scales when quantized.
+struct Linear {
+  Dtype dtype = Dtype::kF32;  // kF32, kBf16, kF8E4m3, kFp4Packed
+  int64_t out = 0, in = 0;
+  const uint8_t* weight = nullptr;
+  // E8M0: kF8E4m3 [ceil(out/128), ceil(in/128)]; kFp4Packed [out, in/32].
+  const uint8_t* scale = nullptr;
+  bool quantized() const { return dtype == Dtype::kF8E4m3 || dtype == Dtype::kFp4Packed; }
+};
+
+struct Vector {  // F32 or widened BF16, owned copy: norms, biases, hc base and scale, sinks
+  std::vector<float> values;
+  const float* data() const { return values.data(); }
+  float operator[](size_t i) const { return values[i]; }
+};
+
+struct HyperConnectionWeights {
+  Linear fn;  // kF32 [(2+m)m, m*hidden], or [m, m*hidden] for a head
+  Vector base, scale;
+};
+
+struct CompressorWeights {
+  Linear wkv, wgate;  // kBf16 [co*width, hidden], co = 2 when overlapping
+  Vector ape;         // [ratio, co*width]
+  Vector norm;        // [width]
+};
+
+struct AttentionWeights {
+  Linear wq_a, wq_b, wkv, wo_a, wo_b;  // wo_a [o_groups*o_lora_rank, heads*head_dim/o_groups]
+  Vector q_norm, kv_norm, sink;
+  CompressorWeights compressor;        // kCsa, kHca
+  Linear index_wq_b, index_weights;    // kCsa
+  CompressorWeights index_compressor;  // kCsa
+};
+
+struct ExpertWeights {
+  Linear gate, up, down;  // w1, w3, w2
+};
+
+struct MoeWeights {
+  Linear router;                           // kBf16 [experts, hidden]
+  Vector bias;                             // empty for hash layers
+  const uint8_t* token_experts = nullptr;  // hash layers: [vocab, experts_per_token], I64 or I32
+  Dtype token_experts_dtype = Dtype::kI64;
+  ExpertWeights shared;
+  std::vector<ExpertWeights> experts;
+};
+
+struct LayerWeights {
+  Vector attn_norm, ffn_norm;
+  HyperConnectionWeights hc_attn, hc_ffn;
+  AttentionWeights attn;
+  MoeWeights moe;
+};
+
+struct DraftWeights {  // an MTP block
+  LayerWeights layer;
+  Linear e_proj, h_proj;
+  Vector enorm, hnorm, norm;
+  HyperConnectionWeights hc_head;
+};
+
+class Weights {
+ public:
+  // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported): file, tensor, found, expected.
+  static std::unique_ptr<Weights> Open(const std::string& folder, const Config& config);
+  ~Weights();
+
+  Linear embed, head;  // kBf16 [vocab, hidden]
+  Vector norm;
+  HyperConnectionWeights hc_head;
+  std::vector<LayerWeights> layers;  // [config.layers_count]
+  std::vector<DraftWeights> drafts;  // [config.drafts]; empty when foreign_drafts()
+
+  // Every tensor that the model uses, by name; names in the published spelling.
+  const std::vector<Tensor>& tensors() const;
+  const std::vector<std::string>& files() const;  // shard paths
+  uint64_t total_bytes() const;
+  uint64_t file_bytes(uint32_t file) const;
+  // The mtp.* tensors turned out to be a draft module of another design and were ignored, although
+  // the config did not say so: treat config.drafts as 0.
+  bool foreign_drafts() const;
+
+  // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
+  // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP
+  // blocks after the main layers. Throws Error(kCheckpoint) naming file, tensor and element. Must
+  // be called before the data behind a Linear is read: scales that a file stores as
+  // F32 become E8M0 here.
+  void CheckGlobal() const;
+  void CheckLayer(int32_t layer) const;
+  void CheckExpert(int32_t layer, int32_t expert) const;
+
+  // Every tensor's contents. `progress(done_bytes, total_bytes)`
+  // returning false cancels (kCancelled).
+  void VerifyAll(const std::function<bool(uint64_t, uint64_t)>& progress) const;
+
+ private:
+  Weights();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace finback

@@ -1,0 +1,89 @@
+#include "core/network/compressor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace finback {
+namespace {
+
+constexpr size_t kMaxWidth = 4096;  // head_dim and index_head_dim are bounded by the config
+
+// entry[ch] = sum_j softmax_j(gate_j[ch]) * kv_j[ch] over the window's tokens; overlapping windows
+// take the previous window's tokens by their first half of channels, their own by the second.
+void PoolWindow(const CompressorState& state, int64_t window, float* entry) {
+  const size_t width = state.format.width;
+  const int64_t own = window * state.ratio;
+  const int64_t first = state.overlap && window > 0 ? own - state.ratio : own;
+  float top[kMaxWidth], total[kMaxWidth];
+  std::fill(top, top + width, -std::numeric_limits<float>::infinity());
+  std::fill(total, total + width, 0.0f);
+  std::fill(entry, entry + width, 0.0f);
+  for (int64_t t = first; t < own + state.ratio; ++t) {
+    const float* gate = state.GateRow(t) + (state.overlap && t >= own ? width : 0);
+    for (size_t i = 0; i < width; ++i) top[i] = std::max(top[i], gate[i]);
+  }
+  for (int64_t t = first; t < own + state.ratio; ++t) {
+    const size_t half = state.overlap && t >= own ? width : 0;
+    const float* gate = state.GateRow(t) + half;
+    const float* kv = state.KvRow(t) + half;
+    for (size_t i = 0; i < width; ++i) {
+      const float weight = std::exp(gate[i] - top[i]);
+      total[i] += weight;
+      entry[i] += weight * kv[i];
+    }
+  }
+  for (size_t i = 0; i < width; ++i) entry[i] /= total[i];
+}
+
+void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation rotation,
+               int64_t window, CompressorState* state) {
+  const size_t width = state->format.width;
+  const RotaryFrequencies& rotary = compute.compressed_rotary;
+  float entry[kMaxWidth], cosine[kMaxWidth / 2], sine[kMaxWidth / 2];
+  PoolWindow(*state, window, entry);
+  compute.Half(entry, width);
+  const float mean = static_cast<float>(SumOfSquares(entry, width) / static_cast<double>(width));
+  const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
+  for (size_t i = 0; i < width; ++i) entry[i] = w.norm[i] * (entry[i] * scale);
+  compute.Half(entry, width);
+  // The entry sits at the position of its window's first token.
+  MakeRotaryAngles(rotary, window * state->ratio, cosine, sine);
+  Rotate(cosine, sine, rotary.size(), Turn::kForward, entry, width);
+  compute.Half(entry, width);
+  if (rotation == EntryRotation::kHadamard && compute.numerics.index_fp4) {
+    HadamardTransform(entry, width);
+    compute.Half(entry, width);
+  }
+  state->format.Store(compute.kernels, entry, state->Entry(window));
+}
+
+}  // namespace
+
+void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotation,
+              const Activation& x, CompressorState* state) {
+  const Compute& compute = pass.compute;
+  const int64_t position = pass.position;
+  const size_t row = state->row;
+  float* kv = pass.scratch->compressor_kv.data();
+  float* gate = pass.scratch->compressor_gate.data();
+  Project(compute, w.wkv, x, Rounding::kNone, kv);
+  Project(compute, w.wgate, x, Rounding::kNone, gate);
+  for (size_t i = 0; i < x.rows; ++i) {
+    const int64_t t = position + static_cast<int64_t>(i);
+    const float* bias = w.ape.data() + static_cast<size_t>(t % state->ratio) * row;
+    memcpy(state->KvRow(t), kv + i * row, row * sizeof(float));
+    float* to = state->GateRow(t);
+    for (size_t ch = 0; ch < row; ++ch) to[ch] = gate[i * row + ch] + bias[ch];
+  }
+  const int64_t begin = position / state->ratio;
+  const int64_t end = (position + static_cast<int64_t>(x.rows)) / state->ratio;
+  compute.parallel.For(static_cast<size_t>(end - begin), 1, [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      EmitEntry(compute, w, rotation, begin + static_cast<int64_t>(i), state);
+    }
+  });
+}
+
+}  // namespace finback

@@ -1,0 +1,114 @@
+#include "core/network/compute.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/kernels/isa.h"
+
+namespace finback {
+
+Numerics Numerics::Of(Precision precision, const Config& config) {
+  if (precision == Precision::kFloat32) return {false, false, false, false};
+  return {true, precision == Precision::kPublished, config.quantized_cache, config.quantized_cache};
+}
+
+Compute::Compute(const Config& config_in, Precision precision, int threads)
+    : config(config_in),
+      numerics(Numerics::Of(precision, config_in)),
+      kernels(PickKernels(ActiveIsa())),
+      plain_rotary(MakeRotaryFrequencies(config_in, false)),
+      compressed_rotary(MakeRotaryFrequencies(config_in, true)),
+      parallel(threads) {}
+
+Activation QuantizeActivation(const Compute& compute, const float* x, size_t rows, size_t width,
+                              float* scratch) {
+  if (!compute.numerics.act_fp8 || width % 128 != 0) return {x, x, rows, width};
+  compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      memcpy(scratch + row * width, x + row * width, width * sizeof(float));
+      compute.kernels.quantize_fp8(scratch + row * width, width, 128);
+    }
+  });
+  return {x, scratch, rows, width};
+}
+
+void RunProduct(const Compute& compute, const ProductTask& task) {
+  const Linear& w = *task.w;
+  const GemmFormat format = w.dtype == Dtype::kF32      ? kGemmF32
+                            : w.dtype == Dtype::kBf16   ? kGemmBf16
+                            : w.dtype == Dtype::kF8E4m3 ? kGemmFp8
+                                                        : kGemmFp4;
+  const GemmFunction multiply = (compute.kernels.*GemmSlot(format)).multiply;
+  multiply({.weight = w.weight,
+            .scale = w.scale,
+            .in = static_cast<size_t>(w.in),
+            .out_begin = task.begin,
+            .out_end = task.end,
+            .x = task.x,
+            .x_stride = task.x_stride,
+            .rows = task.rows,
+            .y = task.y,
+            .y_stride = task.y_stride,
+            .y_origin = task.y_origin});
+  if (task.rounding == Rounding::kNone) return;
+  for (size_t row = 0; row < task.rows; ++row) {
+    compute.Half(task.y + row * task.y_stride + (task.begin - task.y_origin),
+                 task.end - task.begin);
+  }
+}
+
+size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output) {
+  const size_t threads = static_cast<size_t>(compute.parallel.threads());
+  if (threads == 1) return outs;
+  // A fork costs microseconds: below some ten thousand multiply-adds a task is not worth one.
+  const size_t least = std::max<size_t>(16, 32768 / std::max<size_t>(1, macs_per_output));
+  const size_t share = (outs / (threads * 4) + 15) / 16 * 16;
+  return std::max(least, share);
+}
+
+void Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
+             float* y) {
+  const size_t outs = static_cast<size_t>(w.out);
+  const float* input = w.quantized() ? x.quantized : x.plain;
+  compute.parallel.For(outs, ProductGrain(compute, outs, x.rows * x.width),
+                       [&](size_t begin, size_t end) {
+                         RunProduct(compute, {.w = &w,
+                                              .x = input,
+                                              .x_stride = x.width,
+                                              .rows = x.rows,
+                                              .begin = begin,
+                                              .end = end,
+                                              .y = y,
+                                              .y_stride = outs,
+                                              .y_origin = 0,
+                                              .rounding = rounding});
+                       });
+}
+
+double SumOfSquares(const float* x, size_t n) {
+  double sum[4] = {0, 0, 0, 0};
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (size_t l = 0; l < 4; ++l) sum[l] += static_cast<double>(x[i + l]) * x[i + l];
+  }
+  for (; i < n; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+void RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
+             float* out) {
+  const size_t width = weight.values.size();
+  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      const float* in = x + row * width;
+      float* y = out + row * width;
+      const float mean = static_cast<float>(SumOfSquares(in, width) / static_cast<double>(width));
+      const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
+      for (size_t i = 0; i < width; ++i) y[i] = weight[i] * (in[i] * scale);
+      compute.Half(y, width);
+    }
+  });
+}
+
+}  // namespace finback

@@ -1,0 +1,79 @@
+// What every layer needs to compute: the roundings in force, the kernels chosen at open, the
+// threads, and the matrix product over a checkpoint's weights.
+#pragma once
+
+#include <cstddef>
+
+#include "core/base/parallel.h"
+#include "core/checkpoint/config.h"
+#include "core/checkpoint/weights.h"
+#include "core/kernels/kernels.h"
+#include "core/network/model.h"
+#include "core/network/rotary.h"
+
+namespace finback {
+
+// The roundings of the published model (architecture 3.13); all false is the plain float32 network.
+struct Numerics {
+  bool bf16 = true;       // activations are rounded to bfloat16
+  bool act_fp8 = true;    // inputs of FP8 and FP4 linears are quantized per 128 channels
+  bool kv_fp8 = true;     // kv entries are stored packed
+  bool index_fp4 = true;  // index queries and keys are Hadamard-rotated and packed
+
+  static Numerics Of(Precision precision, const Config& config);
+};
+
+struct Compute {
+  const Config& config;
+  Numerics numerics;
+  Kernels kernels;
+  RotaryFrequencies plain_rotary, compressed_rotary;  // layers without / with compression
+  Parallel parallel;
+
+  Compute(const Config& config, Precision precision, int threads);
+
+  // Rounds x[n] to bfloat16 where the mode says so.
+  void Half(float* x, size_t n) const {
+    if (numerics.bf16) kernels.round_bf16(x, n);
+  }
+};
+
+enum class Rounding : uint8_t { kHalf, kNone };
+
+// A linear's input in both forms that a checkpoint's dtypes may ask for.
+struct Activation {
+  const float* plain;      // [rows, width]
+  const float* quantized;  // [rows, width]; == plain where inputs are not quantized
+  size_t rows, width;
+};
+
+// Quantizes x [rows, width] into `scratch` where the mode says so; refers to both.
+Activation QuantizeActivation(const Compute& compute, const float* x, size_t rows, size_t width,
+                              float* scratch);
+
+// y[rows, w.out] = x * w^T, over all threads. The input form follows from w's dtype.
+void Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
+             float* y);
+
+// The part of a product that one task computes: rows of x against outputs [begin, end).
+struct ProductTask {
+  const Linear* w;
+  const float* x;
+  size_t x_stride, rows;
+  size_t begin, end;
+  float* y;  // [rows, y_stride], output o at column o - y_origin
+  size_t y_stride, y_origin;
+  Rounding rounding;
+};
+void RunProduct(const Compute& compute, const ProductTask& task);
+
+// Outputs per task so that `outs` make a few tasks per thread.
+size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output);
+
+// out[i] = round(w[i] * (x[i] * rsqrt(mean(x^2) + eps))) for each of `rows` rows of `width`.
+void RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight, float* out);
+
+// Sum of squares, accumulated in double in a fixed order.
+double SumOfSquares(const float* x, size_t n);
+
+}  // namespace finback

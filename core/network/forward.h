@@ -1,0 +1,37 @@
+// The whole graph, readable top to bottom (architecture 3.0, 3.2, 3.12).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/network/compute.h"
+#include "core/network/scratch.h"
+
+namespace finback {
+
+// What a forward pass chose, for tests: per layer, rows appended in token order.
+struct LayerTrace {
+  std::vector<int32_t> experts;                // [tokens, experts_per_token]
+  std::vector<std::vector<int32_t>> selected;  // CSA: [tokens] of ascending entry numbers
+};
+using Trace = std::vector<LayerTrace>;  // by layer
+
+// One layer over the chunk: updates streams [rows, hc, hidden] and the layer's state in place.
+// `trace` may be null.
+void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* streams,
+              LayerState* state, LayerTrace* trace);
+
+// streams[i] = the token's embedding in every stream.
+void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
+           float* streams);
+
+// Final streams [rows, hc, hidden] -> logits [rows, vocab].
+void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
+          const float* streams, size_t rows, float* logits);
+
+// The MTP block: the pass carries the ids of tokens t + 1; final streams of tokens t -> logits for
+// tokens t + 2.
+void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* logits);
+
+}  // namespace finback

@@ -1,0 +1,70 @@
+#include "core/network/rotary.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace finback {
+
+RotaryFrequencies MakeRotaryFrequencies(const Config& config, bool compressed) {
+  const int dims = config.rope_dim;
+  const float base = compressed ? config.compress_rope_theta : config.rope_theta;
+  RotaryFrequencies frequencies(static_cast<size_t>(dims / 2));
+  for (int i = 0; i < dims / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
+    frequencies[i] = 1.0f / std::pow(base, exponent);
+  }
+  if (!compressed || config.yarn_original_positions <= 0) return frequencies;
+  // YaRN: frequencies only; neither a magnitude factor nor a change of the softmax scale.
+  const auto turns = [&](double n) {
+    constexpr double kPi = 3.14159265358979323846;
+    return dims * std::log(static_cast<double>(config.yarn_original_positions) / (n * 2 * kPi)) /
+           (2 * std::log(static_cast<double>(base)));
+  };
+  const double low = std::max(std::floor(turns(config.yarn_beta_fast)), 0.0);
+  const double high = std::min(std::ceil(turns(config.yarn_beta_slow)), dims - 1.0);
+  const float width = static_cast<float>(high == low ? 0.001 : high - low);
+  for (int i = 0; i < dims / 2; ++i) {
+    const float ramp =
+        std::clamp((static_cast<float>(i) - static_cast<float>(low)) / width, 0.0f, 1.0f);
+    frequencies[i] = frequencies[i] / config.yarn_factor * ramp + frequencies[i] * (1 - ramp);
+  }
+  return frequencies;
+}
+
+void MakeRotaryAngles(const RotaryFrequencies& frequencies, int64_t position, float* cosine,
+                      float* sine) {
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    // The float32 rounding of the angle is part of the model's behaviour at long context.
+    const float angle = static_cast<float>(position) * frequencies[i];
+    cosine[i] = static_cast<float>(std::cos(static_cast<double>(angle)));
+    sine[i] = static_cast<float>(std::sin(static_cast<double>(angle)));
+  }
+}
+
+void Rotate(const float* cosine, const float* sine, size_t pairs, Turn turn, float* x,
+            size_t width) {
+  float* rotated = x + width - 2 * pairs;
+  const float sign = turn == Turn::kInverse ? -1.0f : 1.0f;
+  for (size_t i = 0; i < pairs; ++i) {
+    const float a = rotated[2 * i], b = rotated[2 * i + 1];
+    const float s = sign * sine[i];
+    rotated[2 * i] = a * cosine[i] - b * s;
+    rotated[2 * i + 1] = a * s + b * cosine[i];
+  }
+}
+
+void HadamardTransform(float* x, size_t n) {
+  for (size_t half = 1; half < n; half *= 2) {
+    for (size_t block = 0; block < n; block += 2 * half) {
+      for (size_t i = block; i < block + half; ++i) {
+        const float a = x[i], b = x[i + half];
+        x[i] = a + b;
+        x[i + half] = a - b;
+      }
+    }
+  }
+  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(n)));
+  for (size_t i = 0; i < n; ++i) x[i] *= scale;
+}
+
+}  // namespace finback

@@ -1,0 +1,29 @@
+// Rotary position embedding on the last channels of a head, interleaved pairs (architecture 3.4).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/checkpoint/config.h"
+
+namespace finback {
+
+using RotaryFrequencies = std::vector<float>;  // [rope_dim / 2]
+
+// `compressed`: layers with compression use compress_rope_theta and YaRN.
+RotaryFrequencies MakeRotaryFrequencies(const Config& config, bool compressed);
+
+// cos and sin of float32(position * frequency), [pairs] each, accurate to float32.
+void MakeRotaryAngles(const RotaryFrequencies& frequencies, int64_t position, float* cosine,
+                      float* sine);
+
+// Rotates the last 2 * pairs of `width` channels in place; `inverse` turns back.
+enum class Turn : uint8_t { kForward, kInverse };
+void Rotate(const float* cosine, const float* sine, size_t pairs, Turn turn, float* x,
+            size_t width);
+
+// y = H x / sqrt(n), H the Sylvester matrix in natural order; n a power of two; in place.
+void HadamardTransform(float* x, size_t n);
+
+}  // namespace finback

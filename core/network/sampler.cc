@@ -1,0 +1,131 @@
+#include "core/network/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/base/status.h"
+
+namespace finback {
+namespace {
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+// SplitMix64: a counter through a mixing function, so the n-th draw depends on seed and n alone.
+constexpr uint64_t kStep = 0x9E3779B97F4A7C15u;
+
+uint64_t Mix(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+void Sampler::Configure(const SamplerOptions& options, int32_t vocab) {
+  options_ = options;
+  state_ = Mix(options.seed + kStep);  // neighbouring seeds start far apart
+  logits_.resize(static_cast<size_t>(vocab));
+  candidates_.reserve(static_cast<size_t>(vocab));
+}
+
+double Sampler::NextUniform() {
+  state_ += kStep;
+  return static_cast<double>(Mix(state_) >> 11) * 0x1p-53;
+}
+
+int32_t Sampler::Sample(std::span<const float> logits) {
+  double max_logit = kMinusInfinity;
+  for (size_t i = 0; i < logits_.size(); ++i) {
+    logits_[i] = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
+  }
+  for (const auto& [id, bias] : options_.logit_bias) logits_[static_cast<size_t>(id)] += bias;
+  for (const float logit : logits_) max_logit = std::max(max_logit, static_cast<double>(logit));
+  if (!std::isfinite(max_logit)) {
+    throw Error(Code::kCheckpoint, "the model's logits are not finite numbers");
+  }
+  return options_.temperature <= 0 ? Greedy() : Draw(max_logit);
+}
+
+int32_t Sampler::Greedy() const {
+  return static_cast<int32_t>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin());
+}
+
+int32_t Sampler::Draw(double max_logit) {
+  candidates_.clear();
+  double total = 0;
+  for (size_t i = 0; i < logits_.size(); ++i) {
+    const double weight =
+        std::exp((static_cast<double>(logits_[i]) - max_logit) / options_.temperature);
+    if (weight <= 0) continue;
+    total += weight;
+    candidates_.push_back({weight, static_cast<int32_t>(i)});
+  }
+  const auto likelier = [](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+  };
+  const size_t top_k = static_cast<size_t>(options_.top_k);
+  if (top_k > 0 && top_k < candidates_.size()) {
+    std::nth_element(candidates_.begin(), candidates_.begin() + (options_.top_k - 1),
+                     candidates_.end(), likelier);
+    candidates_.resize(top_k);
+    std::sort(candidates_.begin(), candidates_.end(), likelier);
+    total = 0;
+    for (const Candidate& candidate : candidates_) total += candidate.weight;
+  }
+  if (options_.top_p < 1) {
+    // Tokens below this weight cannot be in the nucleus: all of them together lack (1 - top_p).
+    const double floor = (1 - options_.top_p) * total / static_cast<double>(candidates_.size());
+    const auto light = [floor](const Candidate& c) { return c.weight < floor && c.weight < 1; };
+    candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(), light),
+                      candidates_.end());
+    std::sort(candidates_.begin(), candidates_.end(), likelier);
+    double sum = 0;
+    size_t kept = 0;
+    while (kept < candidates_.size() && sum < options_.top_p * total) {
+      sum += candidates_[kept++].weight;
+    }
+    candidates_.resize(std::max<size_t>(kept, 1));
+  }
+  if (options_.min_p > 0) {  // the likeliest token's weight is 1
+    const auto light = [this](const Candidate& c) { return c.weight < options_.min_p; };
+    candidates_.erase(std::remove_if(candidates_.begin(), candidates_.end(), light),
+                      candidates_.end());
+  }
+  total = 0;
+  for (const Candidate& candidate : candidates_) total += candidate.weight;
+  const double target = NextUniform() * total;
+  double sum = 0;
+  for (const Candidate& candidate : candidates_) {
+    sum += candidate.weight;
+    if (sum > target) return candidate.id;
+  }
+  return candidates_.back().id;
+}
+
+void Sampler::Logprobs(std::span<const float> logits, int32_t id, int32_t top,
+                       std::span<Logprob> out) {
+  double max_logit = kMinusInfinity;
+  for (const float logit : logits) {
+    if (!std::isnan(logit)) max_logit = std::max(max_logit, static_cast<double>(logit));
+  }
+  double total = 0;
+  candidates_.clear();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const double logit = std::isnan(logits[i]) ? kMinusInfinity : static_cast<double>(logits[i]);
+    total += std::exp(logit - max_logit);
+    candidates_.push_back({logit, static_cast<int32_t>(i)});
+  }
+  const double norm = max_logit + std::log(total);
+  out[0] = {id, candidates_[static_cast<size_t>(id)].weight - norm};
+  std::partial_sort(candidates_.begin(), candidates_.begin() + top, candidates_.end(),
+                    [](const Candidate& a, const Candidate& b) {
+                      return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+                    });
+  for (int32_t i = 0; i < top; ++i) {
+    const Candidate& candidate = candidates_[static_cast<size_t>(i)];
+    out[static_cast<size_t>(i) + 1] = {candidate.id, candidate.weight - norm};
+  }
+}
+
+}  // namespace finback

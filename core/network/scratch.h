@@ -1,0 +1,55 @@
+// The working memory of one sequence's forward pass, sized once for its chunk and context.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/base/buffer.h"
+#include "core/checkpoint/config.h"
+#include "core/network/state.h"
+
+namespace finback {
+
+struct Scratch {
+  int32_t chunk = 0;
+  // Rows are tokens of the chunk.
+  Buffer<float> streams;                  // [chunk, hc, hidden] the residual
+  Buffer<float> x, normed, quantized, y;  // [chunk, hidden]
+  Buffer<float> hc_mix;                   // [chunk, (2 + hc) * hc]
+  Buffer<float> hc_post, hc_comb;         // [chunk, hc], [chunk, hc, hc]
+  Buffer<float> cosine, sine;             // [chunk, rope_dim / 2] of the layer's rotary
+  // Attention.
+  Buffer<float> q_low, q_low_quantized;          // [chunk, q_lora_rank]
+  Buffer<float> q, attended;                     // [chunk, heads, head_dim]
+  Buffer<float> kv;                              // [chunk, head_dim]
+  Buffer<float> o_low, o_low_quantized;          // [chunk, o_groups * o_lora_rank]
+  Buffer<float> compressor_kv, compressor_gate;  // [chunk, 2 * max(head_dim, index_head_dim)]
+  Buffer<float> index_q;                         // [chunk, index_heads, index_head_dim]
+  Buffer<float> index_weight;                    // [chunk, index_heads]
+  Buffer<float> score, score_order;              // [queries at once, visible entries]
+  Buffer<int32_t> selected;                      // [chunk, index_topk]
+  Buffer<int32_t> selected_count;                // [chunk]
+  // Mixture of experts; "pairs" are (token, expert) with the shared expert last.
+  Buffer<float> router;                                              // [chunk, experts]
+  Buffer<int32_t> expert, pair_token, pair_of, expert_begin, group;  // see moe.cc
+  Buffer<float> expert_weight, pair_weight;  // [chunk, experts_per_token], [pairs]
+  Buffer<float> pair_x, pair_y;              // [pairs, hidden]
+  Buffer<float> pair_gate, pair_up;          // [pairs, expert_width]
+  // Draft block.
+  Buffer<float> draft_embed, draft_streams;  // [chunk, hidden], [chunk, hc, hidden]
+
+  void ReserveAll(const Config& config, const StateShape& shape, Reserve* reserve);
+};
+
+// One chunk of tokens on its way through the network: what every part of it needs.
+struct Pass {
+  const Compute& compute;
+  const Weights& weights;
+  std::span<const int32_t> ids;  // [rows]
+  int64_t position;              // of ids[0] in the sequence
+  Scratch* scratch;
+
+  size_t rows() const { return ids.size(); }
+};
+
+}  // namespace finback

@@ -1,0 +1,89 @@
+// What a sequence remembers of each layer, at trained precision (architecture 3.10, 3.11, 5).
+//
+// Everything that slides lives in rings indexed by absolute token position, large enough that a
+// chunk's new rows never overwrite what its first query still reads; so the state at a position is
+// a pure function of the tokens before it, and going back as far as the rings reach
+// only moves the position.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/buffer.h"
+#include "core/network/compute.h"
+
+namespace finback {
+
+// How one kind of entry is stored: packed codes, or plain float32 where nothing is rounded.
+struct EntryFormat {
+  enum class Kind : uint8_t { kFloat, kKv, kIndex };
+  Kind kind = Kind::kFloat;
+  KvFormat kv{};     // kKv
+  size_t width = 0;  // channels
+  size_t bytes = 0;
+
+  static EntryFormat Kv(const Config& config, const Numerics& numerics);
+  static EntryFormat Index(const Config& config, const Numerics& numerics);
+  void Store(const Kernels& kernels, const float* values, uint8_t* entry) const;
+  void Load(const Kernels& kernels, const uint8_t* entry, float* values) const;
+};
+
+// A compressor's memory: raw projections of recent tokens and the entries pooled so far.
+struct CompressorState {
+  int32_t ratio = 0;
+  bool overlap = false;  // an entry pools the previous window too
+  size_t row = 0;        // floats per token: (overlap ? 2 : 1) * width
+  size_t ring = 0;       // tokens that kv and gate hold; slot = position % ring
+  EntryFormat format;
+  Buffer<float> kv, gate;   // [ring, row]
+  Buffer<uint8_t> entries;  // [capacity, format.bytes]
+
+  float* KvRow(int64_t position) { return kv.data() + Slot(position) * row; }
+  float* GateRow(int64_t position) { return gate.data() + Slot(position) * row; }
+  const float* KvRow(int64_t position) const { return kv.data() + Slot(position) * row; }
+  const float* GateRow(int64_t position) const { return gate.data() + Slot(position) * row; }
+  uint8_t* Entry(int64_t w) { return entries.data() + static_cast<size_t>(w) * format.bytes; }
+  const uint8_t* Entry(int64_t w) const {
+    return entries.data() + static_cast<size_t>(w) * format.bytes;
+  }
+  // The oldest token whose projections the next entry still needs when `position` tokens are done.
+  int64_t CarryBegin(int64_t position) const;
+
+ private:
+  size_t Slot(int64_t position) const { return static_cast<size_t>(position) % ring; }
+};
+
+struct LayerState {
+  LayerKind kind = LayerKind::kWindow;
+  EntryFormat format;
+  size_t ring = 0;              // window slots
+  Buffer<uint8_t> window;       // [ring, format.bytes], slot = position % ring
+  CompressorState main, index;  // ratio 0 when the layer has none
+
+  uint8_t* WindowEntry(int64_t position) {
+    return window.data() + static_cast<size_t>(position) % ring * format.bytes;
+  }
+  const uint8_t* WindowEntry(int64_t position) const {
+    return window.data() + static_cast<size_t>(position) % ring * format.bytes;
+  }
+};
+
+struct StateShape {
+  int64_t context_tokens;
+  int32_t chunk_tokens;
+};
+
+// Lays out the state of one layer; `reserve` counts or takes.
+void ReserveLayer(const Config& config, const Numerics& numerics, const LayerSpec& spec,
+                  const StateShape& shape, Reserve* reserve, LayerState* state);
+
+// The versioned byte form of layers at `position` (little-endian; the same bytes whatever the chunk
+// size, thread count or history). Append and read in layer order.
+void AppendLayer(const LayerState& state, int32_t window, int64_t position,
+                 std::vector<uint8_t>* out);
+uint64_t LayerSnapshotBytes(const LayerState& state, int32_t window, int64_t position);
+// Returns the bytes read; the caller has checked that LayerSnapshotBytes are there.
+size_t ReadLayer(const uint8_t* bytes, int32_t window, int64_t position, LayerState* state);
+
+}  // namespace finback

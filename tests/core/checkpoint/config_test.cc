@@ -1,0 +1,598 @@
+#include "core/checkpoint/config.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+#include "tests/core/checkpoint/checkpoint_builder.h"
+
+namespace finback {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Change = std::function<void(Json&)>;
+
+Config Parse(const Json& json) { return ParseConfig(json.dump(), "some/config.json"); }
+
+Config Parse(const Change& change) {
+  Json json = TinyConfig();
+  change(json);
+  return Parse(json);
+}
+
+// The error of a refused config, as "code: message".
+std::string Refusal(const std::function<void()>& call, Code* code) {
+  try {
+    call();
+  } catch (const Error& error) {
+    *code = error.code();
+    return error.what();
+  }
+  *code = Code::kOk;
+  return "nothing was thrown";
+}
+
+Json FlashConfig() {
+  Json json = TinyConfig();
+  json.update(
+      Json::parse(R"({"hidden_size": 4096, "num_hidden_layers": 43, "num_attention_heads": 64,
+    "head_dim": 512, "q_lora_rank": 1024, "o_groups": 8, "o_lora_rank": 1024, "sliding_window": 128,
+    "index_n_heads": 64, "index_head_dim": 128, "index_topk": 512, "n_routed_experts": 256,
+    "num_experts_per_tok": 6, "moe_intermediate_size": 2048, "num_hash_layers": 3, "vocab_size": 129280})"));
+  Json ratios = {0, 0};
+  for (int i = 0; i < 20; ++i) {
+    ratios.push_back(4);
+    ratios.push_back(128);
+  }
+  ratios.push_back(4);
+  ratios.push_back(0);
+  json["compress_ratios"] = ratios;
+  return json;
+}
+
+TEST(Config, ReadsEveryFieldOfFlash) {
+  const Config c = Parse(FlashConfig());
+  EXPECT_EQ(c.hidden, 4096);
+  EXPECT_EQ(c.layers_count, 43);
+  EXPECT_EQ(c.vocab, 129280);
+  EXPECT_EQ(c.heads, 64);
+  EXPECT_EQ(c.head_dim, 512);
+  EXPECT_EQ(c.rope_dim, 64);
+  EXPECT_EQ(c.q_lora_rank, 1024);
+  EXPECT_EQ(c.o_groups, 8);
+  EXPECT_EQ(c.o_lora_rank, 1024);
+  EXPECT_EQ(c.window, 128);
+  EXPECT_EQ(c.index_heads, 64);
+  EXPECT_EQ(c.index_head_dim, 128);
+  EXPECT_EQ(c.index_topk, 512);
+  EXPECT_EQ(c.experts, 256);
+  EXPECT_EQ(c.experts_per_token, 6);
+  EXPECT_EQ(c.expert_width, 2048);
+  EXPECT_EQ(c.hash_layers, 3);
+  EXPECT_EQ(c.hc_streams, 4);
+  EXPECT_EQ(c.hc_sinkhorn_iterations, 20);
+  EXPECT_EQ(c.drafts, 1);
+  EXPECT_EQ(c.max_position, 1048576);
+  EXPECT_FLOAT_EQ(c.rms_norm_eps, 1e-6f);
+  EXPECT_FLOAT_EQ(c.hc_eps, 1e-6f);
+  EXPECT_FLOAT_EQ(c.routed_scale, 1.5f);
+  EXPECT_FLOAT_EQ(c.swiglu_limit, 10.0f);
+  EXPECT_FLOAT_EQ(c.rope_theta, 10000.0f);
+  EXPECT_FLOAT_EQ(c.compress_rope_theta, 160000.0f);
+  EXPECT_FLOAT_EQ(c.yarn_factor, 16.0f);
+  EXPECT_FLOAT_EQ(c.yarn_beta_fast, 32.0f);
+  EXPECT_FLOAT_EQ(c.yarn_beta_slow, 1.0f);
+  EXPECT_EQ(c.yarn_original_positions, 65536);
+  EXPECT_EQ(c.scoring, Scoring::kSqrtSoftplus);
+  EXPECT_EQ(c.effort_ladder, EffortLadder::kPreview);
+  EXPECT_FALSE(c.foreign_drafts);
+  EXPECT_EQ(c.bos_id, 0);
+  EXPECT_EQ(c.eos_id, 1);
+  EXPECT_TRUE(c.quantized_cache);
+  ASSERT_EQ(c.layers.size(), 44u);
+  int csa = 0, hca = 0, window = 0, hashed = 0;
+  for (int i = 0; i < 43; ++i) {
+    const LayerSpec& layer = c.layers[static_cast<size_t>(i)];
+    csa += layer.kind == LayerKind::kCsa;
+    hca += layer.kind == LayerKind::kHca;
+    window += layer.kind == LayerKind::kWindow;
+    hashed += layer.hash_routed;
+  }
+  EXPECT_EQ(csa, 21);
+  EXPECT_EQ(hca, 20);
+  EXPECT_EQ(window, 2);
+  EXPECT_EQ(hashed, 3);
+  EXPECT_EQ(c.layers[42].kind, LayerKind::kCsa);
+  EXPECT_EQ(c.layers[3].ratio, 128);
+  EXPECT_EQ(c.layers[43].kind, LayerKind::kWindow);
+  EXPECT_FALSE(c.layers[43].hash_routed);
+}
+
+TEST(Config, DsparkKeysMeanForeignDraftsAndTheLaterLadder) {
+  Json json = FlashConfig();
+  json["compress_ratios"].push_back(0);
+  json["compress_ratios"].push_back(0);
+  json["dspark_block_size"] = 5;
+  json["dspark_target_layer_ids"] = {40, 41, 42};
+  const Config c = Parse(json);
+  EXPECT_EQ(c.drafts, 0);
+  EXPECT_TRUE(c.foreign_drafts);
+  EXPECT_EQ(c.effort_ladder, EffortLadder::k0731);
+  EXPECT_EQ(c.layers.size(), 43u);
+}
+
+TEST(Config, ExtraRatiosAloneMeanForeignDrafts) {
+  const Config c = Parse([](Json& j) { j["compress_ratios"] = {0, 0, 4, 128, 4, 0, 0, 0}; });
+  EXPECT_EQ(c.drafts, 0);
+  EXPECT_TRUE(c.foreign_drafts);
+  EXPECT_EQ(c.effort_ladder, EffortLadder::kPreview);
+}
+
+TEST(Config, WithoutDraftBlocksTheScheduleHasTheLayersAlone) {
+  const Config c = Parse([](Json& j) {
+    j["num_nextn_predict_layers"] = 0;
+    j["compress_ratios"] = {0, 0, 4, 128, 4};
+  });
+  EXPECT_EQ(c.drafts, 0);
+  EXPECT_FALSE(c.foreign_drafts);
+  EXPECT_EQ(c.layers.size(), 5u);
+}
+
+TEST(Config, OtherRatiosAreHca) {
+  const Config c = Parse([](Json& j) { j["compress_ratios"] = {0, 4, 8, 4, 1, 0}; });
+  EXPECT_EQ(c.layers[2].kind, LayerKind::kHca);
+  EXPECT_EQ(c.layers[2].ratio, 8);
+  EXPECT_EQ(c.layers[4].ratio, 1);
+}
+
+TEST(Config, MoreHashLayersThanLayersMeansAll) {
+  const Config c = Parse([](Json& j) { j["num_hash_layers"] = 9; });
+  EXPECT_EQ(c.hash_layers, 5);
+  EXPECT_TRUE(c.layers[4].hash_routed);
+  EXPECT_FALSE(c.layers[5].hash_routed);
+}
+
+TEST(Config, NamesOfTheTransformersLibrary) {
+  const Config c = Parse([](Json& j) {
+    for (const char* name :
+         {"compress_ratios", "num_hash_layers", "qk_rope_head_dim", "rope_scaling", "rope_theta",
+          "compress_rope_theta", "moe_intermediate_size", "n_routed_experts"}) {
+      j.erase(name);
+    }
+    j["layer_types"] = {"sliding_attention", "sliding_attention", "compressed_sparse_attention",
+                        "heavily_compressed_attention", "compressed_sparse_attention"};
+    j["compress_rates"] = {{"compressed_sparse_attention", 4},
+                           {"heavily_compressed_attention", 64}};
+    j["mlp_layer_types"] = {"hash_moe", "hash_moe", "moe", "moe", "moe"};
+    j["partial_rotary_factor"] = 0.5;
+    j["intermediate_size"] = 128;
+    j["num_local_experts"] = 16;
+    j["rope_parameters"] = {{"main", {{"rope_type", "default"}, {"rope_theta", 20000.0}}},
+                            {"compress",
+                             {{"rope_type", "yarn"},
+                              {"rope_theta", 170000.0},
+                              {"factor", 8},
+                              {"beta_fast", 16},
+                              {"beta_slow", 2},
+                              {"original_max_position_embeddings", 4096},
+                              {"attention_factor", 1.0}}}};
+  });
+  EXPECT_EQ(c.rope_dim, 64);
+  EXPECT_EQ(c.expert_width, 128);
+  EXPECT_EQ(c.experts, 16);
+  EXPECT_EQ(c.hash_layers, 2);
+  EXPECT_TRUE(c.layers[1].hash_routed);
+  EXPECT_EQ(c.layers[2].kind, LayerKind::kCsa);
+  EXPECT_EQ(c.layers[2].ratio, 4);
+  EXPECT_EQ(c.layers[3].kind, LayerKind::kHca);
+  EXPECT_EQ(c.layers[3].ratio, 64);
+  EXPECT_EQ(c.drafts, 0);
+  EXPECT_FLOAT_EQ(c.rope_theta, 20000.0f);
+  EXPECT_FLOAT_EQ(c.compress_rope_theta, 170000.0f);
+  EXPECT_FLOAT_EQ(c.yarn_factor, 8.0f);
+  EXPECT_FLOAT_EQ(c.yarn_beta_fast, 16.0f);
+  EXPECT_FLOAT_EQ(c.yarn_beta_slow, 2.0f);
+  EXPECT_EQ(c.yarn_original_positions, 4096);
+}
+
+TEST(Config, RopeTypeIsASynonymOfType) {
+  const Config c = Parse([](Json& j) {
+    j["rope_scaling"].erase("type");
+    j["rope_scaling"]["rope_type"] = "yarn";
+  });
+  EXPECT_EQ(c.yarn_original_positions, 65536);
+}
+
+TEST(Config, NullRopeScalingMeansNoYarn) {
+  EXPECT_EQ(Parse([](Json& j) { j["rope_scaling"] = nullptr; }).yarn_original_positions, 0);
+}
+
+TEST(Config, CacheRoundingsNeedQuantizationAndFittingHeads) {
+  EXPECT_TRUE(Parse(TinyConfig()).quantized_cache);
+  EXPECT_FALSE(Parse([](Json& j) { j.erase("quantization_config"); }).quantized_cache);
+  EXPECT_FALSE(Parse([](Json& j) { j["qk_rope_head_dim"] = 32; }).quantized_cache);
+}
+
+TEST(Config, OddButHarmlessFlagsAreAccepted) {
+  EXPECT_NO_THROW(Parse([](Json& j) {
+    j["norm_topk_prob"] = false;
+    j["topk_method"] = "greedy";
+    j["some_future_key"] = {1, 2, 3};
+    j["eos_token_id"] = {1, 3};
+    j["expert_dtype"] = nullptr;
+  }));
+}
+
+TEST(Config, OtherScoringFunctions) {
+  EXPECT_EQ(Parse([](Json& j) { j["scoring_func"] = "sigmoid"; }).scoring, Scoring::kSigmoid);
+  EXPECT_EQ(Parse([](Json& j) { j["scoring_func"] = "softmax"; }).scoring, Scoring::kSoftmax);
+}
+
+struct Case {
+  const char* label;
+  Change change;
+  Code code;
+  std::vector<const char*> parts;  // of the message
+};
+
+constexpr Code kBad = Code::kCheckpoint, kOther = Code::kUnsupported;
+
+const std::vector<Case> kRefusedConfigs = {
+    {"hidden_size_missing",
+     [](Json& j) { j.erase("hidden_size"); },
+     kBad,
+     {"hidden_size", "missing"}},
+    {"hidden_size_negative",
+     [](Json& j) { j["hidden_size"] = -256; },
+     kBad,
+     {"hidden_size", "-256"}},
+    {"hidden_size_zero", [](Json& j) { j["hidden_size"] = 0; }, kBad, {"hidden_size", "found 0"}},
+    {"hidden_size_float",
+     [](Json& j) { j["hidden_size"] = 256.0; },
+     kBad,
+     {"hidden_size", "256.0"}},
+    {"hidden_size_string",
+     [](Json& j) { j["hidden_size"] = "256"; },
+     kBad,
+     {"hidden_size", "\"256\""}},
+    {"hidden_size_null",
+     [](Json& j) { j["hidden_size"] = nullptr; },
+     kBad,
+     {"hidden_size", "missing"}},
+    {"hidden_size_array",
+     [](Json& j) { j["hidden_size"] = {1}; },
+     kBad,
+     {"hidden_size", "an array of 1"}},
+    {"hidden_size_huge",
+     [](Json& j) { j["hidden_size"] = 1ll << 40; },
+     kBad,
+     {"hidden_size", "1099511627776"}},
+    {"hidden_size_beyond_64_bits",
+     [](Json& j) { j["hidden_size"] = 18446744073709551615ull; },
+     kBad,
+     {"hidden_size", "18446744073709551615"}},
+    {"layers_huge",
+     [](Json& j) { j["num_hidden_layers"] = 2000000000; },
+     kBad,
+     {"num_hidden_layers", "2000000000"}},
+    {"vocab_huge",
+     [](Json& j) { j["vocab_size"] = 2147483647; },
+     kBad,
+     {"vocab_size", "2147483647"}},
+    {"experts_huge",
+     [](Json& j) { j["n_routed_experts"] = 1000000000; },
+     kBad,
+     {"n_routed_experts", "1000000000"}},
+    {"more_active_than_experts",
+     [](Json& j) { j["num_experts_per_tok"] = 17; },
+     kBad,
+     {"num_experts_per_tok", "17", "16"}},
+    {"no_active_experts",
+     [](Json& j) { j["num_experts_per_tok"] = 0; },
+     kBad,
+     {"num_experts_per_tok"}},
+    {"rope_odd",
+     [](Json& j) { j["qk_rope_head_dim"] = 63; },
+     kBad,
+     {"qk_rope_head_dim", "63", "even"}},
+    {"rope_beyond_head",
+     [](Json& j) { j["qk_rope_head_dim"] = 130; },
+     kBad,
+     {"qk_rope_head_dim", "130", "128"}},
+    {"rope_factor_zero",
+     [](Json& j) {
+       j.erase("qk_rope_head_dim");
+       j["partial_rotary_factor"] = 0.0;
+     },
+     kBad,
+     {"qk_rope_head_dim"}},
+    {"groups_do_not_divide",
+     [](Json& j) { j["o_groups"] = 3; },
+     kBad,
+     {"o_groups", "3", "num_attention_heads"}},
+    {"window_zero", [](Json& j) { j["sliding_window"] = 0; }, kBad, {"sliding_window"}},
+    {"window_huge",
+     [](Json& j) { j["sliding_window"] = 65537; },
+     kBad,
+     {"sliding_window", "65537"}},
+    {"streams_zero", [](Json& j) { j["hc_mult"] = 0; }, kBad, {"hc_mult"}},
+    {"streams_many", [](Json& j) { j["hc_mult"] = 17; }, kBad, {"hc_mult", "17"}},
+    {"sinkhorn_zero", [](Json& j) { j["hc_sinkhorn_iters"] = 0; }, kBad, {"hc_sinkhorn_iters"}},
+    {"sinkhorn_many",
+     [](Json& j) { j["hc_sinkhorn_iters"] = 1001; },
+     kBad,
+     {"hc_sinkhorn_iters", "1001"}},
+    {"index_head_not_a_power",
+     [](Json& j) { j["index_head_dim"] = 96; },
+     kBad,
+     {"index_head_dim", "96", "power"}},
+    {"index_head_below_rope",
+     [](Json& j) { j["index_head_dim"] = 32; },
+     kBad,
+     {"index_head_dim", "32"}},
+    {"index_topk_zero", [](Json& j) { j["index_topk"] = 0; }, kBad, {"index_topk"}},
+    {"position_negative",
+     [](Json& j) { j["max_position_embeddings"] = -1; },
+     kBad,
+     {"max_position_embeddings", "-1"}},
+    {"eps_zero", [](Json& j) { j["rms_norm_eps"] = 0.0; }, kBad, {"rms_norm_eps"}},
+    {"eps_string", [](Json& j) { j["rms_norm_eps"] = "1e-6"; }, kBad, {"rms_norm_eps"}},
+    {"limit_negative", [](Json& j) { j["swiglu_limit"] = -1.0; }, kBad, {"swiglu_limit", "-1"}},
+    {"scale_missing",
+     [](Json& j) { j.erase("routed_scaling_factor"); },
+     kBad,
+     {"routed_scaling_factor", "missing"}},
+    {"theta_missing", [](Json& j) { j.erase("rope_theta"); }, kBad, {"rope_theta", "missing"}},
+    {"compress_theta_missing",
+     [](Json& j) { j.erase("compress_rope_theta"); },
+     kBad,
+     {"compress_rope_theta", "missing"}},
+    {"theta_one", [](Json& j) { j["rope_theta"] = 1; }, kBad, {"rope_theta"}},
+    {"yarn_factor_missing",
+     [](Json& j) { j["rope_scaling"].erase("factor"); },
+     kBad,
+     {"rope_scaling.factor"}},
+    {"yarn_factor_zero",
+     [](Json& j) { j["rope_scaling"]["factor"] = 0; },
+     kBad,
+     {"rope_scaling.factor"}},
+    {"yarn_betas_swapped",
+     [](Json& j) { j["rope_scaling"]["beta_slow"] = 64; },
+     kBad,
+     {"rope_scaling.beta_fast", "beta_slow"}},
+    {"rope_scaling_a_string",
+     [](Json& j) { j["rope_scaling"] = "yarn"; },
+     kBad,
+     {"rope_scaling", "an object"}},
+    {"other_rope",
+     [](Json& j) { j["rope_scaling"]["type"] = "longrope"; },
+     kOther,
+     {"rope_scaling.type", "longrope"}},
+    {"no_schedule",
+     [](Json& j) { j.erase("compress_ratios"); },
+     kBad,
+     {"compress_ratios", "missing"}},
+    {"short_schedule",
+     [](Json& j) {
+       j["compress_ratios"] = {0, 4};
+     },
+     kBad,
+     {"compress_ratios", "2", "5"}},
+    {"schedule_without_draft",
+     [](Json& j) {
+       j["compress_ratios"] = {0, 0, 4, 128, 4};
+     },
+     kBad,
+     {"compress_ratios", "5 entries", "6"}},
+    {"endless_schedule",
+     [](Json& j) { j["compress_ratios"] = std::vector<int>(100000, 0); },
+     kBad,
+     {"compress_ratios", "100000"}},
+    {"negative_ratio",
+     [](Json& j) { j["compress_ratios"][3] = -4; },
+     kBad,
+     {"compress_ratios[3]", "-4"}},
+    {"fractional_ratio",
+     [](Json& j) { j["compress_ratios"][2] = 4.5; },
+     kBad,
+     {"compress_ratios[2]", "4.5"}},
+    {"huge_ratio",
+     [](Json& j) { j["compress_ratios"][2] = 1 << 20; },
+     kBad,
+     {"compress_ratios[2]", "1048576"}},
+    {"schedules_disagree",
+     [](Json& j) { j["layer_types"] = std::vector<std::string>(5, "sliding_attention"); },
+     kBad,
+     {"layer_types[2]"}},
+    {"unknown_layer_type",
+     [](Json& j) {
+       j.erase("compress_ratios");
+       j["layer_types"] = {"full_attention", "full_attention", "full_attention", "full_attention",
+                           "full_attention"};
+     },
+     kOther,
+     {"layer_types[0]", "full_attention"}},
+    {"other_csa_rate",
+     [](Json& j) {
+       j.erase("compress_ratios");
+       j["layer_types"] = std::vector<std::string>(5, "compressed_sparse_attention");
+       j["compress_rates"] = {{"compressed_sparse_attention", 8}};
+     },
+     kOther,
+     {"compress_rates", "8"}},
+    {"hash_layers_missing",
+     [](Json& j) { j.erase("num_hash_layers"); },
+     kBad,
+     {"num_hash_layers", "missing"}},
+    {"hash_layers_absurd",
+     [](Json& j) { j["num_hash_layers"] = 1 << 30; },
+     kBad,
+     {"num_hash_layers"}},
+    {"mlp_type_unknown",
+     [](Json& j) {
+       j.erase("num_hash_layers");
+       j["mlp_layer_types"] = {"moe", "dense", "moe", "moe", "moe"};
+     },
+     kOther,
+     {"mlp_layer_types[1]", "dense"}},
+    {"scoring_unknown",
+     [](Json& j) { j["scoring_func"] = "relu"; },
+     kOther,
+     {"scoring_func", "relu", "sigmoid"}},
+    {"bos_beyond_vocab", [](Json& j) { j["bos_token_id"] = 512; }, kBad, {"bos_token_id", "512"}},
+    {"drafts_many",
+     [](Json& j) { j["num_nextn_predict_layers"] = 1000; },
+     kBad,
+     {"num_nextn_predict_layers"}},
+    {"two_kv_heads",
+     [](Json& j) { j["num_key_value_heads"] = 2; },
+     kOther,
+     {"num_key_value_heads", "2"}},
+    {"two_shared_experts",
+     [](Json& j) { j["n_shared_experts"] = 2; },
+     kOther,
+     {"n_shared_experts", "2"}},
+    {"tied", [](Json& j) { j["tie_word_embeddings"] = true; }, kOther, {"tie_word_embeddings"}},
+    {"bias", [](Json& j) { j["attention_bias"] = true; }, kOther, {"attention_bias"}},
+    {"gelu", [](Json& j) { j["hidden_act"] = "gelu"; }, kOther, {"hidden_act", "gelu"}},
+    {"other_quantization",
+     [](Json& j) { j["quantization_config"]["quant_method"] = "gptq"; },
+     kOther,
+     {"quantization_config.quant_method", "gptq"}},
+    {"other_blocks",
+     [](Json& j) {
+       j["quantization_config"]["weight_block_size"] = {1, 128};
+     },
+     kOther,
+     {"weight_block_size", "[1, 128]"}},
+    {"other_experts",
+     [](Json& j) { j["expert_dtype"] = "int3"; },
+     kOther,
+     {"expert_dtype", "int3"}},
+    {"no_architecture",
+     [](Json& j) {
+       j.erase("model_type");
+       j.erase("architectures");
+     },
+     kBad,
+     {"model_type", "missing"}},
+    {"deepseek_v3",
+     [](Json& j) {
+       j["model_type"] = "deepseek_v3";
+       j["architectures"] = {"DeepseekV3ForCausalLM"};
+     },
+     kOther,
+     {"deepseek_v3", "DeepSeek-V4"}},
+    {"llama", [](Json& j) { j["model_type"] = "llama"; }, kOther, {"llama", "DeepSeek-V4"}},
+    {"other_class",
+     [](Json& j) { j["architectures"] = {"Qwen3ForCausalLM"}; },
+     kOther,
+     {"Qwen3ForCausalLM"}},
+    {"v41_by_type",
+     [](Json& j) { j["model_type"] = "deepseek_v4_1"; },
+     kOther,
+     {"DeepSeek-V4.1", "deepseek_v4_1"}},
+    {"v41_by_class",
+     [](Json& j) { j["architectures"] = {"DeepseekV41ForCausalLM"}; },
+     kOther,
+     {"DeepSeek-V4.1"}},
+    {"v41_by_sizes",
+     [](Json& j) {
+       j["hidden_size"] = 5120;
+       j["num_hidden_layers"] = 40;
+     },
+     kOther,
+     {"DeepSeek-V4.1", "5120"}},
+    {"v41_by_ratio", [](Json& j) { j["compress_ratios"][2] = 2; }, kOther, {"DeepSeek-V4.1", "2"}},
+};
+
+class RefusedConfig : public testing::TestWithParam<size_t> {};
+
+TEST_P(RefusedConfig, NamesTheFieldFoundAndExpected) {
+  const Case& item = kRefusedConfigs[GetParam()];
+  Code code;
+  const std::string message = Refusal([&] { Parse(item.change); }, &code);
+  EXPECT_EQ(code, item.code) << message;
+  EXPECT_NE(message.find("some/config.json"), std::string::npos) << message;
+  for (const char* part : item.parts)
+    EXPECT_NE(message.find(part), std::string::npos) << message << " lacks " << part;
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RefusedConfig, testing::Range<size_t>(0, kRefusedConfigs.size()),
+                         [](const auto& item) { return kRefusedConfigs[item.param].label; });
+
+TEST(Config, TextThatIsNoConfigIsRefused) {
+  for (const char* text :
+       {"", "[]", "3", "null", "{", "{\"hidden_size\": NaN}", "{\"a\":1}}", "\xff\xfe"}) {
+    Code code;
+    const std::string message = Refusal([&] { ParseConfig(text, "some/config.json"); }, &code);
+    EXPECT_EQ(code, Code::kCheckpoint) << text << ": " << message;
+    EXPECT_NE(message.find("some/config.json"), std::string::npos) << message;
+  }
+}
+
+TEST(Config, AMissingFileIsNotFound) {
+  Code code;
+  const std::string message = Refusal([] { LoadConfig("/nowhere/at/all"); }, &code);
+  EXPECT_EQ(code, Code::kNotFound);
+  EXPECT_NE(message.find("/nowhere/at/all/config.json"), std::string::npos) << message;
+}
+
+class GenerationFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "finback_generation_config";
+    std::filesystem::create_directories(folder_);
+    std::filesystem::remove(Path());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string Path() const { return folder_ + "/generation_config.json"; }
+  std::string folder_;
+};
+
+TEST_F(GenerationFile, AbsentGivesThePublishedDefaults) {
+  const GenerationConfig c = LoadGenerationConfig(folder_);
+  EXPECT_TRUE(c.do_sample);
+  EXPECT_EQ(c.temperature, 1.0);
+  EXPECT_EQ(c.top_p, 1.0);
+  EXPECT_EQ(c.top_k, 0);
+  EXPECT_FALSE(c.has_thinking);
+}
+
+TEST_F(GenerationFile, ValuesAreRead) {
+  WriteText(
+      Path(),
+      R"({"do_sample": false, "temperature": 0.6, "top_p": 0.95, "top_k": 40, "thinking": false})");
+  const GenerationConfig c = LoadGenerationConfig(folder_);
+  EXPECT_FALSE(c.do_sample);
+  EXPECT_EQ(c.temperature, 0.6);
+  EXPECT_EQ(c.top_p, 0.95);
+  EXPECT_EQ(c.top_k, 40);
+  EXPECT_TRUE(c.has_thinking);
+  EXPECT_FALSE(c.thinking);
+}
+
+TEST_F(GenerationFile, BadValuesAreRefusedByName) {
+  for (const auto& [text, part] :
+       std::vector<std::pair<const char*, const char*>>{{R"({"temperature": -1})", "temperature"},
+                                                        {R"({"top_p": 2})", "top_p"},
+                                                        {R"({"top_k": 1.5})", "top_k"},
+                                                        {R"({"thinking": "yes"})", "thinking"},
+                                                        {R"({"do_sample": 1})", "do_sample"},
+                                                        {"[]", "an object"}}) {
+    WriteText(Path(), text);
+    Code code;
+    const std::string message = Refusal([&] { LoadGenerationConfig(folder_); }, &code);
+    EXPECT_EQ(code, Code::kCheckpoint) << text;
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_NE(message.find("generation_config.json"), std::string::npos) << message;
+  }
+}
+
+}  // namespace
+}  // namespace finback
