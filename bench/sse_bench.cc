@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "core/engine/request.h"
-#include "core/remote/provider.h"
-#include "core/remote/sse.h"
-#include "core/remote/wire.h"
+#include "core/remote/catalog/provider.h"
+#include "core/remote/transport/sse.h"
+#include "core/remote/wire/wire.h"
 
 namespace finback {
 namespace {

@@ -8,6 +8,8 @@
 #include "core/base/status.h"
 #include "core/json/json_writer.h"
 #include "core/local/local_backend.h"
+#include "core/remote/catalog/known_services.h"
+#include "core/remote/money/cost_query.h"
 #include "core/remote/remote_backend.h"
 #include "finback/finback.h"
 
@@ -67,7 +69,7 @@ std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
   if (AsksForService(*options) && !IsFolder(options->model)) return OpenRemoteBackend(*options);
   options->model = ResolveModel(options->model);
   if (!IsFolder(options->model)) {
-    const std::string hint = ServiceHint(options->service, options->model);
+    const std::string hint = ServiceHint(options->service.providers_file, options->model);
     Throw(Code::kNotFound, "no such model folder: %s%s%s", options->model.c_str(),
           hint.empty() ? "" : "; ", hint.c_str());
   }
@@ -78,7 +80,9 @@ std::string CostReport(const EngineOptions& options, const char* query_json) {
   return CostReportJson(options.service, query_json);
 }
 
-std::string Services(const EngineOptions& options) { return KnownServicesJson(options.service); }
+std::string Services(const EngineOptions& options) {
+  return KnownServicesJson(options.service.providers_file);
+}
 
 std::string BuildInfoJson() {
   std::string out;

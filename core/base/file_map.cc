@@ -102,4 +102,9 @@ std::string ReadFile(const std::string& path, size_t limit_bytes) {
   }
 }
 
+std::string ReadTableFile(const std::string& path) {
+  constexpr size_t kMostBytes = 16u << 20;
+  return path.empty() ? std::string() : ReadFile(path, kMostBytes);
+}
+
 }  // namespace finback

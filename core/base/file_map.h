@@ -32,4 +32,7 @@ class FileMap {
 // Reads a whole small file; throws kNotFound, kIo, or kCheckpoint when larger than `limit_bytes`.
 std::string ReadFile(const std::string& path, size_t limit_bytes);
 
+// The text of a user's table, "" for the path "". Throws Error(kIo), also beyond 16 MiB.
+std::string ReadTableFile(const std::string& path);
+
 }  // namespace finback

@@ -10,12 +10,12 @@
 
 #include "core/engine/event.h"
 #include "core/engine/request.h"
-#include "core/remote/cancellation.h"
 #include "core/remote/conversation.h"
-#include "core/remote/recorder.h"
+#include "core/remote/record/recorder.h"
 #include "core/remote/service.h"
-#include "core/remote/sse.h"
-#include "core/remote/wire.h"
+#include "core/remote/transport/cancellation.h"
+#include "core/remote/transport/sse.h"
+#include "core/remote/wire/wire.h"
 
 namespace finback {
 

@@ -6,7 +6,7 @@
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
-#include "core/remote/ledger.h"
+#include "core/remote/money/ledger.h"
 #include "core/remote/remote_stream.h"
 #include "core/remote/service.h"
 

@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "core/engine/options.h"
-#include "core/remote/http.h"
-#include "core/remote/ledger.h"
-#include "core/remote/limiter.h"
-#include "core/remote/model_name.h"
-#include "core/remote/prices.h"
-#include "core/remote/provider.h"
-#include "core/remote/recorder.h"
-#include "core/remote/retry.h"
-#include "core/remote/router.h"
+#include "core/remote/catalog/model_name.h"
+#include "core/remote/catalog/provider.h"
+#include "core/remote/money/ledger.h"
+#include "core/remote/money/prices.h"
+#include "core/remote/policy/limiter.h"
+#include "core/remote/policy/retry.h"
+#include "core/remote/policy/router.h"
+#include "core/remote/record/recorder.h"
+#include "core/remote/transport/http.h"
 
 namespace finback {
 

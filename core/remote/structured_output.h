@@ -11,8 +11,8 @@
 
 #include "core/engine/event.h"
 #include "core/engine/request.h"
-#include "core/remote/failure.h"
-#include "core/remote/provider.h"
+#include "core/remote/catalog/provider.h"
+#include "core/remote/transport/failure.h"
 #include "core/schema/json_schema.h"
 
 namespace finback {

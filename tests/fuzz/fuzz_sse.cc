@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/remote/sse.h"
+#include "core/remote/transport/sse.h"
 
 namespace {
 

@@ -7,10 +7,10 @@
 
 #include "core/base/status.h"
 #include "core/engine/request.h"
-#include "core/remote/model_name.h"
-#include "core/remote/prices.h"
-#include "core/remote/provider.h"
-#include "core/remote/router.h"
+#include "core/remote/catalog/model_name.h"
+#include "core/remote/catalog/provider.h"
+#include "core/remote/money/prices.h"
+#include "core/remote/policy/router.h"
 
 namespace {
 

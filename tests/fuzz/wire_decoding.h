@@ -13,9 +13,9 @@
 #include "core/base/utf8.h"
 #include "core/engine/request.h"
 #include "core/json/json.h"
-#include "core/remote/provider.h"
-#include "core/remote/sse.h"
-#include "core/remote/wire.h"
+#include "core/remote/catalog/provider.h"
+#include "core/remote/transport/sse.h"
+#include "core/remote/wire/wire.h"
 
 namespace finback {
 

@@ -15,9 +15,10 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/remote/failure.h"
+#include "core/remote/money/cost_query.h"
 #include "core/remote/remote_backend.h"
-#include "tests/core/remote/fault_server.h"
+#include "core/remote/transport/failure.h"
+#include "tests/core/remote/transport/fault_server.h"
 
 namespace finback {
 namespace {

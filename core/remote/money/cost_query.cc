@@ -1,0 +1,69 @@
+#include "core/remote/money/cost_query.h"
+
+#include <cinttypes>
+#include <limits>
+
+#include "core/base/file_map.h"
+#include "core/json/json_fields.h"
+#include "core/json/json_writer.h"
+#include "core/remote/money/ledger.h"
+#include "core/remote/money/prices.h"
+
+namespace finback {
+namespace {
+
+CostGroup ReadGroup(JsonFields* fields) {
+  const std::string* name = fields->FindString("group_by");
+  if (name == nullptr) return CostGroup::kDay;
+  std::string known;
+  for (size_t i = 0; i < std::size(kCostGroupNames); ++i) {
+    if (*name == kCostGroupNames[i]) return static_cast<CostGroup>(i);
+    known += (i > 0 ? ", " : "") + std::string(kCostGroupNames[i]);
+  }
+  FailAt("group_by", "must be one of " + known + ", got \"" + Shown(*name) + "\"");
+}
+
+int64_t ReadInstant(JsonFields* fields, const char* name, int64_t fallback) {
+  const Json* value = fields->Find(name);
+  if (value == nullptr) return fallback;
+  if (value->IsInteger()) return value->Integer(fallback);
+  if (value->IsString()) {
+    if (const auto instant = ParseUtc(value->text)) return *instant;
+  }
+  FailAt(name,
+         "expected a day such as \"2026-11-22\", an instant such as "
+         "\"2026-11-22T08:00:00Z\", or Unix milliseconds");
+}
+
+}  // namespace
+
+std::string CostReportJson(const ServiceOptions& options, std::string_view query_json) {
+  const Json query = ParseJson(query_json, "query", JsonNumbers::kStrict, Code::kInvalidRequest);
+  JsonFields fields(query, "");
+  const CostGroup group = ReadGroup(&fields);
+  const int64_t since = ReadInstant(&fields, "since", 0);
+  const int64_t until = ReadInstant(&fields, "until", std::numeric_limits<int64_t>::max());
+  const bool reprice = fields.Bool("reprice", false);
+  fields.RejectUnknown();
+  if (options.ledger.empty()) Throw(Code::kInvalidArgument, "option ledger: is not set");
+  LedgerSettings settings;
+  settings.path = options.ledger;
+  const std::unique_ptr<Ledger> ledger = Ledger::Open(std::move(settings));
+  if (!reprice) return ledger->ReportJson(group, since, until);
+  const Repricing changes = ledger->Reprice(
+      PriceTable::Load(ReadTableFile(options.prices_file), ReadTableFile(options.calendar_file)));
+  std::string out = ledger->ReportJson(group, since, until);
+  out.pop_back();  // its closing bracket
+  out += ", \"repriced\": ";
+  JsonWriter json(&out);
+  json.BeginObject().Key("examined").Integer(changes.examined);
+  json.Key("changed").Integer(changes.changed).Key("found").Integer(changes.found);
+  json.Key("without_price").Integer(changes.without_price);
+  json.Key("difference").String(FormatDollars(changes.difference_pico));
+  json.Key("difference_pico").Integer(changes.difference_pico);
+  json.Key("found_cost").String(FormatDollars(changes.found_pico));
+  json.Key("found_cost_pico").Integer(changes.found_pico).EndObject();
+  return out + "}";
+}
+
+}  // namespace finback

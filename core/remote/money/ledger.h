@@ -1,0 +1,163 @@
+// Money spent: a row per attempt in an SQLite file that several processes share, and the budgets
+// that are kept by it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/engine/event.h"
+#include "core/engine/options.h"
+#include "core/remote/money/prices.h"
+#include "core/remote/money/sqlite.h"
+
+namespace finback {
+
+// The most to spend. Periods are of UTC, and an attempt belongs to the one that it was sent in.
+struct Budget {
+  BudgetScope scope = BudgetScope::kTotal;
+  std::string of;  // the key's label, model, user or tag; "": each of them has this budget
+  BudgetPeriod period = BudgetPeriod::kTotal;
+  int64_t limit_pico = 0;
+};
+
+// Why a budget forbids something.
+struct BudgetExcess {
+  Budget budget;                // `of` is filled in
+  int64_t spent_pico = 0;       // by others: paid, and reserved or running now
+  int64_t requested_pico = -1;  // by this attempt; -1: its price is not known
+
+  std::string Message() const;
+  // Error(kQuota) whose details are of kind "budget", with the numbers.
+  [[noreturn]] void Throw(std::string_view provider, std::string_view model) const;
+};
+
+struct LedgerSettings {
+  std::string path;  // "": in memory, for this process alone
+  std::vector<Budget> budgets;
+  UnknownPrice unknown_price = UnknownPrice::kAllow;  // within a budget
+  int64_t running_interval_ms = 1000;                 // between two writes of a running estimate
+  int64_t abandoned_after_ms = 86'400'000;            // without news of an attempt
+  int busy_timeout_ms = 10000;
+  std::function<int64_t()> now_ms;  // Unix milliseconds; empty: the system's clock
+};
+
+// What is known before sending.
+struct Attempt {
+  std::string conversation, key_label, provider, model, user, tag;
+  std::string price_provider, price_model;  // as PriceTable names them; "": provider, model
+  int32_t number = 1;                       // of the attempts for one request
+  int64_t sent_ms = 0;                      // 0: now
+  int64_t reserve_pico = -1;                // the most that it may cost; -1: not known
+};
+
+// What is known afterwards.
+struct Outcome {
+  Usage usage;
+  Cost cost;             // by the table; usage.reported_cost_pico goes before it
+  int64_t ended_ms = 0;  // 0: now
+  int32_t http_status = 0;
+  std::string model_served, request_id, fingerprint;
+  std::string failure;  // FailureName()
+};
+
+enum class CostGroup : uint8_t { kDay, kModel, kKey, kUser, kTag, kProvider, kConversation };
+inline constexpr std::string_view kCostGroupNames[] = {"day", "model",    "key",         "user",
+                                                       "tag", "provider", "conversation"};
+
+struct CostRow {
+  std::string group;
+  int64_t attempts = 0;
+  int64_t open = 0, failed = 0;        // not over yet; nothing generated
+  int64_t estimated = 0, unknown = 0;  // over, and the cost estimated or not known
+  int64_t ambiguous = 0;               // whose tariff changed while they ran
+  int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
+  int64_t cost_pico = 0;      // of those whose cost is known or estimated
+  int64_t reserved_pico = 0;  // held for open attempts
+
+  // Of the prompt; -1 without one.
+  double CacheHitRatio() const;
+};
+
+struct Repricing {
+  int64_t examined = 0, changed = 0;     // a known cost became another
+  int64_t found = 0, without_price = 0;  // became known; not in the table: left as they were
+  int64_t difference_pico = 0;           // of the changed
+  int64_t found_pico = 0;                // of those that became known
+};
+
+// The first eight hexadecimal digits of the key's SHA-256: tells keys apart, and no more.
+std::string KeyLabel(std::string_view key);
+
+// Any thread. Not to be used across fork(). Every function throws Error(kIo) naming the file when
+// SQLite cannot go on.
+class Ledger {
+ public:
+  // Creates the file if there is none, readable by its owner alone, and marks attempts of processes
+  // that are gone as estimated. Throws kUnsupported for files of others or of newer versions.
+  static std::unique_ptr<Ledger> Open(LedgerSettings settings);
+  // Attempts that are still open become estimates.
+  ~Ledger();
+
+  // Before sending: checks the budgets and reserves, as one step for all processes. Throws
+  // BudgetExcess::Throw(). The row's id.
+  int64_t Begin(const Attempt& attempt);
+  // While tokens come: what has been spent by now. Cheap; writes once per interval. A value: the
+  // stream has to be cut.
+  std::optional<BudgetExcess> Running(int64_t id, int64_t estimate_pico);
+  // The end, exactly one of:
+  void Settle(int64_t id, const Outcome& outcome);    // the service told the usage, failed or not
+  void Estimate(int64_t id, const Outcome& outcome);  // usage and cost are our own guess
+  // Nothing was generated, as far as is known: usage and cost of `outcome` are not booked.
+  void Fail(int64_t id, const Outcome& outcome);
+
+  // Attempts sent in [since_ms, until_ms), by name of the group.
+  std::vector<CostRow> Report(CostGroup group, int64_t since_ms, int64_t until_ms);
+  std::string ReportJson(CostGroup group, int64_t since_ms, int64_t until_ms);
+  // Computes finished attempts anew. The first figure of each stays in original_pico; costs that a
+  // service reported stay, and their difference from the table changes.
+  Repricing Reprice(const PriceTable& table);
+  // Marks attempts of processes that are gone, or that had no news for abandoned_after_ms, as
+  // estimated at what was last known. How many.
+  int64_t RecoverLost();
+
+ private:
+  struct OpenAttempt {
+    Attempt attempt;
+    int64_t written_ms = 0;
+    bool written = false;       // a running estimate
+    int64_t headroom_pico = 0;  // what the budgets leave it, as of the last look
+    std::optional<int64_t> running_pico;
+  };
+  struct Ending {
+    const char* state;
+    const char* source;  // of a cost by the table
+    int64_t charge_without_cost;
+  };
+
+  explicit Ledger(LedgerSettings settings);
+  int64_t Now() const;
+  void Prepare();
+  OpenAttempt& Require(int64_t id);
+  // The first budget that `requested_pico` more would break; `*headroom_pico` is what all leave.
+  std::optional<BudgetExcess> Check(const Attempt& attempt, int64_t id, int64_t requested_pico,
+                                    int64_t* headroom_pico);
+  // By all but attempt `id`.
+  int64_t Spent(const Budget& budget, const Attempt& attempt, int64_t id);
+  void End(int64_t id, const Outcome& outcome, const Ending& ending);
+  void Abandon(int64_t id, std::optional<int64_t> running_pico, std::string_view failure);
+
+  const LedgerSettings settings_;
+  const std::string process_;
+  std::mutex mutex_;
+  Database database_;
+  std::map<int64_t, OpenAttempt> open_;
+};
+
+}  // namespace finback

@@ -1,0 +1,343 @@
+#include "core/remote/wire/answer_events.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "core/base/ascii.h"
+#include "core/base/status.h"
+#include "core/json/json_writer.h"
+#include "core/remote/wire/tool_arguments.h"
+#include "core/remote/wire/wire_json.h"
+
+namespace finback {
+namespace {
+
+// Beyond these an answer is an attack or an accident.
+constexpr size_t kMostCalls = 1024;
+constexpr size_t kMostArgumentBytes = 64u << 20;
+constexpr size_t kShownBodyBytes = 16u << 10;
+
+// Finish reasons of all formats, as events spell them; others are "other".
+struct ReasonName {
+  const char* raw;
+  const char* reason;
+};
+constexpr ReasonName kReasons[] = {{"stop", "stop"},
+                                   {"eos", "stop"},
+                                   {"end_turn", "stop"},
+                                   {"stop_sequence", "stop"},
+                                   {"completed", "stop"},
+                                   {"length", "length"},
+                                   {"max_tokens", "length"},
+                                   {"max_output_tokens", "length"},
+                                   {"tool_calls", "tool_calls"},
+                                   {"function_call", "tool_calls"},
+                                   {"tool_use", "tool_calls"},
+                                   {"content_filter", "content_filter"},
+                                   {"refusal", "content_filter"}};
+
+// Reasons that mean a failure although the status was 200: what came is no complete answer.
+struct ReasonFailure {
+  const char* raw;
+  FailureKind kind;
+};
+constexpr ReasonFailure kFailures[] = {{"insufficient_system_resource", FailureKind::kResource},
+                                       {"aborted", FailureKind::kResource},
+                                       {"error", FailureKind::kServer}};
+
+std::string_view EventReason(std::string_view raw) {
+  for (const ReasonName& row : kReasons) {
+    if (raw == row.raw) return row.reason;
+  }
+  return "other";
+}
+
+size_t CountCalls(const Request& request) {
+  size_t count = 0;
+  for (const Message& message : request.messages) count += message.tool_calls.size();
+  return count;
+}
+
+bool Offers(const WirePlan& plan) {
+  return plan.offer_tools && plan.provider->rescue == Rescue::kParse;
+}
+
+std::pair<std::string, float> ReadToken(const Json& token) {
+  std::string text(FindText(token, "token"));
+  if (const Json* bytes = FindArray(token, "bytes")) {
+    std::string spelled;
+    for (const Json& byte : bytes->items) spelled += static_cast<char>(byte.Integer(0) & 0xFF);
+    if (!spelled.empty()) text = std::move(spelled);
+  }
+  const Json* logprob = FindValue(token, "logprob");
+  return {std::move(text), logprob != nullptr ? static_cast<float>(logprob->number) : 0.0f};
+}
+
+int32_t TokenId(const Json& token) {
+  const int64_t id = FindCount(token, "id");
+  return id >= 0 && id <= INT32_MAX ? static_cast<int32_t>(id) : -1;
+}
+
+}  // namespace
+
+AnswerEvents::AnswerEvents(const Request& request, const WirePlan& plan)
+    : provider_(plan.provider),
+      model_(plan.model),
+      may_be_empty_(!request.is_chat || !request.stop.empty()),
+      keeps_calls_(Offers(plan)),
+      tools_(request.tools),
+      next_id_(CountCalls(request)) {
+  if (provider_->rescue != Rescue::kOff && request.is_chat) rescue_.emplace();
+  for (const Message& message : request.messages) {
+    for (const ToolCall& call : message.tool_calls) ids_.insert(call.id);
+  }
+}
+
+Event* AnswerEvents::Add(EventKind kind) {
+  Event* event = &out_->emplace_back();
+  event->kind = kind;
+  return event;
+}
+
+void AnswerEvents::Notice(std::string_view code, std::string_view message) {
+  Add(EventKind::kNotice)->text = NoticeText(code, message);
+}
+
+std::vector<TokenLogprob>* AnswerEvents::Pending(EventKind kind) {
+  return kind == EventKind::kReasoning ? &reasoning_logprobs_ : &content_logprobs_;
+}
+
+void AnswerEvents::AddLogprob(EventKind kind, TokenLogprob token) {
+  Pending(kind)->push_back(std::move(token));
+}
+
+void AnswerEvents::AddLogprobs(EventKind kind, const Json& list) {
+  for (const Json& item : list.items) {
+    TokenLogprob token;
+    token.id = TokenId(item);
+    std::tie(token.text, token.logprob) = ReadToken(item);
+    const Json* top = FindArray(item, "top_logprobs");
+    for (size_t i = 0; top != nullptr && i < top->items.size(); ++i) {
+      auto [text, logprob] = ReadToken(top->items[i]);
+      token.top.push_back({TokenId(top->items[i]), logprob, std::move(text)});
+    }
+    AddLogprob(kind, std::move(token));
+  }
+}
+
+void AnswerEvents::Text(EventKind kind, std::string_view text) {
+  if (text.empty()) return;
+  if (!rescue_) return Deliver(kind, text);
+  rescue_->Push(kind, text, &rescued_);
+  DeliverRescued();
+}
+
+void AnswerEvents::DeliverRescued() {
+  for (const MarkupFilter::Text& piece : rescued_) Deliver(piece.kind, piece.text);
+  rescued_.clear();
+}
+
+void AnswerEvents::Deliver(EventKind kind, std::string_view text) {
+  Event* event = Add(kind);
+  event->text = text;
+  event->logprobs.swap(*Pending(kind));
+  (kind == EventKind::kReasoning ? has_reasoning_ : has_content_) = true;
+}
+
+size_t AnswerEvents::AddCall() {
+  if (calls_.size() >= kMostCalls) {
+    Fail(FailureKind::kTransport, Format("sent more than %zu tool calls", kMostCalls));
+  }
+  calls_.emplace_back();
+  return calls_.size() - 1;
+}
+
+void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_view name,
+                              std::string_view arguments) {
+  Call& call = calls_[index];
+  if (call.ended) return;
+  argument_bytes_ += arguments.size();
+  if (argument_bytes_ > kMostArgumentBytes) {
+    Fail(FailureKind::kTransport,
+         Format("sent tool arguments of more than %zu bytes", kMostArgumentBytes));
+  }
+  call.arguments += arguments;
+  if (call.tool_index >= 0) {
+    if (!arguments.empty()) AddOf(call, EventKind::kToolArguments)->text = arguments;
+    return;
+  }
+  if (call.id.empty()) call.id = Trimmed(id);
+  call.name = name;
+  if (!name.empty()) BeginCall(&call);
+}
+
+// An id that no other call of the conversation has.
+std::string AnswerEvents::FreshId(std::string_view wanted) {
+  std::string id(wanted);
+  while (id.empty() || ids_.find(id) != ids_.end()) id = Format("call_%zu", next_id_++);
+  ids_.insert(id);
+  return id;
+}
+
+void AnswerEvents::BeginCall(Call* call) {
+  call->id = FreshId(call->id);
+  call->tool_index = begun_++;
+  AddOf(*call, EventKind::kToolCall);
+  if (call->arguments.empty()) return;
+  AddOf(*call, EventKind::kToolArguments)->text = call->arguments;
+}
+
+Event* AnswerEvents::AddOf(const Call& call, EventKind kind) {
+  Event* event = Add(kind);
+  event->tool_index = call.tool_index;
+  event->tool_id = call.id;
+  event->tool_name = call.name;
+  return event;
+}
+
+const Json* AnswerEvents::Parameters(std::string_view name) const {
+  for (const Json& tool : tools_) {
+    if (FindText(tool, "name") == name) return FindObject(tool, "parameters");
+  }
+  return nullptr;
+}
+
+void AnswerEvents::EndCall(size_t index) {
+  Call& call = calls_[index];
+  if (call.ended) return;
+  call.ended = true;
+  if (call.tool_index < 0) {
+    if (call.id.empty() && call.arguments.empty()) return;  // a fragment of nothing
+    Notice("tool_name_missing", "the service named no tool for a call");
+    BeginCall(&call);
+  }
+  const RepairedArguments repaired = RepairArguments(call.arguments, Parameters(call.name));
+  if (!repaired.valid || repaired.text != call.arguments) {
+    std::string* text = &Add(EventKind::kNotice)->text;
+    JsonWriter json(text);
+    json.BeginObject();
+    json.Key("code").String(repaired.valid ? "arguments_repaired" : "arguments_invalid");
+    json.Key("message").String(
+        repaired.valid ? Format("the arguments of %s were no plain JSON object: %s",
+                                call.name.c_str(), repaired.how)
+                       : Format("the arguments of %s are no JSON object", call.name.c_str()));
+    json.Key("tool_index").Integer(call.tool_index);
+    json.Key("raw").String(call.arguments).EndObject();
+  }
+  AddOf(call, EventKind::kToolCallEnd)->text = repaired.text;
+}
+
+// Whether the service parsed this call as well.
+bool AnswerEvents::IsServed(const ToolCall& rescued, std::set<size_t>* taken) const {
+  Json ours, theirs;
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    const Call& call = calls_[i];
+    if (call.name != rescued.name || taken->count(i) > 0) continue;
+    const bool same = call.arguments == rescued.arguments ||
+                      (ParseWireJson(call.arguments, &theirs, nullptr) &&
+                       ParseWireJson(rescued.arguments, &ours, nullptr) && SameJson(ours, theirs));
+    if (!same) continue;
+    taken->insert(i);
+    return true;
+  }
+  return false;
+}
+
+void AnswerEvents::AddRescuedCalls() {
+  const std::vector<ToolCall> rescued = rescue_->calls();
+  if (rescue_->begun() == 0) return;
+  if (!keeps_calls_) return Notice("markup_removed", "tool markup in the text was removed");
+  if (rescue_->begun() > rescued.size()) {
+    Notice("markup_removed", "a tool call in the text has no end and was removed");
+  }
+  std::set<size_t> taken;
+  std::vector<const ToolCall*> missed;
+  for (const ToolCall& call : rescued) {
+    if (!IsServed(call, &taken)) missed.push_back(&call);
+  }
+  if (missed.empty()) return;
+  Notice("markup_rescued", Format("%zu tool calls were found in the text", missed.size()));
+  for (const ToolCall* call : missed) {
+    const size_t index = AddCall();
+    ExtendCall(index, "", call->name, call->arguments);
+    EndCall(index);
+  }
+}
+
+void AnswerEvents::EndAll() {
+  if (rescue_) {
+    rescue_->Finish(&rescued_);
+    DeliverRescued();
+  }
+  // Of tokens without text behind the last one, such as the end of the answer.
+  for (const EventKind kind : {EventKind::kReasoning, EventKind::kContent}) {
+    const bool has_text = kind == EventKind::kReasoning ? has_reasoning_ : has_content_;
+    if (has_text && !Pending(kind)->empty()) Deliver(kind, "");
+  }
+  for (size_t i = 0; i < calls_.size(); ++i) EndCall(i);
+  if (rescue_) AddRescuedCalls();
+  rescue_.reset();
+}
+
+void AnswerEvents::CheckReason(std::string_view raw) const {
+  for (const ReasonFailure& row : kFailures) {
+    if (raw != row.raw) continue;
+    Fail(row.kind, Format("ended the answer with \"%s\"", row.raw));
+  }
+}
+
+void AnswerEvents::Finish(const WireResponse& response) {
+  std::string_view reason = EventReason(response.finish_reason);
+  // Hosts say "stop" for calls, or "tool_calls" for none.
+  if (reason == "stop" && begun_ > 0) reason = "tool_calls";
+  if (reason == "tool_calls" && begun_ == 0) reason = "stop";
+  const bool empty = !has_content_ && begun_ == 0;
+  if (empty && !has_reasoning_ && reason == "stop" && !may_be_empty_) {
+    Fail(FailureKind::kEmptyResponse, "gave an empty answer");
+  }
+  if (empty && has_reasoning_) {
+    const bool cut = reason == "length";
+    Notice(cut ? "truncated_in_reasoning" : "reasoning_only",
+           cut ? "max_tokens ran out within the reasoning: raise it, or lower the effort"
+               : "the answer ended with the reasoning");
+  }
+  Event* event = Add(EventKind::kFinish);
+  event->finish_reason = reason;
+  event->usage = response.usage;
+}
+
+void AnswerEvents::FailWith(const Json& error) const {
+  Failure failure = ClassifyErrorObject(error, {});
+  failure.provider = provider_->name;
+  failure.model = model_;
+  ThrowFailure(failure);
+}
+
+Json AnswerEvents::ParseObject(std::string_view text) const {
+  text = Trimmed(text);  // blank lines come while a request is queued
+  if (text.empty()) Fail(FailureKind::kTransport, "sent an empty body");
+  Json json;
+  std::string reason;
+  if (!ParseWireJson(text, &json, &reason)) {
+    Fail(FailureKind::kTransport, "sent no valid " + reason, text);
+  }
+  if (!json.IsObject()) {
+    Fail(FailureKind::kTransport, Format("sent %s, not an object", KindName(json)), text);
+  }
+  return json;
+}
+
+void AnswerEvents::Fail(FailureKind kind, const std::string& what, std::string_view body) const {
+  Failure failure;
+  failure.kind = kind;
+  failure.message = "the service " + what;
+  failure.http_status = 200;
+  failure.retryable = true;
+  failure.body = Redact(body.substr(0, kShownBodyBytes));
+  failure.provider = provider_->name;
+  failure.model = model_;
+  ThrowFailure(failure);
+}
+
+}  // namespace finback

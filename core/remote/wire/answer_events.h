@@ -1,0 +1,94 @@
+// What the decoders of every wire format share: turns what a service says happens into events.
+// Numbers and names tool calls, repairs their arguments, rescues markup from text, judges the end.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/remote/wire/markup_rescue.h"
+#include "core/remote/wire/wire.h"
+
+namespace finback {
+
+class AnswerEvents {
+ public:
+  AnswerEvents(const Request& request, const WirePlan& plan);
+
+  // Where events go until the next time.
+  void Begin(std::vector<Event>* out) { out_ = out; }
+
+  // kReasoning or kContent; nothing happens for no text.
+  void Text(EventKind kind, std::string_view text);
+  // Of the next text of that kind.
+  void AddLogprob(EventKind kind, TokenLogprob token);
+  // A list of {"token", "logprob", "bytes", "top_logprobs"}.
+  void AddLogprobs(EventKind kind, const Json& list);
+
+  // A call of the service's: its number for the functions below. It begins (and gets its place in
+  // the answer) with its name; a missing or repeated id is replaced by one of our own. Throws
+  // kTransport for more calls than any model makes.
+  size_t AddCall();
+  void ExtendCall(size_t call, std::string_view id, std::string_view name,
+                  std::string_view arguments);
+  void EndCall(size_t call);
+  bool HasArguments(size_t call) const { return !calls_[call].arguments.empty(); }
+
+  void Notice(std::string_view code, std::string_view message);
+
+  // Nothing more is expected: held-back text, rescued calls, ends of all calls.
+  void EndAll();
+  // kFinish, or a failure where the reason is one or the answer is empty.
+  void Finish(const WireResponse& response);
+
+  // The JSON object that `text` is, but for white space around it. Throws kTransport.
+  Json ParseObject(std::string_view text) const;
+  // Throws for a finish reason that is no finish.
+  void CheckReason(std::string_view raw) const;
+  // Throws for an error object of any shape (remote API 13).
+  [[noreturn]] void FailWith(const Json& error) const;
+  // `what`: the message behind "the service".
+  [[noreturn]] void Fail(FailureKind kind, const std::string& what,
+                         std::string_view body = {}) const;
+
+ private:
+  struct Call {
+    std::string id, name, arguments;
+    int32_t tool_index = -1;  // -1: not begun
+    bool ended = false;
+  };
+
+  Event* Add(EventKind kind);
+  Event* AddOf(const Call& call, EventKind kind);
+  void Deliver(EventKind kind, std::string_view text);
+  void DeliverRescued();
+  void BeginCall(Call* call);
+  void AddRescuedCalls();
+  bool IsServed(const ToolCall& rescued, std::set<size_t>* taken) const;
+  std::string FreshId(std::string_view wanted);
+  std::vector<TokenLogprob>* Pending(EventKind kind);
+  const Json* Parameters(std::string_view tool) const;
+
+  const Provider* provider_;
+  const std::string model_;
+  const bool may_be_empty_;        // the request makes an empty answer a sensible one
+  const bool keeps_calls_;         // rescued calls are calls
+  const std::vector<Json> tools_;  // the request's
+  std::vector<Event>* out_ = nullptr;
+
+  std::optional<MarkupFilter> rescue_;  // until all ended
+  std::vector<MarkupFilter::Text> rescued_;
+  std::vector<TokenLogprob> reasoning_logprobs_, content_logprobs_;
+  bool has_reasoning_ = false, has_content_ = false;
+
+  std::vector<Call> calls_;
+  std::set<std::string, std::less<>> ids_;  // in use, by earlier turns too
+  size_t next_id_;
+  int32_t begun_ = 0;
+  size_t argument_bytes_ = 0;
+};
+
+}  // namespace finback

@@ -1,0 +1,177 @@
+#include "core/remote/wire/markup_rescue.h"
+
+#include "core/chat/literal.h"
+#include "core/chat/wire_strings.h"
+
+namespace finback {
+namespace {
+
+constexpr std::string_view kBlockWord = "tool_calls";
+constexpr std::string_view kBlockWords[] = {kBlockWord, "toolcalls"};
+// The fullwidth bar of the published markup, and what gateways make of it.
+constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
+constexpr int kMostBars = 2;
+
+// One or two bars of any spelling.
+Match Bars(std::string_view text, size_t* i) {
+  Match result = Match::kFails;
+  for (int count = 0; count < kMostBars; ++count) {
+    Match next = Match::kFails;
+    for (const std::string_view bar : kBars) {
+      const Match match = Literal(text, bar, i);
+      if (match != Match::kFails) next = match;
+      if (match == Match::kYes) break;
+    }
+    if (next == Match::kNeedMore) return next;
+    if (next == Match::kFails) break;
+    result = Match::kYes;
+  }
+  return result;
+}
+
+struct Marker {
+  size_t length = 0;
+  bool closes = false, is_block = false;
+};
+
+// What begins a tag, at the beginning of `text`, which begins with `<`: `<|DSML|`, and the word
+// behind it when that is the block's.
+Match ReadMarker(std::string_view text, Marker* marker) {
+  size_t i = 1;
+  if (i == text.size()) return Match::kNeedMore;
+  marker->closes = text[i] == '/';
+  i += marker->closes ? 1 : 0;
+  Match match = Bars(text, &i);
+  if (match == Match::kYes) match = Literal(text, "DSML", &i);
+  if (match == Match::kYes) match = Bars(text, &i);
+  if (match != Match::kYes) return match;
+  for (const std::string_view word : kBlockWords) {
+    match = Literal(text, word, &i);
+    if (match == Match::kNeedMore) return match;
+    if (match == Match::kYes) {
+      marker->is_block = true;
+      break;
+    }
+  }
+  marker->length = i;
+  return Match::kYes;
+}
+
+std::string Published(const Marker& marker) {
+  std::string text = marker.closes ? "</" : "<";
+  text += wire::kDsml;
+  if (marker.is_block) text += kBlockWord;
+  return text;
+}
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+}  // namespace
+
+MarkupFilter::MarkupFilter() = default;
+MarkupFilter::~MarkupFilter() = default;
+
+void MarkupFilter::Restart() {
+  parser_ = std::make_unique<CompletionParser>(
+      kind_ == EventKind::kReasoning ? ThinkingMode::kThinking : ThinkingMode::kChat);
+  closing_ = false;
+}
+
+void MarkupFilter::Push(EventKind kind, std::string_view text, std::vector<Text>* out) {
+  if (text.empty()) return;
+  if (kind != kind_) {
+    Finish(out);
+    kind_ = kind;
+    Restart();
+  }
+  held_ += text;
+  Normalize(out);
+}
+
+void MarkupFilter::Finish(std::vector<Text>* out) {
+  if (parser_ == nullptr) return;
+  Marker marker;
+  std::string_view rest = held_;
+  // Any byte behind it tells what it is.
+  if (!held_.empty() && ReadMarker(held_ + '\0', &marker) == Match::kYes) {
+    Feed(Published(marker), out);
+    rest.remove_prefix(marker.length);
+  }
+  Feed(rest, out);
+  held_.clear();
+  parser_->Finish(&parsed_);
+  Take(out);
+  parser_ = nullptr;
+  kind_ = EventKind::kNone;
+}
+
+// Feeds held_ to the parser in the published spelling, but for an end that may become a marker.
+void MarkupFilter::Normalize(std::vector<Text>* out) {
+  const std::string text = std::move(held_);
+  held_.clear();
+  size_t fed = 0, at = 0;
+  const auto feed = [&](size_t end) {
+    Feed(std::string_view(text).substr(fed, end - fed), out);
+    fed = end;
+  };
+  while (at < text.size()) {
+    if (closing_) {
+      // The bracket goes in alone: what follows it is for the next parser.
+      while (at < text.size() && IsSpace(text[at])) ++at;
+      if (at == text.size()) break;
+      if (text[at] == '>') feed(++at);
+      if (parser_->done()) Restart();
+      closing_ = false;
+      continue;
+    }
+    at = text.find('<', at);
+    if (at == std::string::npos) break;
+    Marker marker;
+    const Match match = ReadMarker(std::string_view(text).substr(at), &marker);
+    if (match == Match::kFails) {
+      ++at;
+      continue;
+    }
+    feed(at);
+    if (match == Match::kNeedMore) {
+      held_ = text.substr(at);
+      return;
+    }
+    Feed(Published(marker), out);
+    at += marker.length;
+    fed = at;
+    closing_ = marker.is_block && marker.closes;
+  }
+  feed(text.size());
+}
+
+void MarkupFilter::Feed(std::string_view text, std::vector<Text>* out) {
+  if (text.empty()) return;
+  parser_->Push(text, &parsed_);
+  Take(out);
+}
+
+void MarkupFilter::Take(std::vector<Text>* out) {
+  for (ParserEvent& event : parsed_) {
+    switch (event.kind) {
+      case ParserEvent::Kind::kReasoning:
+        out->push_back({EventKind::kReasoning, std::move(event.text)});
+        break;
+      case ParserEvent::Kind::kContent:
+        out->push_back({EventKind::kContent, std::move(event.text)});
+        break;
+      case ParserEvent::Kind::kToolCall:
+        ++begun_;
+        open_name_ = std::move(event.text);
+        break;
+      case ParserEvent::Kind::kToolArguments:
+        break;
+      case ParserEvent::Kind::kToolCallEnd:
+        calls_.push_back({"", std::move(open_name_), std::move(event.text)});
+        break;
+    }
+  }
+  parsed_.clear();
+}
+
+}  // namespace finback

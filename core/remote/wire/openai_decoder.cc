@@ -1,0 +1,441 @@
+// Chat Completions and plain completions as answers: chunks and whole bodies, of every dialect that
+// remote API 5, 6, 17 and 18 list.
+#include <algorithm>
+#include <optional>
+
+#include "core/base/ascii.h"
+#include "core/base/status.h"
+#include "core/remote/money/dollars.h"
+#include "core/remote/wire/answer_events.h"
+#include "core/remote/wire/chunk_template.h"
+#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_json.h"
+
+namespace finback {
+namespace {
+
+constexpr std::string_view kDone = "[DONE]";
+constexpr std::string_view kDetailsField = "reasoning_details";
+constexpr size_t kMostDetails = 4096;
+
+// The text of a reasoning detail: "" for those that are encrypted.
+std::string_view DetailText(const Json& detail) {
+  const std::string_view text = FindText(detail, "text");
+  return text.empty() ? FindText(detail, "summary") : text;
+}
+
+// What later pieces add: text goes on, anything else is replaced.
+void ExtendDetail(const Json& piece, Json* whole) {
+  for (const auto& [name, value] : piece.members) {
+    if (value.IsNull()) continue;
+    Json* known = nullptr;
+    for (auto& [other, member] : whole->members) {
+      if (other == name) known = &member;
+    }
+    const bool is_text = name == "text" || name == "summary";
+    if (known == nullptr) {
+      whole->members.emplace_back(name, value);
+    } else if (is_text && known->IsString() && value.IsString()) {
+      known->text += value.text;
+    } else {
+      *known = value;
+    }
+  }
+}
+
+bool SameMember(const Json& a, const Json& b, const char* name, bool both) {
+  const Json *left = FindValue(a, name), *right = FindValue(b, name);
+  if (left == nullptr || right == nullptr) return !both;
+  return SameJson(*left, *right);
+}
+
+class Decoder final : public WireDecoder {
+ public:
+  Decoder(const Request& request, const WirePlan& plan)
+      : events_(request, plan),
+        provider_(*plan.provider),
+        wants_logprobs_(request.top_logprobs >= 0) {
+    details_.kind = Json::Kind::kArray;
+  }
+
+  void Push(std::string_view event, std::string_view data, std::vector<Event>* out) override;
+  void Whole(std::string_view body, std::vector<Event>* out) override;
+  void End(std::vector<Event>* out) override;
+
+ private:
+  void CheckError(std::string_view event, const Json& body) const;
+  void ReadHead(const Json& body);
+  void ReadUsage(const Json& body);
+  int64_t PromptTokens(int64_t total, int64_t hit, int64_t miss);
+  void ReadTimings(const Json& timings);
+  void ReadCost(const Json& usage);
+  const Json* FirstChoice(const Json& body);
+  void ReadChoice(const Json& choice, const Json& delta);
+  void ReadReasoning(const Json& delta);
+  void ReadDetails(const Json& list);
+  void ReadContent(const Json& delta);
+  void AddText(EventKind kind, std::string_view field, std::string_view text);
+  void ReadToolCalls(const Json& delta);
+  size_t FindCall(const Json& fragment, size_t position, size_t count);
+  void ReadLogprobs(const Json& logprobs);
+  void ReadPlainLogprobs(const Json& logprobs);
+  void ReadFinish(const Json& choice);
+
+  AnswerEvents events_;
+  const Provider& provider_;
+  const bool wants_logprobs_;
+  bool whole_ = false, dropped_answers_ = false, usage_noticed_ = false;
+  std::string_view reasoning_field_;  // the one that this response uses; "": none came yet
+  Json details_;
+
+  // What a chunk brought: its text, and whether something stood beside it that has an effect each
+  // time. What has one only at first (ids, usage) does not count.
+  struct ChunkText {
+    EventKind kind = EventKind::kNone;
+    std::string_view field;
+    std::string text;
+    int count = 0;
+    bool beside = false;
+  };
+  ChunkText text_;
+  ChunkTemplate template_;
+  EventKind template_kind_ = EventKind::kNone;
+
+  struct Slot {
+    int64_t index = 0;  // the service's
+    std::string id;     // as the service said it
+    size_t call = 0;
+  };
+  std::vector<Slot> slots_;
+};
+
+void Decoder::Push(std::string_view event, std::string_view data, std::vector<Event>* out) {
+  events_.Begin(out);
+  data = Trimmed(data);
+  if (data.empty() || response_.closed) return;
+  if (event.empty() && !wants_logprobs_) {
+    if (const std::optional<std::string_view> text = template_.Match(data)) {
+      return events_.Text(template_kind_, *text);
+    }
+  }
+  if (data == kDone) {
+    response_.closed = true;
+    return;
+  }
+  const Json body = events_.ParseObject(data);
+  CheckError(event, body);
+  text_ = {};
+  ReadHead(body);
+  ReadUsage(body);
+  const Json* choice = FirstChoice(body);
+  if (choice == nullptr) return;
+  const Json* delta = FindObject(*choice, "delta");
+  if (delta == nullptr) delta = FindObject(*choice, "message");
+  ReadChoice(*choice, delta != nullptr ? *delta : *choice);
+  ReadFinish(*choice);
+  const bool alone = text_.count == 1 && !text_.beside;
+  if (alone && template_.Learn(data, text_.field, text_.text)) template_kind_ = text_.kind;
+}
+
+void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
+  events_.Begin(out);
+  whole_ = true;
+  const Json json = events_.ParseObject(body);
+  CheckError("", json);
+  ReadHead(json);
+  ReadUsage(json);
+  const Json* choice = FirstChoice(json);
+  if (choice == nullptr) {
+    events_.Fail(FailureKind::kTransport, "sent a body without choices", body);
+  }
+  const Json* message = FindObject(*choice, "message");
+  ReadChoice(*choice, message != nullptr ? *message : *choice);
+  ReadFinish(*choice);
+  response_.finished = response_.closed = true;  // the body is complete, whatever it says
+}
+
+void Decoder::End(std::vector<Event>* out) {
+  events_.Begin(out);
+  if (!response_.finished) {
+    events_.Fail(FailureKind::kTransport, response_.closed
+                                              ? "ended the answer without a finish reason"
+                                              : "broke off within the answer");
+  }
+  events_.EndAll();
+  if (!details_.items.empty()) response_.reasoning_details = JsonText(details_);
+  events_.Finish(response_);
+}
+
+// Errors come as {"error": ..}, as vLLM's {"object": "error", ..}, in a choice,
+// or in an event of that name.
+void Decoder::CheckError(std::string_view event, const Json& body) const {
+  const Json* error = FindValue(body, "error");
+  const bool says_what = error != nullptr && (!error->members.empty() || !error->text.empty());
+  if (says_what || FindText(body, "type") == "error") events_.FailWith(body);
+  const Json* inner = nullptr;
+  if (FindText(body, "object") == "error" || event == "error") inner = &body;
+  const Json* choices = FindArray(body, "choices");
+  for (size_t i = 0; choices != nullptr && i < choices->items.size(); ++i) {
+    if (const Json* of_choice = FindObject(choices->items[i], "error")) inner = of_choice;
+  }
+  if (inner == nullptr) return;
+  Json wrapped;
+  wrapped.kind = Json::Kind::kObject;
+  wrapped.members.emplace_back("error", *inner);
+  events_.FailWith(wrapped);
+}
+
+void Decoder::ReadHead(const Json& body) {
+  const struct {
+    const char* name;
+    std::string* value;
+  } kHead[] = {{"id", &response_.id},
+               {"model", &response_.model},
+               {"system_fingerprint", &response_.fingerprint}};
+  for (const auto& [name, value] : kHead) {
+    const std::string_view text = FindText(body, name);
+    if (!text.empty() && *value != text) *value = text;
+  }
+}
+
+void Decoder::ReadUsage(const Json& body) {
+  const Json* usage = FindObject(body, "usage");
+  const Json* choices = FindArray(body, "choices");
+  if (usage == nullptr && choices != nullptr && !choices->items.empty()) {
+    usage = FindObject(choices->items[0], "usage");
+  }
+  if (usage != nullptr) {
+    const Json none;
+    const Json* prompt = FindObject(*usage, "prompt_tokens_details");
+    const Json* completion = FindObject(*usage, "completion_tokens_details");
+    prompt = prompt != nullptr ? prompt : &none;
+    completion = completion != nullptr ? completion : &none;
+    const int64_t hit = FindCount(*usage, "prompt_cache_hit_tokens");
+    const int64_t miss = FindCount(*usage, "prompt_cache_miss_tokens");
+    const int64_t cached = FindCount(*prompt, "cached_tokens");
+    const int64_t reasoning = FindCount(*completion, "reasoning_tokens");
+    Usage& to = response_.usage;
+    response_.has_usage = true;
+    to.cached_tokens = std::max<int64_t>(hit >= 0 ? hit : cached, 0);
+    to.prompt_tokens = PromptTokens(FindCount(*usage, "prompt_tokens"), hit, miss);
+    to.completion_tokens = std::max<int64_t>(FindCount(*usage, "completion_tokens"), 0);
+    to.reasoning_tokens =
+        std::max<int64_t>(reasoning >= 0 ? reasoning : FindCount(*usage, "reasoning_tokens"), 0);
+    to.cache_write_tokens = std::max<int64_t>(FindCount(*prompt, "cache_write_tokens"), 0);
+    ReadCost(*usage);
+  }
+  if (const Json* timings = FindObject(body, "timings")) ReadTimings(*timings);
+}
+
+// Hits and misses are what is billed.
+int64_t Decoder::PromptTokens(int64_t total, int64_t hit, int64_t miss) {
+  const int64_t sum = std::max<int64_t>(hit, 0) + std::max<int64_t>(miss, 0);
+  if (hit < 0 || miss < 0 || sum == 0) return std::max(total, sum);
+  if (total >= 0 && total != sum && !usage_noticed_) {
+    usage_noticed_ = true;
+    events_.Notice("usage_disagrees",
+                   "usage: prompt_tokens is not the sum of cache hits and misses");
+  }
+  return sum;
+}
+
+// llama-server counts what its cache saved beside the usage.
+void Decoder::ReadTimings(const Json& timings) {
+  const int64_t cached = FindCount(timings, "cache_n"), prompt = FindCount(timings, "prompt_n");
+  const int64_t predicted = FindCount(timings, "predicted_n");
+  Usage& usage = response_.usage;
+  if (!response_.has_usage && prompt >= 0 && predicted >= 0) {
+    usage.prompt_tokens = prompt + std::max<int64_t>(cached, 0);
+    usage.completion_tokens = predicted;
+    response_.has_usage = true;
+  }
+  if (usage.cached_tokens == 0 && cached > 0) {
+    usage.cached_tokens = std::min(cached, usage.prompt_tokens);
+  }
+}
+
+void Decoder::ReadCost(const Json& usage) {
+  if (provider_.cost_field.empty()) return;
+  const Json* cost = FindValue(usage, provider_.cost_field);
+  if (cost == nullptr || !(cost->IsNumber() || cost->IsString())) return;
+  const std::optional<int64_t> pico = ParseDollars(Trimmed(cost->text));
+  if (pico && *pico >= 0) response_.usage.reported_cost_pico = *pico;
+}
+
+// Events tell of one answer; others, if they were asked for, are left out and said to be.
+const Json* Decoder::FirstChoice(const Json& body) {
+  const Json* choices = FindArray(body, "choices");
+  const Json* first = nullptr;
+  for (size_t i = 0; choices != nullptr && i < choices->items.size(); ++i) {
+    const Json& choice = choices->items[i];
+    if (FindCount(choice, "index") <= 0 && first == nullptr) {
+      first = &choice;
+    } else if (!dropped_answers_) {
+      dropped_answers_ = true;
+      events_.Notice("answers_dropped", "the service gave several answers; only the first is told");
+    }
+  }
+  return first != nullptr && first->IsObject() ? first : nullptr;
+}
+
+void Decoder::ReadChoice(const Json& choice, const Json& delta) {
+  const Json* logprobs = wants_logprobs_ ? FindObject(choice, "logprobs") : nullptr;
+  if (logprobs != nullptr) ReadLogprobs(*logprobs);
+  ReadReasoning(delta);
+  ReadContent(delta);
+  ReadToolCalls(delta);
+}
+
+// One field per response: gateways send the same reasoning in two, and not always together.
+void Decoder::ReadReasoning(const Json& delta) {
+  if (const Json* list = FindArray(delta, kDetailsField)) ReadDetails(*list);
+  for (const std::string& field : provider_.reasoning_in) {
+    if (!reasoning_field_.empty() && reasoning_field_ != field) continue;
+    const Json* value = FindValue(delta, field);
+    if (value == nullptr) continue;
+    std::string joined;
+    for (const Json& item : value->items) joined += DetailText(item);
+    const std::string_view text = value->IsString() ? std::string_view(value->text) : joined;
+    if (text.empty()) continue;
+    reasoning_field_ = field;
+    AddText(EventKind::kReasoning, field, text);
+    return;
+  }
+}
+
+void Decoder::ReadDetails(const Json& list) {
+  for (const Json& piece : list.items) {
+    text_.beside = true;
+    if (!piece.IsObject()) continue;
+    // Pieces of one detail share its type and its index or id; the last of them is at the end.
+    Json* last = details_.items.empty() ? nullptr : &details_.items.back();
+    for (Json& known : details_.items) {
+      if (FindValue(piece, "index") != nullptr && SameMember(known, piece, "index", true)) {
+        last = &known;
+      }
+    }
+    const bool extends = !whole_ && last != nullptr && SameMember(*last, piece, "type", true) &&
+                         SameMember(*last, piece, "index", false) &&
+                         SameMember(*last, piece, "id", false) &&
+                         FindText(piece, "type") != "reasoning.encrypted";
+    if (extends) {
+      ExtendDetail(piece, last);
+    } else if (details_.items.size() >= kMostDetails) {
+      events_.Fail(FailureKind::kTransport, "sent too many reasoning details");
+    } else {
+      details_.items.push_back(piece);
+    }
+  }
+}
+
+void Decoder::ReadContent(const Json& delta) {
+  const char* field = "content";
+  const Json* content = FindValue(delta, field);
+  if (content == nullptr) content = FindValue(delta, field = "text");  // a plain completion
+  if (content == nullptr) return;
+  if (content->IsString()) AddText(EventKind::kContent, field, content->text);
+  for (const Json& part : content->items) {
+    AddText(EventKind::kContent, "text", FindText(part, "text"));
+  }
+}
+
+void Decoder::AddText(EventKind kind, std::string_view field, std::string_view text) {
+  if (text.empty()) return;
+  text_.kind = kind;
+  text_.field = field;
+  text_.text = text;
+  ++text_.count;
+  events_.Text(kind, text);
+}
+
+void Decoder::ReadToolCalls(const Json& delta) {
+  const Json* list = FindArray(delta, "tool_calls");
+  for (size_t i = 0; list != nullptr && i < list->items.size(); ++i) {
+    const Json& fragment = list->items[i];
+    text_.beside = true;
+    const Json* function = FindObject(fragment, "function");
+    if (!fragment.IsObject()) continue;
+    const size_t call = FindCall(fragment, i, list->items.size());
+    const Json none;
+    if (function == nullptr) function = &none;
+    // Some send the arguments as the object that their text should hold.
+    const Json* arguments = FindValue(*function, "arguments");
+    std::string spelled;
+    if (arguments != nullptr && !arguments->IsString()) spelled = JsonText(*arguments);
+    events_.ExtendCall(call, FindText(fragment, "id"), FindText(*function, "name"),
+                       arguments != nullptr && arguments->IsString() ? arguments->text : spelled);
+  }
+}
+
+// The call that a fragment belongs to. It says so by its index; without one, by its id; without
+// that it goes on with the last. The same index with another id and a name is another call, and in
+// a whole body everything is.
+size_t Decoder::FindCall(const Json& fragment, size_t position, size_t count) {
+  const std::string_view id = Trimmed(FindText(fragment, "id"));
+  const Json* function = FindObject(fragment, "function");
+  const bool named = function != nullptr && !FindText(*function, "name").empty();
+  int64_t index = FindCount(fragment, "index");
+  const bool numbered = index >= 0;
+  if (!numbered) index = static_cast<int64_t>(position);
+  const bool by_order = !numbered && count > 1;
+  for (size_t i = whole_ ? 0 : slots_.size(); i-- > 0;) {
+    Slot& slot = slots_[i];
+    const bool other_id = !id.empty() && !slot.id.empty() && slot.id != id;
+    bool mine = slot.index == index;
+    if (!numbered && !by_order) mine = id.empty() ? !named : slot.id == id || !named;
+    if (!mine) continue;
+    if (named && other_id) break;
+    if (slot.id.empty()) slot.id = id;
+    return slot.call;
+  }
+  slots_.push_back({index, std::string(id), events_.AddCall()});
+  return slots_.back().call;
+}
+
+void Decoder::ReadLogprobs(const Json& logprobs) {
+  if (FindArray(logprobs, "tokens") != nullptr) return ReadPlainLogprobs(logprobs);
+  for (const EventKind kind : {EventKind::kReasoning, EventKind::kContent}) {
+    const Json* list =
+        FindArray(logprobs, kind == EventKind::kContent ? "content" : "reasoning_content");
+    if (list != nullptr) events_.AddLogprobs(kind, *list);
+  }
+}
+
+// The lists of a plain completion.
+void Decoder::ReadPlainLogprobs(const Json& logprobs) {
+  const Json* tokens = FindArray(logprobs, "tokens");
+  const Json* values = FindArray(logprobs, "token_logprobs");
+  const Json* top = FindArray(logprobs, "top_logprobs");
+  for (size_t i = 0; i < tokens->items.size(); ++i) {
+    TokenLogprob token;
+    token.id = -1;
+    token.text = tokens->items[i].text;
+    if (values != nullptr && i < values->items.size()) {
+      token.logprob = static_cast<float>(values->items[i].number);
+    }
+    if (top != nullptr && i < top->items.size()) {
+      for (const auto& [text, value] : top->items[i].members) {
+        token.top.push_back({-1, static_cast<float>(value.number), text});
+      }
+    }
+    events_.AddLogprob(EventKind::kContent, std::move(token));
+  }
+}
+
+void Decoder::ReadFinish(const Json& choice) {
+  const std::string_view reason = FindText(choice, "finish_reason");
+  if (reason.empty()) return;
+  text_.beside = true;
+  response_.finish_reason = reason;
+  events_.CheckReason(reason);
+  response_.finished = true;
+  events_.EndAll();
+}
+
+}  // namespace
+
+std::unique_ptr<WireDecoder> DecodeOpenAi(const Request& request, const WirePlan& plan) {
+  return std::make_unique<Decoder>(request, plan);
+}
+
+}  // namespace finback

@@ -1,0 +1,212 @@
+// Plays tests/golden/remote: a request must be sent as wire.json says, and what the service answers
+// must become the events of events.jsonl, however its bytes arrive.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/remote/transport/sse.h"
+#include "tests/core/remote/wire/wire_fixture.h"
+
+namespace finback {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+const fs::path kFolder = fs::path(FINBACK_SOURCE_DIR) / "tests/golden/remote";
+
+std::string Read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> Cases() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(kFolder)) {
+    if (fs::exists(entry.path() / "wire.json")) names.push_back(entry.path().filename());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+OrderedJson Logprobs(const std::vector<TokenLogprob>& tokens) {
+  OrderedJson list = OrderedJson::array();
+  for (const TokenLogprob& token : tokens) {
+    OrderedJson top = OrderedJson::array();
+    for (const auto& other : token.top) top.push_back({other.text, other.logprob});
+    list.push_back({token.text, token.logprob, top});
+  }
+  return list;
+}
+
+OrderedJson Line(const Event& event) {
+  OrderedJson line;
+  switch (event.kind) {
+    case EventKind::kReasoning:
+    case EventKind::kContent:
+      line[event.kind == EventKind::kReasoning ? "reasoning" : "content"] = event.text;
+      if (!event.logprobs.empty()) line["logprobs"] = Logprobs(event.logprobs);
+      break;
+    case EventKind::kToolCall:
+      line["tool_call"] = event.tool_index;
+      line["id"] = event.tool_id;
+      line["name"] = event.tool_name;
+      break;
+    case EventKind::kToolArguments:
+    case EventKind::kToolCallEnd:
+      line[event.kind == EventKind::kToolArguments ? "arguments" : "tool_call_end"] =
+          event.tool_index;
+      line["text"] = event.text;
+      break;
+    case EventKind::kFinish:
+      line["finish"] = event.finish_reason;
+      line["prompt_tokens"] = event.usage.prompt_tokens;
+      line["cached_tokens"] = event.usage.cached_tokens;
+      line["completion_tokens"] = event.usage.completion_tokens;
+      line["reasoning_tokens"] = event.usage.reasoning_tokens;
+      if (event.usage.cache_write_tokens > 0) {
+        line["cache_write_tokens"] = event.usage.cache_write_tokens;
+      }
+      if (event.usage.reported_cost_pico >= 0) line["cost_pico"] = event.usage.reported_cost_pico;
+      break;
+    case EventKind::kNotice:
+      line["notice"] = OrderedJson::parse(event.text)["code"];
+      break;
+    default:
+      line["kind"] = static_cast<int>(event.kind);
+  }
+  return line;
+}
+
+OrderedJson Line(const WireResponse& response) {
+  OrderedJson line;
+  line["id"] = response.id;
+  line["model"] = response.model;
+  line["fingerprint"] = response.fingerprint;
+  line["finish_reason"] = response.finish_reason;
+  line["closed"] = response.closed;
+  if (!response.reasoning_details.empty()) {
+    line["reasoning_details"] = OrderedJson::parse(response.reasoning_details);
+  }
+  return {{"response", line}};
+}
+
+std::string Lines(const std::vector<Event>& events, const WireResponse& response) {
+  std::string lines;
+  for (const Event& event : events) lines += Line(event).dump() + "\n";
+  return lines + Line(response).dump() + "\n";
+}
+
+std::string Normalized(const std::string& jsonl) {
+  std::istringstream stream(jsonl);
+  std::string lines, line;
+  while (std::getline(stream, line)) lines += OrderedJson::parse(line).dump() + "\n";
+  return lines;
+}
+
+class Golden : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const std::string json = Read(folder_ / "request.json");
+    const bool plain = OrderedJson::parse(json).contains("prompt");
+    request_ = plain ? ParseCompletionRequest(json) : ParseChatRequest(json);
+    policy_.stream = fs::exists(folder_ / "response.sse");
+  }
+
+  std::string Streamed(const std::string& bytes, size_t piece) {
+    const auto decoder = Decoder(request_, policy_);
+    SseParser parser;
+    std::vector<Event> events;
+    for (size_t i = 0; i < bytes.size(); i += piece) {
+      parser.Push(std::string_view(bytes).substr(i, piece));
+      std::string_view event, data;
+      while (parser.Next(&event, &data)) decoder->Push(event, data, &events);
+    }
+    decoder->End(&events);
+    return Lines(events, decoder->response());
+  }
+
+  std::string Whole(const std::string& body) {
+    const auto decoder = Decoder(request_, policy_);
+    std::vector<Event> events;
+    decoder->Whole(body, &events);
+    decoder->End(&events);
+    return Lines(events, decoder->response());
+  }
+
+  const fs::path folder_ = kFolder / GetParam();
+  Request request_;
+  WirePolicy policy_;
+};
+
+TEST_P(Golden, IsSentAsTheServiceExpects) {
+  const WirePlan plan = Plan(request_, policy_);
+  const WireCall call = CodecFor(plan.provider->wire).encode(request_, plan);
+  const bool beta = GetParam() == "openai-deepseek-fim";
+  EXPECT_EQ(plan.beta, beta);
+  const char* path = plan.provider->wire == WireFormat::kAnthropic   ? "/v1/messages"
+                     : plan.provider->wire == WireFormat::kResponses ? "/responses"
+                     : request_.is_chat                              ? "/chat/completions"
+                                                                     : "/completions";
+  EXPECT_EQ(call.path, path);
+  EXPECT_EQ(OrderedJson::parse(call.body).dump(1),
+            OrderedJson::parse(Read(folder_ / "wire.json")).dump(1));
+  EXPECT_EQ(call.body, CodecFor(plan.provider->wire).encode(request_, plan).body);
+}
+
+TEST_P(Golden, IsUnderstoodHoweverItsBytesArrive) {
+  const std::string expected = Normalized(Read(folder_ / "events.jsonl"));
+  if (!policy_.stream) {
+    EXPECT_EQ(Whole(Read(folder_ / "response.json")), expected);
+    return;
+  }
+  const std::string bytes = Read(folder_ / "response.sse");
+  EXPECT_EQ(Streamed(bytes, bytes.size()), expected);
+  EXPECT_EQ(Streamed(bytes, 1), expected);
+}
+
+TEST_P(Golden, IsNeverTakenForCompleteWhenCutOff) {
+  if (!policy_.stream) {
+    const std::string body = Read(folder_ / "response.json");
+    const size_t end = body.find_last_of('}');
+    for (size_t cut = 0; cut <= end; cut += 7) {
+      const Json details = FailureOf([&] { Whole(body.substr(0, cut)); });
+      EXPECT_EQ(FailureText(details, "kind"), "transport") << cut;
+    }
+    return;
+  }
+  // Up to the event that tells why the answer ended.
+  const std::string bytes = Read(folder_ / "response.sse");
+  size_t end = std::min(
+      {bytes.find("\"finish_reason\":\"stop\""), bytes.find("message_delta"),
+       bytes.find("\"finish_reason\":\"tool_calls\""), bytes.find("\"finish_reason\":\"length\""),
+       bytes.find("\"finish_reason\":\"eos\""), bytes.find("response.completed")});
+  ASSERT_NE(end, std::string::npos);
+  for (size_t cut = 0; cut <= end; cut += 11) {
+    const Json details = FailureOf([&] { Streamed(bytes.substr(0, cut), bytes.size()); });
+    EXPECT_EQ(FailureText(details, "kind"), "transport") << cut;
+    EXPECT_EQ(FailureText(details, "retryable"), "true") << cut;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Remote, Golden, testing::ValuesIn(Cases()), [](const auto& test) {
+  std::string name = test.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(GoldenFolder, HasCasesOfEveryFormat) {
+  std::string formats;
+  for (const std::string& name : Cases()) formats += name.substr(0, name.find('-')) + " ";
+  for (const char* format : {"openai", "anthropic", "responses"}) {
+    EXPECT_NE(formats.find(format), std::string::npos) << format;
+  }
+}
+
+}  // namespace
+}  // namespace finback

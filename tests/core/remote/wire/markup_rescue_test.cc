@@ -1,0 +1,216 @@
+#include "core/remote/wire/markup_rescue.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/core/remote/wire/wire_fixture.h"
+
+namespace finback {
+namespace {
+
+constexpr EventKind kReasoning = EventKind::kReasoning, kContent = EventKind::kContent;
+
+// What came out, text of a kind joined: "[r]reasoning[c]content|name arguments|begun".
+std::string Outcome(const std::vector<std::pair<EventKind, std::string>>& pieces) {
+  MarkupFilter filter;
+  std::vector<MarkupFilter::Text> texts;
+  for (const auto& [kind, text] : pieces) filter.Push(kind, text, &texts);
+  filter.Finish(&texts);
+  std::string outcome;
+  EventKind last = EventKind::kNone;
+  for (const MarkupFilter::Text& text : texts) {
+    if (text.kind != last) outcome += text.kind == kContent ? "[c]" : "[r]";
+    last = text.kind;
+    outcome += text.text;
+  }
+  for (const ToolCall& call : filter.calls()) outcome += "|" + call.name + " " + call.arguments;
+  const size_t cut = filter.begun() - filter.calls().size();
+  return outcome + (cut > 0 ? Format("|%zu cut", cut) : "");
+}
+
+// The same for every split in two, and for single bytes.
+std::string Outcome(EventKind kind, const std::string& text) {
+  const std::string whole = Outcome({{kind, text}});
+  std::vector<std::pair<EventKind, std::string>> bytes;
+  for (size_t i = 0; i < text.size(); ++i) {
+    bytes.emplace_back(kind, text.substr(i, 1));
+    EXPECT_EQ(Outcome({{kind, text.substr(0, i)}, {kind, text.substr(i)}}), whole)
+        << text << " split at " << i;
+  }
+  EXPECT_EQ(Outcome(bytes), whole) << text << " byte by byte";
+  return whole;
+}
+
+// The block of one call, with `bar` for the bars and `word` for the block's name.
+std::string Block(const std::string& open_bar, const std::string& bar, const std::string& word) {
+  const std::string open = "<" + open_bar + "DSML" + bar, close = "</" + open_bar + "DSML" + bar;
+  return "\n\n" + open + word + ">\n" + open + "invoke name=\"get_weather\">\n" + open +
+         "parameter name=\"city\" string=\"true\">Oslo</" + open_bar + "DSML" + bar +
+         "parameter>\n" + close + "invoke>\n" + close + word + ">";
+}
+
+constexpr const char* kBar = "\uFF5C";
+constexpr const char* kDoubleBar = "\u2016";
+constexpr const char* kCall = "|get_weather {\"city\": \"Oslo\"}";
+
+TEST(MarkupFilter, ReadsCallsInEverySpelling) {
+  const struct {
+    const char *open, *bar, *word;
+  } kSpellings[] = {{kBar, kBar, "tool_calls"},
+                    {"\uFF5C\uFF5C", kBar, "tool_calls"},
+                    {"\uFF5C\uFF5C", "\uFF5C\uFF5C", "tool_calls"},
+                    {kDoubleBar, kDoubleBar, "tool_calls"},
+                    {"|", "|", "tool_calls"},
+                    {"||", "||", "tool_calls"},
+                    {kBar, "|", "toolcalls"},
+                    {kBar, kBar, "toolcalls"},
+                    {"|", "|", "toolcalls"}};
+  for (const auto& [open, bar, word] : kSpellings) {
+    EXPECT_EQ(Outcome(kContent, "Hi." + Block(open, bar, word)), std::string("[c]Hi.") + kCall);
+  }
+}
+
+TEST(MarkupFilter, LosesNothingOfOrdinaryText) {
+  for (const char* text : {"2 <",         "a < b",
+                           "<",           "</",
+                           "<|",          "<|D",
+                           "<\uFF5C",     "<\uFF5C\uFF5C",
+                           "x <y>\n\n",   "<|DSMX|tool_calls>",
+                           "<|||DSML|",   "if (a<b || c</d) {}",
+                           "a<<|<b",      "tool_calls",
+                           "<table><tr>", "\u2016x\u2016",
+                           "<||",         "\n\n<",
+                           "DSML",        "<|DSM"}) {
+    EXPECT_EQ(Outcome(kContent, text), std::string("[c]") + text);
+    EXPECT_EQ(Outcome(kReasoning, text), std::string("[r]") + text);
+  }
+}
+
+TEST(MarkupFilter, GoesOnWithTheTextBehindABlock) {
+  const std::string block = Block("|", "|", "tool_calls");
+  EXPECT_EQ(Outcome(kContent, "One." + block + " Two." + block + "\nThree <"),
+            std::string("[c]One. Two.\nThree <") + kCall + kCall);
+  EXPECT_EQ(Outcome(kReasoning, "One." + block + "\nTwo."), std::string("[r]One.\nTwo.") + kCall);
+}
+
+TEST(MarkupFilter, ReadsCallsInReasoning) {
+  EXPECT_EQ(Outcome(kReasoning, "Let me see." + Block(kBar, kBar, "tool_calls")),
+            std::string("[r]Let me see.") + kCall);
+}
+
+TEST(MarkupFilter, CallsContentWhatFollowsTheEndOfReasoning) {
+  EXPECT_EQ(Outcome(kReasoning, "Hm.</think>Hello"), "[r]Hm.[c]Hello");
+}
+
+TEST(MarkupFilter, KeepsTheOrderOfReasoningAndContent) {
+  EXPECT_EQ(Outcome({{kReasoning, "a <"}, {kContent, "b <"}, {kReasoning, "c"}}),
+            "[r]a <[c]b <[r]c");
+}
+
+TEST(MarkupFilter, RemovesTagsThatMakeNoCall) {
+  EXPECT_EQ(Outcome(kContent, "a<|DSML|tool_calls>b"), "[c]ab");
+  EXPECT_EQ(Outcome(kContent, "a</|DSML|toolcalls> b"), "[c]a b");
+  EXPECT_EQ(Outcome(kContent, "a<\uFF5C\uFF5CDSML\uFF5Cparameter name=\"x\">b"), "[c]ab");
+}
+
+TEST(MarkupFilter, RemovesAnUnfinishedTagAtTheEnd) {
+  EXPECT_EQ(Outcome(kContent, "a<|DSML|"), "[c]a");
+  EXPECT_EQ(Outcome(kContent, "a<|DSML|tool_ca"), "[c]a");
+  EXPECT_EQ(Outcome(kContent, "a\n\n<|DSML|tool_calls"), "[c]a");
+}
+
+TEST(MarkupFilter, TellsOfCallsThatAreCutOff) {
+  const std::string block = Block("|", "|", "tool_calls");
+  EXPECT_EQ(Outcome(kContent, "a" + block.substr(0, block.find("Oslo"))), "[c]a|1 cut");
+}
+
+TEST(MarkupFilter, StartsAfreshAfterFinish) {
+  MarkupFilter filter;
+  std::vector<MarkupFilter::Text> texts;
+  filter.Push(kContent, "a <", &texts);
+  filter.Finish(&texts);
+  filter.Finish(&texts);
+  filter.Push(kContent, "b", &texts);
+  filter.Finish(&texts);
+  std::string joined;
+  for (const MarkupFilter::Text& text : texts) joined += text.text;
+  EXPECT_EQ(joined, "a <b");
+}
+
+// In a decoder: what becomes of calls depends on the tools and on the service's own calls.
+
+std::string Chunk(const std::string& delta, const char* finish = nullptr) {
+  std::string chunk = "{\"choices\": [{\"index\": 0, \"delta\": " + delta;
+  if (finish != nullptr) chunk += std::string(", \"finish_reason\": \"") + finish + "\"";
+  return chunk + "}]}";
+}
+
+std::string ContentChunk(const std::string& text) {
+  std::string delta = "{\"content\": ";
+  AppendJsonString(text, &delta);
+  return Chunk(delta + "}");
+}
+
+std::string Heard(const std::string& fields, const std::vector<std::string>& chunks,
+                  const char* model = "vllm:deepseek-v4-flash") {
+  const auto decoder = Decoder(Ask(model, fields));
+  std::vector<Event> events;
+  for (const std::string& chunk : chunks) decoder->Push("", chunk, &events);
+  decoder->End(&events);
+  return Words(events);
+}
+
+const char* const kServed =
+    R"({"tool_calls": [{"index": 0, "id": "s", "function": {"name": "get_weather",
+        "arguments": "{\"city\":\"Oslo\"}"}}]})";
+
+TEST(MarkupRescue, MakesCallsWhenToolsWereOffered) {
+  EXPECT_EQ(
+      Heard(kTools, {ContentChunk("Hi." + Block("|", "|", "toolcalls")), Chunk("{}", "stop")}),
+      "content Hi.\nnotice markup_rescued\ncall 0 call_0 get_weather\n"
+      "arguments 0 {\"city\": \"Oslo\"}\nend 0 {\"city\": \"Oslo\"}\nfinish tool_calls\n");
+}
+
+TEST(MarkupRescue, OnlyRemovesMarkupWhenNoToolMayBeCalled) {
+  for (const std::string& fields :
+       {std::string(), std::string(kTools) + ", \"tool_choice\": \"none\""}) {
+    EXPECT_EQ(
+        Heard(fields, {ContentChunk("Hi." + Block("|", "|", "toolcalls")), Chunk("{}", "stop")}),
+        "content Hi.\nnotice markup_removed\nfinish stop\n");
+  }
+}
+
+TEST(MarkupRescue, DoesNotDoubleCallsOfTheService) {
+  EXPECT_EQ(Heard(kTools, {ContentChunk("Hi." + Block("|", "|", "tool_calls")), Chunk(kServed),
+                           Chunk("{}", "tool_calls")}),
+            "content Hi.\ncall 0 s get_weather\narguments 0 {\"city\":\"Oslo\"}\n"
+            "end 0 {\"city\":\"Oslo\"}\nfinish tool_calls\n");
+}
+
+TEST(MarkupRescue, AddsTheCallsThatTheServiceMissed) {
+  std::string block = Block("|", "|", "tool_calls");
+  std::string other = block;
+  other.replace(other.find("Oslo"), 4, "Rome");
+  EXPECT_EQ(Heard(kTools, {Chunk(kServed), ContentChunk(block + other), Chunk("{}", "stop")}),
+            "call 0 s get_weather\narguments 0 {\"city\":\"Oslo\"}\nend 0 {\"city\":\"Oslo\"}\n"
+            "notice markup_rescued\ncall 1 call_0 get_weather\n"
+            "arguments 1 {\"city\": \"Rome\"}\nend 1 {\"city\": \"Rome\"}\nfinish tool_calls\n");
+}
+
+TEST(MarkupRescue, LeavesTextOfTheOfficialServiceAlone) {
+  EXPECT_EQ(Heard(kTools, {ContentChunk("a<|DSML|tool_calls>b</think>"), Chunk("{}", "stop")},
+                  "deepseek:deepseek-flash"),
+            "content a<|DSML|tool_calls>b</think>\nfinish stop\n");
+}
+
+TEST(MarkupRescue, DropsACallThatTheEndCutsOff) {
+  const std::string block = Block("|", "|", "tool_calls");
+  EXPECT_EQ(Heard(kTools, {ContentChunk("a" + block.substr(0, block.find("Oslo") + 2)),
+                           Chunk("{}", "length")}),
+            "content a\nnotice markup_removed\nfinish length\n");
+}
+
+}  // namespace
+}  // namespace finback
