@@ -8,6 +8,7 @@
 
 #include "core/base/file_map.h"
 #include "core/base/status.h"
+#include "core/json/json.h"
 
 namespace finback {
 namespace {

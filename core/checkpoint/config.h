@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "core/json/json.h"
-
 namespace finback {
 
 enum class LayerKind : uint8_t { kWindow, kCsa, kHca };  // compression ratio 0, 4, other

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "core/base/file_map.h"
 #include "core/base/sha256.h"
 #include "core/base/status.h"
 #include "core/checkpoint/safetensors.h"

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/file_map.h"
 #include "core/checkpoint/config.h"
 
 namespace finback {

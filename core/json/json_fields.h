@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/status.h"
 #include "core/json/json.h"
 
 namespace finback {

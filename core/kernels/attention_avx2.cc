@@ -9,7 +9,6 @@
 //   weight [kHeadBlock][kAttentionTile]  16 KB
 //
 // Limit: two fused multiply-adds per cycle; loads from the second-level cache.
-#include "core/base/number_formats.h"
 #include "core/kernels/attention.h"
 #include "core/kernels/dot_avx2.h"
 #include "core/kernels/exp.h"

@@ -1,5 +1,6 @@
-"""Rooms include only the rooms below them, by paths from the root of the sources."""
+"""Rooms include only the rooms below them, by paths from the root of the sources, and only what they use."""
 
+import functools
 import re
 import sys
 
@@ -85,14 +86,47 @@ def check_file(root_files, path, content):
             yield f'{path}: {room} may not include "{target}"'
 
 
+def blank_comments(text):
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', " ", text, flags=re.DOTALL)
+
+
+def declared(header):
+    """Names that a header declares: types, aliases, functions, constants, enumerators and macros, not members of others."""
+    text = re.sub(r"^[ \t]*#[ \t]*include[^\n]*", "", header, flags=re.MULTILINE)
+    names = set(re.findall(r"\b(?:class|struct|enum|union|using|concept)\s+(?:class\s+)?([A-Za-z_]\w*)", text))
+    names |= set(re.findall(r"#\s*define\s+(\w+)", text))
+    names |= set(re.findall(r"\b([A-Z]\w*)\s*\(", text))  # functions, in PascalCase
+    names |= set(re.findall(r"\b(k[A-Z0-9]\w*)\b", text))  # constants and enumerators
+    names |= set(re.findall(r"\boperator\s*\W+\s*\(", text))
+    return names - {"namespace"}
+
+
+def unused_includes(texts, path):
+    """Headers of other rooms that `path` includes though nothing in it names what they declare."""
+    used = set(re.findall(r"\w+", blank_comments(INCLUDE.sub(b"", texts(path)).decode())))
+    for quote, raw in INCLUDE.findall(texts(path)):
+        target = raw.decode()
+        if quote == b"<" or not target.startswith("core/") or not target.endswith(".h") or room_of(target) == room_of(path):
+            continue
+        try:
+            names = declared(blank_comments(texts(target).decode()))
+        except OSError:
+            continue  # a path that does not exist is another finding
+        if not names & used:
+            yield f'{path}: includes "{target}" and uses nothing of it'
+
+
 def main():
     options = source_tree.parser(__doc__).parse_args()
     root_files = set(source_tree.files(options.root))
+    texts = functools.cache(lambda path: source_tree.read(options.root, path))
     findings, checked = [], 0
     for path in sorted(root_files):
         if path.endswith(source_tree.CXX_SUFFIXES + (".inc",)) and room_of(path):
             checked += 1
-            findings += check_file(root_files, path, source_tree.read(options.root, path))
+            findings += check_file(root_files, path, texts(path))
+            if path.startswith(("core/", "capi/")):
+                findings += unused_includes(texts, path)
     return source_tree.report(findings, checked)
 
 

@@ -1,10 +1,11 @@
-"""Limits on files, functions, complexity and parameters, measured by pmccabe.
+"""Limits on rooms, files, functions, complexity and parameters, measured by pmccabe.
 
 limits_allowed.txt lists what may exceed them: "PATH NAME LIMIT reason", where NAME is a function or "-" for
-the whole file and LIMIT is lines, complexity or parameters. A line that is no longer needed is a finding,
-so the list only shrinks.
+the whole file or room and LIMIT is lines, complexity, parameters, room-lines or room-files. A line that is no
+longer needed is a finding, so the list only shrinks.
 """
 
+import itertools
 import os
 import re
 import subprocess
@@ -13,6 +14,9 @@ import sys
 import source_tree
 
 FILE_LINES = 800
+# A room is a folder of core/ without the rooms in it; tables that it compiles in are not counted.
+ROOM_LINES = 3000
+ROOM_FILES = 30
 LIMITS = {"lines": 120, "complexity": 25}
 KERNEL_LIMITS = {"lines": 250, "complexity": 40}
 PARAMETERS = 6
@@ -72,6 +76,20 @@ def allowed(path):
     return rows
 
 
+def room_excesses(root, paths):
+    """As excesses(), for rooms."""
+    rooms = {}
+    for path in paths:
+        if path.startswith("core/"):
+            rooms.setdefault(os.path.dirname(path), []).append(path)
+    for room, members in sorted(rooms.items()):
+        lines = sum(source_tree.read(root, path).count(b"\n") for path in members)
+        if lines > ROOM_LINES:
+            yield (room, "-", "room-lines"), f"{room}: {lines} lines, at most {ROOM_LINES} a room"
+        if len(members) > ROOM_FILES:
+            yield (room, "-", "room-files"), f"{room}: {len(members)} files, at most {ROOM_FILES} a room"
+
+
 def excesses(root, paths):
     """((path, name, limit), message) of everything that is over a limit."""
     for path in paths:
@@ -99,7 +117,8 @@ def main():
         return source_tree.report([], 0)
     rows = allowed(os.path.join(options.root, "tests/lint/limits_allowed.txt"))
     findings, used = [], set()
-    for key, message in excesses(options.root, paths):
+    rooms = source_tree.files(options.root, source_tree.CXX_SUFFIXES + (".inc",), ("core/",))
+    for key, message in itertools.chain(excesses(options.root, paths), room_excesses(options.root, rooms)):
         used.add(key)
         if key not in rows:
             findings.append(message)

@@ -107,6 +107,28 @@ class Lints(unittest.TestCase):
         changes = {"core/kernels/x_avx2.cc": "#include <immintrin.h>\n#include <vector>\n"}
         self.catches("check_includes.py", changes, "x_avx2.cc", "<vector>")
 
+    def test_includes_of_every_room_upwards(self):
+        for room, above in (
+            ("core/json/", "core/chat/"),
+            ("core/tokenizer/", "core/checkpoint/"),
+            ("core/checkpoint/", "core/network/"),
+            ("core/network/", "core/local/"),
+            ("core/remote/money/", "core/remote/wire/"),
+            ("core/remote/wire/", "core/remote/money/"),
+            ("core/remote/wire/", "core/remote/"),
+            ("core/local/", "core/remote/"),
+        ):
+            changes = {above + "above.h": "#pragma once\nint Above();\n"}
+            changes[room + "bad.cc"] = f'#include "{above}above.h"\n\nint Bad() {{ return Above(); }}\n'
+            self.catches("check_includes.py", changes, f"{room}bad.cc: {room} may not include")
+
+    def test_includes_unused(self):
+        changes = {"core/json/idle.cc": '#include "core/base/status.h"\n\n// Zero() is named here alone.\nint One();\n'}
+        self.catches("check_includes.py", changes, 'core/json/idle.cc: includes "core/base/status.h" and uses nothing')
+
+    def test_includes_used(self):
+        self.passes("check_includes.py", {"core/json/busy.cc": '#include "core/base/status.h"\n\nint One() { return Zero(); }\n'})
+
     # limits
 
     def test_limits_clean(self):
@@ -114,6 +136,16 @@ class Lints(unittest.TestCase):
 
     def test_limits_long_file(self):
         self.catches("check_limits.py", {"core/base/long.cc": "\n" * 801}, "core/base/long.cc: 801 lines")
+
+    def test_limits_large_room(self):
+        changes = {f"core/base/part{i}.cc": "\n" * 800 for i in range(4)}
+        self.catches("check_limits.py", changes, "core/base: 32")
+
+    def test_limits_room_of_many_files(self):
+        self.catches("check_limits.py", {f"core/base/part{i}.cc": "\n" for i in range(30)}, "core/base: 32 files")
+
+    def test_limits_rooms_within_a_room_count_alone(self):
+        self.passes("check_limits.py", {f"core/base/inner{i}/part.cc": "\n" * 800 for i in range(4)})
 
     def test_limits_long_function(self):
         code = "void f();\nvoid LongOne() {\n" + lines(120) + "}\n"

@@ -5,7 +5,6 @@
 #include <span>
 
 #include "core/base/ascii.h"
-#include "core/base/file_map.h"
 #include "core/json/json_fields.h"
 #include "core/remote/catalog/data/data.h"
 

@@ -11,7 +11,6 @@
 #include "core/remote/wire/codecs.h"
 #include "core/remote/wire/wire_json.h"
 #include "core/remote/wire/wire_request.h"
-#include "core/schema/json_schema.h"
 #include "core/schema/strict_problem.h"
 
 namespace finback {
