@@ -10,7 +10,7 @@ namespace finback {
 
 enum class PrecisionChoice : uint8_t { kPublished, kBf16, kFloat32 };
 enum class LadderChoice : uint8_t { kAuto, kPreview, k0731 };
-enum class LogLevel : int32_t { kError = 0, kWarning = 1, kInformation = 2, kDetail = 3 };
+enum class LogLevel : int32_t { kError = 0, kWarning = 1, kInformation = 2 };  // FINBACK_LOG_*
 
 // Returns false to stop the work.
 using ProgressFunction = std::function<bool(const char* phase, uint64_t done, uint64_t total)>;

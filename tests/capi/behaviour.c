@@ -344,7 +344,7 @@ static int32_t refuse(const char *phase, uint64_t done, uint64_t total, void *us
 }
 
 static void count_log(int32_t level, const char *message, void *user_data) {
-  if (level == 2 && strstr(message, "tensors") != NULL) ++*(int *)user_data;
+  if (level == FINBACK_LOG_INFORMATION && strstr(message, "tensors") != NULL) ++*(int *)user_data;
 }
 
 static void test_callbacks(const char *folder) {

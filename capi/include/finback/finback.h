@@ -259,7 +259,12 @@ FINBACK_API finback_status finback_options_set_progress(finback_options *self,
                                                         finback_progress_fn progress,
                                                         void *user_data);
 
-/* Receives one line for the log: level 0 error, 1 warning, 2 information, 3 detail. */
+/* Levels of lines for the log. Unknown numbers are levels of a later version, of less weight. */
+#define FINBACK_LOG_ERROR 0
+#define FINBACK_LOG_WARNING 1
+#define FINBACK_LOG_INFORMATION 2
+
+/* Receives one line for the log; `level` is FINBACK_LOG_*. */
 typedef void (*finback_log_fn)(int32_t level, const char *message, void *user_data);
 
 /*

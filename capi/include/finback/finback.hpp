@@ -78,7 +78,7 @@ inline std::vector<int32_t> TakeTokens(finback_tokens *owned) {
 
 // Returns false to stop the work with FINBACK_ERROR_CANCELLED.
 using Progress = std::function<bool(std::string_view phase, uint64_t done, uint64_t total)>;
-// Receives a line for the log: level 0 error, 1 warning, 2 information, 3 detail.
+// Receives a line for the log; `level` is FINBACK_LOG_*.
 using Log = std::function<void(int32_t level, std::string_view message)>;
 
 class Options {
