@@ -182,6 +182,51 @@ class Lints(unittest.TestCase):
         changes = {"tests/lint/limits_allowed.txt": "core/base/status.cc - lines once it was long\n"}
         self.catches("check_limits.py", changes, "no longer needed")
 
+    # the table of options
+
+    OPTIONS = {
+        "capi/options.inc": '// FINBACK_OPTION(enumerator, name, type, default, bounds, doc)\n'
+        'FINBACK_OPTION(kModel, "model", "string", "", FINBACK_ANY, "a folder (or a name)")\n'
+        'FINBACK_OPTION(kThreads, "threads", "integer", "0", FINBACK_RANGE("0", "1024"),\n'
+        '               "threads; 0: one for "\n               "each core")\n'
+        'FINBACK_OPTION(kKind, "kind", "choice", "auto", FINBACK_CHOICES("[\\"auto\\", \\"own\\"]"),\n'
+        '               "which one")\n'
+        'FINBACK_OPTION(kTrust, "trust", "switch", "1", FINBACK_ANY, "1: all")\n',
+        "capi/include/finback/finback.h": "/*\n * Options\n *\n *   name    default meaning [values]\n"
+        " *   model   (none)  a folder (or a name)\n *   threads 0       threads; 0: one for each core\n"
+        " *                   [0..1024]\n *\n * And others:\n *\n *   kind    auto    which one [auto, own]\n"
+        " *   trust   1       1: all [0, 1]\n */\ntypedef struct finback_options finback_options;\n",
+    }
+
+    def options(self, file, old, new):
+        changed = dict(self.OPTIONS)
+        self.assertIn(old, changed[file])
+        changed[file] = changed[file].replace(old, new)
+        return changed
+
+    def test_options_clean(self):
+        self.passes("check_option_table.py", self.OPTIONS)
+
+    def test_options_each_difference(self):
+        for old, new, named in [
+            ("kThreads, \"threads\"", "kThreads, \"workers\"", "the table has threads where the list has workers"),
+            ('"string", ""', '"string", "krill"', "default of model"),
+            ('"0", "1024"', '"0", "512"', 'meaning of threads: the list says "threads; 0: one for each core [0..512]"'),
+            ('\\"own\\"', '\\"other\\"', "meaning of kind"),
+            ('"switch", "1"', '"string", "1"', "meaning of trust"),
+            ("each core", "every core", "meaning of threads"),
+            ('FINBACK_ANY, "1: all"', '"1: all"', "a row that cannot be read: kTrust"),
+        ]:
+            with self.subTest(new):
+                self.catches("check_option_table.py", self.options("capi/options.inc", old, new), named)
+
+    def test_options_only_in_one_place(self):
+        header = "capi/include/finback/finback.h"
+        changes = self.options(header, " *   kind    auto    which one [auto, own]\n", "")
+        self.catches("check_option_table.py", changes, "the table has trust where the list has kind")
+        changes = self.options(header, " *   kind ", " *   other   1       no option [0, 1]\n *   kind ")
+        self.catches("check_option_table.py", changes, "the table has other where the list has kind")
+
     # text
 
     def test_text_clean(self):
