@@ -1,8 +1,9 @@
 /*
  * Finback: DeepSeek-V4 in your process, behind one stable C ABI.
  *
- * This file is the manual. In one breath: set options, open an engine on a checkpoint folder, hand
- * it a Chat Completions request as JSON, and step through the events of the answer:
+ * This file is the manual. In one breath: set options, open an engine on a checkpoint folder or on
+ * a model at a service, hand it a Chat Completions request as JSON, and step through the events of
+ * the answer:
  *
  *     finback_options *options = finback_options_new();
  *     finback_options_set(options, "model", "/models/DeepSeek-V4-Flash");
@@ -37,8 +38,11 @@
  *            functions may be called from any thread. Callbacks run on a thread that is inside a
  *            call of yours.
  * Manners    The library never prints, exits, aborts, installs signal handlers, changes the locale
- *            or reads the environment, except for FINBACK_ISA (scalar, blas or avx2), which can
- *            only lower the choice of instruction set.
+ *            or reads the environment, but for FINBACK_ISA (scalar, blas or avx2: can only lower
+ *            the choice of instruction set); for services their keys (key_variables in
+ *            finback_services(), such as DEEPSEEK_API_KEY; unless api_key is set) and, by libcurl,
+ *            the proxy variables http_proxy, https_proxy, all_proxy and no_proxy (unless
+ *            environment_proxy is 0). OpenBLAS, OpenSSL and SQLite may read variables of their own.
  */
 #ifndef FINBACK_FINBACK_H
 #define FINBACK_FINBACK_H
@@ -118,10 +122,7 @@ FINBACK_API const char *finback_status_name(finback_status status);
 
 /* ---- Library --------------------------------------------------------------------------------- */
 
-/*
- * The library's version, "0.1.0".
- * Borrowed: valid forever. Since 0.1.
- */
+/* The library's version, "0.1.0". Borrowed: valid forever. Since 0.1. */
 FINBACK_API const char *finback_version(void);
 
 /*
@@ -142,8 +143,7 @@ FINBACK_API const char *finback_build_info(void);
  *   model               (none)    a checkpoint folder, local:FOLDER, krill (the small model that is
  *                                 installed with the library), or PROVIDER:MODEL at a service
  *   precision           published published: every rounding of the published model; bf16: 16-bit
- *                                 activations; float32: no rounding at all
- *                                 [published, bf16, float32]
+ *                                 activations; float32: no rounding [published, bf16, float32]
  *   threads             0         threads of a computation; 0: one for each online core [0..1024]
  *   context_tokens      0         tokens that a session or sequence can hold; 0: the model's limit,
  *                                 but at most 32,768 [0..1073741824]
@@ -165,9 +165,8 @@ FINBACK_API const char *finback_build_info(void);
  *
  *   name                   default          meaning [values]
  *   base_url               (none)           the service's address, in place of the provider's own
- *   wire_format            auto             what the service at base_url speaks; auto: as the
- *                                           provider does, else openai
- *                                           [auto, openai, anthropic, responses]
+ *   wire_format            auto             what base_url speaks; auto: as its provider, else
+ *                                           openai [auto, openai, anthropic, responses]
  *   api_key                (none)           the key; empty: the provider's environment variable
  *   providers_file         (none)           JSON file with providers and models to add or change
  *   prices_file            (none)           JSON file with prices to add or change
@@ -177,18 +176,15 @@ FINBACK_API const char *finback_build_info(void);
  *                                           are refused [0, 1]
  *   replay_reasoning       auto             whether earlier reasoning is sent back; auto: as the
  *                                           service wants it [auto, always, never]
- *   forced_tools           disable_thinking a forced tool where thinking forbids it: thinking is
- *                                           disabled, or the request refused
+ *   forced_tools           disable_thinking where thinking forbids a forced tool
  *                                           [disable_thinking, refuse]
- *   markup_rescue          auto             tool-call markup that a service leaks into text: left,
- *                                           removed, or read as calls; auto: by provider
- *                                           [auto, off, strip, parse]
+ *   markup_rescue          auto             tool-call markup that leaks into text; auto: by
+ *                                           provider [auto, off, strip, parse]
  *   service_stream         1                0: the service answers in one piece [0, 1]
  *   schema_repairs         1                rounds in which a service may correct an answer that
  *                                           does not fit the schema [0..1]
  *   proxy                  (none)           proxy URL; empty: the environment's
- *   environment_proxy      1                0: the proxy variables of the environment are not read
- *                                           [0, 1]
+ *   environment_proxy      1                0: proxy variables are not read [0, 1]
  *   ca_file                (none)           file of certificate authorities; empty: the system's
  *   http_headers           (none)           JSON object of headers to send with every request
  *   connect_timeout_ms     10000            until a connection stands; 0: no limit [0..86400000]
@@ -201,8 +197,7 @@ FINBACK_API const char *finback_build_info(void);
  *                                           delivered [0..10]
  *   max_concurrency        0                requests at once for each key and model; 0: the
  *                                           provider's limit [0..100000]
- *   ledger                 (none)           SQLite file that every attempt and its cost is written
- *                                           to
+ *   ledger                 (none)           SQLite file for every attempt and its cost
  *   ledger_user            (none)           whom the costs are booked on
  *   ledger_tag             (none)           what the costs are booked on
  *   budget                 (none)           most dollars to spend, such as 2.50; empty: no limit
@@ -213,15 +208,11 @@ FINBACK_API const char *finback_build_info(void);
  *   unknown_price          refuse           what becomes of requests whose price is not known while
  *                                           there is a budget [allow, refuse]
  *   record                 (none)           folder that exchanges are recorded in, without keys
- *   replay                 (none)           folder of a recorded exchange that answers in place of
- *                                           the service
+ *   replay                 (none)           folder of a record that answers for the service
  */
 typedef struct finback_options finback_options;
 
-/*
- * Makes options with every value at its default.
- * Free with finback_options_free(). Since 0.1.
- */
+/* Makes options with every value at its default. Free with finback_options_free(). Since 0.1. */
 FINBACK_API finback_options *finback_options_new(void);
 
 /*
@@ -287,21 +278,17 @@ FINBACK_API void finback_options_free(finback_options *self);
 
 /* ---- Engine ---------------------------------------------------------------------------------- */
 
-/* One open checkpoint. Immutable; any thread. */
+/* One open checkpoint, or the models at services that the option model names. Any thread. */
 typedef struct finback_engine finback_engine;
 
 /* One answer being produced; see finback_stream_step(). */
 typedef struct finback_stream finback_stream;
-
 /* What one conversation has computed so far; see finback_session_new(). */
 typedef struct finback_session finback_session;
-
 /* The network without text: token ids in, logits out; see finback_sequence_new(). */
 typedef struct finback_sequence finback_sequence;
-
 /* An owned array of token ids. */
 typedef struct finback_tokens finback_tokens;
-
 /* An owned piece of UTF-8 text. */
 typedef struct finback_text finback_text;
 
@@ -309,12 +296,16 @@ typedef struct finback_text finback_text;
 typedef struct finback_bytes finback_bytes;
 
 /*
- * Opens the checkpoint that the option "model" names: config.json, the safetensors shards (mapped,
- * every header checked) and generation_config.json. tokenizer.json is read when text is first
- * handled. The options may be freed afterwards. No session memory is taken yet.
+ * Opens what the option "model" names. A checkpoint folder: config.json, the safetensors shards
+ * (mapped, every header checked) and generation_config.json; tokenizer.json is read when text is
+ * first handled, and no session memory is taken yet. Models at services: their tables, keys and
+ * ledger; nothing is sent yet. The options may be freed afterwards.
  * Free with finback_engine_free().
- * Errors: NOT_FOUND (no such folder or file), CHECKPOINT (malformed; names file, tensor, found and
- * expected), UNSUPPORTED (another architecture, by its name, or a remote model). Since 0.1.
+ * Errors: INVALID_ARGUMENT (an option does not fit the model; a table's row is wrong; an unknown
+ * provider, or a refused model with what to use instead), NOT_FOUND (no such folder or file, or no
+ * record to replay), CHECKPOINT (malformed; names file, tensor, found and expected), UNSUPPORTED
+ * (another architecture, by its name; a ledger of a newer version), AUTHENTICATION (no key), IO
+ * (names the file), CANCELLED (by the progress callback). Since 0.1.
  */
 FINBACK_API finback_engine *finback_engine_open(const finback_options *options);
 
@@ -325,7 +316,9 @@ FINBACK_API finback_engine *finback_engine_open(const finback_options *options);
 FINBACK_API void finback_engine_free(finback_engine *self);
 
 /*
- * What is open, as one JSON object:
+ * What is open, as one JSON object. At services: {"backend": "service", "targets": [{"provider",
+ * "model", "base_url", "context_tokens", "max_output_tokens", "key"}, ..]}, the first two numbers
+ * null if not known, key a label and not the key itself. In this process:
  *   model         the folder; precision, isa, threads: what computes
  *   config        the model's sizes: hidden, layers, heads, head_dim, vocab, window, experts,
  *                 experts_per_token, max_position, drafts, compress_ratios, effort_ladder, ...
@@ -384,11 +377,13 @@ FINBACK_API finback_text *finback_cost_report(const finback_options *options,
  * must be in it and match; names of other files are ignored. Reports progress in phase "verify".
  * What the config promises in total stands beside what is there in finback_engine_info(), under
  * "tensors". Errors: CHECKPOINT (names file, tensor and element, or file, found and expected hash),
- * INVALID_ARGUMENT (not such a list), CANCELLED. Since 0.1.
+ * INVALID_ARGUMENT (not such a list), CANCELLED, UNSUPPORTED (at a service). Since 0.1.
  */
 FINBACK_API finback_status finback_engine_verify(finback_engine *self, const char *sha256_list);
 
 /* ---- Text and tokens ------------------------------------------------------------------------- */
+
+/* The functions of an engine in this part need a model in this process: UNSUPPORTED at services. */
 
 /*
  * Token ids of `size` bytes of text. `recognize_special` non-zero: added tokens such as <think>
@@ -411,9 +406,7 @@ FINBACK_API finback_tokens *finback_engine_encode_tokens(finback_engine *self,
 /* How many ids; 0 for NULL. Since 0.1. */
 FINBACK_API size_t finback_tokens_count(const finback_tokens *self);
 
-/*
- * The ids, [count]. Borrowed: valid until the tokens are freed; NULL for NULL. Since 0.1.
- */
+/* The ids, [count]. Borrowed: valid until the tokens are freed; NULL for NULL. Since 0.1. */
 FINBACK_API const int32_t *finback_tokens_data(const finback_tokens *self);
 
 /* Frees tokens. Since 0.1. */
@@ -460,9 +453,7 @@ FINBACK_API finback_text *finback_encode_messages(const char *json);
 FINBACK_API finback_text *finback_parse_completion(const char *text, size_t size, int32_t thinking,
                                                    int32_t strict);
 
-/*
- * The text, NUL-terminated. Borrowed: valid until it is freed; "" for NULL. Since 0.1.
- */
+/* The text, NUL-terminated. Borrowed: valid until it is freed; "" for NULL. Since 0.1. */
 FINBACK_API const char *finback_text_data(const finback_text *self);
 
 /* Its size in bytes, the NUL not counted; 0 for NULL. Since 0.1. */
@@ -475,53 +466,84 @@ FINBACK_API void finback_text_free(finback_text *self);
 
 /*
  * Requests are one JSON object in the shape of OpenAI's Chat Completions with DeepSeek's fields.
- * null means absent. Absent sampling fields take the model's generation_config.json.
+ * null means absent. What cannot be honoured is an error that names its path, never ignored, and so
+ * is an unknown field. In the two columns, what a model in this process and what a service does:
+ *   -        nothing, without a word
+ *   error    INVALID_REQUEST
+ *   sent     it is passed on as it is, where it is given
+ *   if known passed on where the provider's row says that the service takes it; else an error
+ *   notice   it is left out, and a NOTICE event says so
+ * docs/services.md tells what each service takes. Messages have a role and content, a string or a
+ * list of parts; the last is a user's, developer's or tool's, has a task, or is an assistant's with
+ * "prefix": true. Names of tools are unique, [A-Za-z0-9_-], at most 128 bytes. Efforts may also be
+ * called minimal (low), medium, xhigh (high) and ultra (max); without thinking they mean nothing.
  *
- *   messages          required, at least one: roles system, developer, user, assistant, tool and
- *                     latest_reminder; content is a string or a list of text parts. The last one is
- *                     a user, developer or tool message, or an assistant message with "prefix":
- *                     true, which the answer continues
- *   thinking          {"type": "enabled"|"disabled"}; absent: enabled, unless the model says
- *                     otherwise
- *   reasoning_effort  none (thinking off), low (minimal), high (medium, xhigh) or max (ultra);
- *                     absent: high. Spelled as the nearest step that the checkpoint knows; no
- *                     effect while thinking is disabled
- *   max_tokens        also max_completion_tokens; reasoning counts; absent: until the context is
- *                     full
- *   temperature       0..2; 0 takes the likeliest token, the smaller id of equals
- *   top_k             >= 0; 0: off. With top_p and min_p: what is left to sample from, in this
- *                     order, after temperature
- *   top_p             above 0, at most 1
- *   min_p             0..1, relative to the likeliest token
- *   seed              an integer: the same seed gives the same text, at any number of threads
- *   stop              a string or up to 16: the answer ends before the first of them. Looked for in
- *                     the answer (content), not in reasoning and not in tool arguments
- *   logit_bias        {"ID": -100..100}, added before sampling
- *   logprobs          true: natural logarithms of the model's own probabilities, before bias,
- *                     temperature and truncation; top_logprobs 0..20: so many likeliest tokens too
- *   tools             function definitions; names are unique, [A-Za-z0-9_-], at most 128 bytes
- *   tool_choice       "auto" or "none" (the tools are then not offered)
- *   response_format   {"type": "text"} or {"type": "json_object"}: an instruction, not a guarantee
- *   drop_thinking     default true: reasoning of earlier turns is left out unless tools are defined
- *   trust_all         true: special tokens are recognized in user text; default: the engine's
- *                     option
- *   progress          true: the stream yields PROGRESS events during prefill
- *   accepted, without effect: model, stream, stream_options, user, user_id, metadata, store,
- *                     service_tier, safety_identifier, safety_check, prompt_cache_key,
- *                     prompt_cache_retention, frequency_penalty, presence_penalty,
- *                     parallel_tool_calls true, n 1
- *
- * What cannot be honoured is an error that names its path, never ignored: n > 1, images and files,
- * forced tool_choice, json_schema, strict tools, unknown fields.
+ *   field, values            | local                           | service
+ *   messages, at least one   | turns of the prompt             | sent
+ *     role developer         | a user's turn of its own kind   | as system, or sent if known
+ *     role latest_reminder   | a turn of its own kind          | DeepSeek; else error
+ *     text parts             | joined by an empty line         | the same
+ *     image_url, file parts  | error                           | of user and tool: if known
+ *     name                   | -                               | sent; Chat Completions alone
+ *     tool_calls, results    | shown; results in their order   | sent; ids needed, all answered
+ *     reasoning_content      | shown, by drop_thinking         | sent, by replay_reasoning
+ *     reasoning_details      | -                               | sent where its form is known
+ *     prefix, wo_eos         | the answer continues it         | if known
+ *     task, tools, .._format | as DeepSeek's encoder has them  | error
+ *   thinking {"type":        | absent: enabled, unless the     | always said; absent: enabled;
+ *     enabled, disabled}     | model says otherwise            | without a switch: notice
+ *   reasoning_effort none,   | none: thinking is disabled;     | as the service spells them, or
+ *     low, high, max         | else the nearest step that the  | the nearest that it has;
+ *                            | checkpoint knows; absent: high  | absent: high
+ *   max_tokens, also         | reasoning counts; absent: until | always sent; absent: 8,192,
+ *     max_completion_tokens  | the context is full             | thinking 65,536, effort max
+ *     >= 1                   |                                 | 131,072. Lowered to the limit
+ *   temperature 0..2         | 0: the likeliest, smaller id    | sent
+ *   top_k >= 0 (0: off)      | what is left to sample from, in | if known; never in Responses
+ *   top_p above 0, to 1      | this order, after temperature;  | sent
+ *   min_p 0..1               | min_p: of the likeliest token   | if known; Chat Completions alone
+ *     (absent: generation_config.json, where it has it)        | (absent: the service's own)
+ *   seed, 64 bits            | the same text, at any number of | if known; Chat Completions alone
+ *                            | threads; absent: random         |
+ *   stop, a string or up     | ends before the first of them   | as many as known; never in
+ *     to 16                  | in content, not elsewhere       | Responses
+ *   logit_bias               | added before sampling           | if known; Chat Completions alone
+ *     {"ID": -100..100}      |                                 |
+ *   logprobs true,           | natural logarithms, before      | if known; never in Messages
+ *     top_logprobs 0..20     | bias, temperature, truncation   |
+ *   tools, functions         | offered in the prompt           | sent
+ *     strict true            | error                           | if known: all or none, schema
+ *                            |                                 | checked before
+ *   tool_choice auto         | the model's choice              | the same
+ *     none                   | the tools are not offered       | sent
+ *     required, a function   | error                           | sent; by forced_tools
+ *   parallel_tool_calls      | true: -; false: error           | true: -; false: if known
+ *   response_format text     | -                               | -
+ *     json_object            | an instruction, no guarantee    | if known; the word "json" is
+ *                            |                                 | added where it is missing
+ *     json_schema            | error                           | asked for as well as it can be;
+ *                            |                                 | delivered once it fits
+ *   drop_thinking, true      | false: earlier reasoning stays; | false: sent to vllm, sglang,
+ *                            | so it does where there are tools| nvidia; else -
+ *   trust_all, the option's  | special tokens in user text too | -
+ *   progress true            | PROGRESS events during prefill  | -
+ *   user, user_id            | -                               | if known, else notice; 512 bytes
+ *   safety_check             | -                               | DeepSeek; else notice
+ *   metadata, store, service_tier, safety_identifier,          | notice
+ *     prompt_cache_key, prompt_cache_retention: -              |
+ *   model                    | stands in the answer            | - (the answer has the service's)
+ *   stream, stream_options, frequency_penalty, presence_penalty, n 1: - | -
+ *   n > 1, functions, function_call, context: error            | error
  */
 
 /*
- * Starts an answer in the engine's default session. If that session is busy with another stream,
- * the new stream gets a session of its own for its lifetime, as far as the memory budget allows.
- * Nothing is computed before the first finback_stream_step().
+ * Starts an answer. In this process it is the engine's default session's; while that is busy with
+ * another stream, the new one gets a session of its own for its lifetime, as far as the memory
+ * budget allows. At a service any number of streams run at once. Nothing is computed or sent before
+ * the first finback_stream_step(), which also judges what the service can do.
  * Free with finback_stream_free().
  * Errors: INVALID_REQUEST (names the JSON path), CONTEXT_FULL (the prompt does not fit; has the
- * numbers), BUDGET (has the bytes needed). Since 0.1.
+ * numbers), BUDGET (has the bytes needed); the last two not at services. Since 0.1.
  */
 FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char *request_json);
 
@@ -530,21 +552,25 @@ FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char
  * seed, stop, logit_bias, logprobs (0..20), progress and the ignored fields as above; the text
  * comes as CONTENT events, not parsed. Special tokens in the prompt are recognized unless
  * "recognize_special" is false. The prompt starts with begin-of-sentence; it is put there unless it
- * is there or "add_bos" is false.
+ * is there or "add_bos" is false. At a service, if it completes plain text: neither of the two can
+ * be false, "echo": true repeats the prompt, and "suffix" asks for what stands between; these two
+ * are errors in this process.
  * Sessions, memory and errors as for finback_engine_chat(). Since 0.1.
  */
 FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const char *request_json);
 
 /*
- * A conversation's memory of its own, reserved at once. Give it the whole conversation in every
- * request: the longest part that it has computed before is reused, also when the new rendering
- * drops the reasoning of earlier turns, and usage reports it as cached.
+ * A conversation. Give it the whole conversation in every request. In this process its memory is
+ * reserved at once, and the longest part that it has computed before is reused, also when the new
+ * rendering drops the reasoning of earlier turns; usage reports it as cached. At a service it notes
+ * where a request stops repeating the one before, which the service's cache goes by: a NOTICE.
  * Free with finback_session_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
  */
 FINBACK_API finback_session *finback_session_new(finback_engine *engine);
 
 /*
- * Starts an answer in this session: one at a time, until its stream is done, failed or freed.
+ * Starts an answer in this session: in this process one at a time, until its stream is done, failed
+ * or freed.
  * Free with finback_stream_free().
  * Errors: INVALID_REQUEST, CONTEXT_FULL as above, INVALID_ARGUMENT (the session is busy).
  * Since 0.1.
@@ -568,11 +594,13 @@ FINBACK_API void finback_session_free(finback_session *self);
 #define FINBACK_EVENT_NOTICE 8         /* text: {"code", "message"}, about what a service did */
 
 /*
- * Computes until the next event: the first call evaluates the prompt, later ones decode.
- * FINBACK_OK: an event is ready, see finback_stream_kind(). FINBACK_DONE: the event before was
- * FINISH. After an error the stream is over, and every further step returns the same error.
- * Errors: CANCELLED, CHECKPOINT (a tensor's contents are malformed: they are checked on first use).
- * Since 0.1.
+ * Computes, or waits for the service, until the next event: the first call evaluates or sends the
+ * prompt. FINBACK_OK: an event is ready, see finback_stream_kind(). FINBACK_DONE: the event before
+ * was FINISH. After an error the stream is over, and every further step returns the same error.
+ * Errors: CANCELLED; in this process CHECKPOINT (a tensor's contents are malformed: they are
+ * checked on first use); at services INVALID_REQUEST, CONTEXT_FULL, AUTHENTICATION, QUOTA,
+ * RATE_LIMIT, SERVICE, TIMEOUT, REFUSED and SCHEMA, of which finback_last_error_details() tells
+ * more, and IO (the ledger or a record). Since 0.1.
  */
 FINBACK_API finback_status finback_stream_step(finback_stream *self);
 
@@ -597,15 +625,13 @@ FINBACK_API int32_t finback_stream_tool_index(const finback_stream *self);
  */
 FINBACK_API const char *finback_stream_tool_id(const finback_stream *self);
 
-/*
- * Tool events: the function's name.
- * Borrowed: valid until the next step or free. Since 0.1.
- */
+/* Tool events: the function's name. Borrowed: valid until the next step or free. Since 0.1. */
 FINBACK_API const char *finback_stream_tool_name(const finback_stream *self);
 
 /*
- * FINISH: "stop" (the model ended, or a stop string), "length" (max_tokens or the context is full)
- * or "tool_calls". "" before.
+ * FINISH: "stop" (the model ended, or a stop string), "length" (max_tokens, or the context is full)
+ * or "tool_calls"; of services also "content_filter" (their moderation) and "other" (a reason of
+ * their own). "" before.
  * Borrowed: valid until the stream is freed. Since 0.1.
  */
 FINBACK_API const char *finback_stream_finish_reason(const finback_stream *self);
@@ -650,13 +676,13 @@ typedef struct finback_usage {
   uint32_t struct_size;      /* in: sizeof(finback_usage) */
   uint32_t reserved;         /* 0 */
   int64_t prompt_tokens;     /* tokens of the prompt */
-  int64_t cached_tokens;     /* of them, taken from the session and not computed again */
-  int64_t completion_tokens; /* tokens sampled, the end marker included */
+  int64_t cached_tokens;     /* of them, taken from the session or the service's cache */
+  int64_t completion_tokens; /* tokens sampled, the end marker included, or as a service says */
   int64_t reasoning_tokens;  /* of them, spent on reasoning, `</think>` included */
 } finback_usage;
 
 /*
- * Fills `usage` as of now; final after FINISH.
+ * Fills `usage` as of now; final after FINISH. An estimate until a service has told.
  * Errors: INVALID_ARGUMENT (struct_size is too small to be any version's). Since 0.1.
  */
 FINBACK_API finback_status finback_stream_usage(const finback_stream *self, finback_usage *usage);
@@ -669,7 +695,7 @@ FINBACK_API int64_t finback_stream_progress_total(const finback_stream *self);
 
 /*
  * Stops the stream: the running step, or else the next one, returns CANCELLED, within the time of
- * one token. What was computed stays in the session.
+ * one token; at a service at once. What was computed stays in the session.
  * Threads: any, at any time before the free. NULL is fine. Since 0.1.
  */
 FINBACK_API void finback_stream_cancel(finback_stream *self);
@@ -681,7 +707,8 @@ FINBACK_API void finback_stream_free(finback_stream *self);
 
 /*
  * An empty sequence of the engine's context_tokens, reserved at once. Needs no tokenizer.json.
- * Free with finback_sequence_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
+ * Free with finback_sequence_free(). Errors: BUDGET (has the bytes needed), UNSUPPORTED (at a
+ * service). Since 0.1.
  */
 FINBACK_API finback_sequence *finback_sequence_new(finback_engine *engine);
 
@@ -742,9 +769,7 @@ FINBACK_API void finback_sequence_cancel(finback_sequence *self);
 /* Frees a sequence. Since 0.1. */
 FINBACK_API void finback_sequence_free(finback_sequence *self);
 
-/*
- * The bytes. Borrowed: valid until they are freed; NULL for NULL. Since 0.1.
- */
+/* The bytes. Borrowed: valid until they are freed; NULL for NULL. Since 0.1. */
 FINBACK_API const void *finback_bytes_data(const finback_bytes *self);
 
 /* How many; 0 for NULL. Since 0.1. */
