@@ -41,7 +41,7 @@ struct Config {
 
   // False for checkpoints that say nothing of quantization, and when head shapes do not allow the
   // published roundings (head_dim - rope_dim not a multiple of 64, index_head_dim not of 32): they
-  // run without the cache simulations (architecture 1.4).
+  // run without the cache simulations (docs/architecture.md 1.4).
   bool quantized_cache = true;
 };
 

@@ -7,9 +7,9 @@
 
 namespace finback {
 
-// What the published checkpoints call the tensor that a file calls `stored` (architecture 2.2): the
-// spellings of the transformers library (2.5) and of DeepSeek's older models (2.4) are translated;
-// a published or unknown name comes back as it is.
+// What the published checkpoints call the tensor that a file calls `stored` (docs/architecture.md
+// 2.2): the spellings of the transformers library (2.5) and of DeepSeek's older models (2.4) are
+// translated; a published or unknown name comes back as it is.
 std::string PublishedName(std::string_view stored);
 
 // The expert tensors of a layer in one: [experts, rows, columns] under a transformers name.

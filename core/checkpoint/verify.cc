@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kPieceBytes = 8u << 20;
 constexpr size_t kHexDigits = 64;
 
-// Counts tensors by the published storage of architecture 2.2.
+// Counts tensors by the published storage of docs/architecture.md 2.2.
 struct Tally {
   CheckpointTotals totals;
 

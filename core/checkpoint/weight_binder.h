@@ -1,5 +1,6 @@
-// Finds, checks and binds the tensors that a config asks for (architecture 2.2). The order of calls
-// is the published inventory; what is left unbound at the end does not belong to the model.
+// Finds, checks and binds the tensors that a config asks for (docs/architecture.md 2.2). The order
+// of calls is the published inventory; what is left unbound at the end does not belong to the
+// model.
 #pragma once
 
 #include <initializer_list>

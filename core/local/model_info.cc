@@ -11,7 +11,7 @@
 namespace finback {
 namespace {
 
-// How a tensor takes part in decoding a token (architecture 5.4).
+// How a tensor takes part in decoding a token (docs/architecture.md 5.4).
 enum Kind : size_t {
   kEmbedding,
   kHead,
@@ -92,7 +92,7 @@ Inventory TakeInventory(const Weights& weights) {
     inventory.all.Add(tensor.bytes);
     inventory.kinds[KindOf(tensor.name)].Add(tensor.bytes);
     inventory.dtypes[static_cast<size_t>(tensor.dtype)].Add(tensor.bytes);
-    // Scales and routing tables are no parameters (architecture 2.6).
+    // Scales and routing tables are no parameters (docs/architecture.md 2.6).
     if (tensor.name.size() > 6 && tensor.name.substr(tensor.name.size() - 6) == ".scale") continue;
     if (KindOf(tensor.name) == kHashTable) continue;
     uint64_t values = 1;
@@ -107,7 +107,7 @@ void WriteTotal(const char* name, const Total& total, JsonWriter* json) {
   json->Key("count").Unsigned(total.count).Key("bytes").Unsigned(total.bytes).EndObject();
 }
 
-// The model's memory at `n` tokens, at the precision it is stored in (architecture 5.2).
+// The model's memory at `n` tokens, at the precision it is stored in (docs/architecture.md 5.2).
 struct CacheBytes {
   uint64_t window = 0, csa = 0, hca = 0, index = 0;
   uint64_t read = 0;  // by the token at position n

@@ -15,7 +15,7 @@ constexpr size_t kHeadsPerTask = 16;
 constexpr size_t kTileFloats = 128 * 1024 / sizeof(float);
 
 // The published model normalizes query heads in bfloat16 steps, without a weight
-// (architecture 3.5).
+// (docs/architecture.md 3.5).
 void NormHead(const Compute& compute, float* q, size_t width) {
   const auto half = [&](float value) { return compute.numerics.bf16 ? RoundBf16(value) : value; };
   double sum[4] = {0, 0, 0, 0};

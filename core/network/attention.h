@@ -1,4 +1,4 @@
-// Attention of one layer over its window and compressed entries (architecture 3.5 to 3.8).
+// Attention of one layer over its window and compressed entries (docs/architecture.md 3.5 to 3.8).
 #pragma once
 
 #include "core/network/compute.h"

@@ -1,5 +1,5 @@
-// Pools every `ratio` tokens into one entry (architecture 3.10): the main compressors of CSA and
-// HCA layers and the indexer's own.
+// Pools every `ratio` tokens into one entry (docs/architecture.md 3.10): the main compressors of
+// CSA and HCA layers and the indexer's own.
 #pragma once
 
 #include "core/network/compute.h"

@@ -13,7 +13,8 @@
 
 namespace finback {
 
-// The roundings of the published model (architecture 3.13); all false is the plain float32 network.
+// The roundings of the published model (docs/architecture.md 3.13); all false is the plain float32
+// network.
 struct Numerics {
   bool bf16 = true;       // activations are rounded to bfloat16
   bool act_fp8 = true;    // inputs of FP8 and FP4 linears are quantized per 128 channels

@@ -1,4 +1,4 @@
-// The whole graph, readable top to bottom (architecture 3.0, 3.2, 3.12).
+// The whole graph, readable top to bottom (docs/architecture.md 3.0, 3.2, 3.12).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Manifold-constrained hyper-connections: how a layer reads from and writes to the
-// residual streams (architecture 3.3).
+// residual streams (docs/architecture.md 3.3).
 #pragma once
 
 #include "core/network/compute.h"

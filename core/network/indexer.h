@@ -1,4 +1,4 @@
-// The CSA indexer: which compressed entries each query reads (architecture 3.8).
+// The CSA indexer: which compressed entries each query reads (docs/architecture.md 3.8).
 #pragma once
 
 #include "core/network/compute.h"

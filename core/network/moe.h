@@ -1,5 +1,5 @@
 // The mixture of experts of one layer: routing, routed experts, the shared expert
-// (architecture 3.9).
+// (docs/architecture.md 3.9).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Rotary position embedding on the last channels of a head, interleaved pairs (architecture 3.4).
+// Rotary position embedding on the last channels of a head, interleaved pairs (docs/architecture.md
+// 3.4).
 #pragma once
 
 #include <cstddef>

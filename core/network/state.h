@@ -1,4 +1,5 @@
-// What a sequence remembers of each layer, at trained precision (architecture 3.10, 3.11, 5).
+// What a sequence remembers of each layer, at trained precision (docs/architecture.md 3.10, 3.11,
+// 5).
 //
 // Everything that slides lives in rings indexed by absolute token position, large enough that a
 // chunk's new rows never overwrite what its first query still reads; so the state at a position is

@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kMostWholeBytes = 256u << 20;
 constexpr size_t kMostErrorBytes = 1u << 20;
 // Characters per token, for what is reserved before a service has counted: it errs on the dear
-// side (remote API 2.3).
+// side (docs/services.md 2.3).
 constexpr int64_t kCharactersPerToken = 3;
 // The end of a body may come after its last event; longer than this is slower than to connect anew.
 constexpr int64_t kTrailingMs = 50;

@@ -251,7 +251,7 @@ void RemoteStream::Give(const Failure& failure) {
   }
 }
 
-// What the services' own rules let us put right, once each (remote API 7.4, quirk 40).
+// What the services' own rules let us put right, once each (docs/services.md 7.4).
 bool RemoteStream::RepairRequestOnce(const Failure& failure) {
   if (failure.kind == FailureKind::kReasoningChain && !chain_repaired_) {
     chain_repaired_ = true;

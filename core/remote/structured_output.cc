@@ -64,7 +64,7 @@ bool Continues(const Request& request) {
   return !request.messages.empty() && request.messages.back().role == "assistant";
 }
 
-// Whether the request asks for nothing that a Responses endpoint ignores (remote API 15).
+// Whether the request asks for nothing that a Responses endpoint ignores (docs/services.md 15).
 bool FitsResponses(const Request& request, const Provider& responses) {
   const bool images = std::any_of(request.messages.begin(), request.messages.end(),
                                   [](const Message& message) { return !message.parts.empty(); });

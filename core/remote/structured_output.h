@@ -1,6 +1,6 @@
 // An answer that is JSON of a given schema, from services that promise that, half of it, or nothing
-// (remote API 9): how to ask, what to watch for while it comes, how to judge it, how to ask once
-// more. No state but the classes' own; no network.
+// (docs/services.md 9): how to ask, what to watch for while it comes, how to judge it, how to ask
+// once more. No state but the classes' own; no network.
 #pragma once
 
 #include <cstddef>

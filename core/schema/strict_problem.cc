@@ -8,8 +8,8 @@
 namespace finback {
 namespace {
 
-// What DeepSeek's strict mode takes (remote API 8): a closed list of keywords per type, and objects
-// that say everything about their members. Null and lists of types are not on the list.
+// What DeepSeek's strict mode takes (docs/services.md 8.3): a closed list of keywords per type, and
+// objects that say everything about their members. Null and lists of types are not on the list.
 enum TypeBit : unsigned {
   kObject = 1,
   kString = 2,

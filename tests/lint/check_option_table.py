@@ -1,7 +1,6 @@
 """The table of options in finback.h says what the list of options says: names in order, defaults, types and bounds,
 and the words of their descriptions. `--print` writes the table from the list."""
 
-import os
 import re
 import sys
 import textwrap
@@ -9,7 +8,7 @@ import textwrap
 import source_tree
 
 HEADER = "capi/include/finback/finback.h"
-LISTS = ("core/engine/options.inc", "core/engine/options.h", "capi/options.inc")
+LISTS = ("capi/", "core/engine/")  # folders where it may be
 TYPEDEF = "typedef struct finback_options finback_options;"
 WIDTH = 100
 
@@ -103,7 +102,7 @@ def main():
     parser = source_tree.parser(__doc__)
     parser.add_argument("--print", action="store_true", help="write the tables as the header should have them")
     options = parser.parse_args()
-    paths = [path for path in LISTS if os.path.exists(os.path.join(options.root, path))]
+    paths = source_tree.files(options.root, (".inc", ".h"), LISTS)
     rows = [row for path in paths for row in listed(source_tree.read(options.root, path).decode())]
     if options.print:
         first = next(i for i, row in enumerate(rows) if row[0] == "base_url")

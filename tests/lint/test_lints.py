@@ -227,6 +227,44 @@ class Lints(unittest.TestCase):
         changes = self.options(header, " *   kind ", " *   other   1       no option [0, 1]\n *   kind ")
         self.catches("check_option_table.py", changes, "the table has other where the list has kind")
 
+    # references
+
+    PAGE = "# Page\n\n[below](#2-what-follows)\n\n## 1. First\n\n### 1.1 Part\n\n## 2. What follows\n\n| 2.1 | row |\n"
+
+    def cited(self, text, path="core/base/a.cc"):
+        return {"docs/page.md": self.PAGE, path: text}
+
+    def test_references_clean(self):
+        text = "// As docs/page.md 1 has it (docs/page.md 1.1, 2 and\n// 2.1); 3 times. See docs/page.md, and\n// core/base/status.h.\n"
+        self.passes("check_references.py", self.cited(text))
+        links = "[page](../../docs/page.md#11-part) [folder](../../core) [far](https://nowhere.example/x.md) `[a](b.md)`\n"
+        self.passes("check_references.py", self.cited(links, "core/base/README.md"))
+
+    def test_references_dead_citations(self):
+        for text, named in [
+            ("// docs/gone.md 1\n", "core/base/a.cc:1: cites docs/gone.md, which is not there"),
+            ("\n// docs/page.md 3\n", "core/base/a.cc:2: cites docs/page.md 3, a section that is not there"),
+            ("// docs/page.md 1.1, 2.2\n", "cites docs/page.md 2.2"),
+            ("// docs/page.md 1 to 4\n", "cites docs/page.md 4"),
+            ("// docs/page.md 1\n// and 5\n", "cites docs/page.md 5"),
+            ("// (remote" " API 8)\n", "by another name"),
+            ("# see architecture" " 3.9\n", "by another name"),
+        ]:
+            with self.subTest(text):
+                self.catches("check_references.py", self.cited(text), named)
+
+    def test_references_dead_links(self):
+        for text, named in [
+            ("[a](gone.md)\n", "core/base/README.md:1: links to gone.md, which is not there"),
+            ("[a](../../docs/page.md#3-more)\n", "links to #3-more, a heading that docs/page.md does not have"),
+            ("# Base\n\n[a](#other)\n", "core/base/README.md:3: links to #other"),
+        ]:
+            with self.subTest(text):
+                self.catches("check_references.py", self.cited(text, "core/base/README.md"), named)
+
+    def test_references_dead_paths(self):
+        self.catches("check_references.py", self.cited("// see core/base/gone.h\n"), "names core/base/gone.h")
+
     # text
 
     def test_text_clean(self):

@@ -1,4 +1,4 @@
-// Server-sent events from bytes in any chunking (remote API 6): line ends LF, CRLF or CR, an
+// Server-sent events from bytes in any chunking (docs/services.md 6): line ends LF, CRLF or CR, an
 // optional byte-order mark, several data lines joined by LF; comments count as activity only.
 #pragma once
 

@@ -48,7 +48,7 @@ class AnswerEvents {
   Json ParseObject(std::string_view text) const;
   // Throws for a finish reason that is no finish.
   void CheckReason(std::string_view raw) const;
-  // Throws for an error object of any shape (remote API 13).
+  // Throws for an error object of any shape (docs/services.md 13.1).
   [[noreturn]] void FailWith(const Json& error) const;
   // `what`: the message behind "the service".
   [[noreturn]] void Fail(FailureKind kind, const std::string& what,

@@ -1,5 +1,5 @@
-// Messages, as answers (remote API 14): event streams and whole bodies. Unknown events and blocks
-// are passed over.
+// Messages, as answers (docs/services.md 14): event streams and whole bodies. Unknown events and
+// blocks are passed over.
 #include <algorithm>
 #include <map>
 

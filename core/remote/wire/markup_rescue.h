@@ -1,5 +1,5 @@
-// Tool markup that a service failed to parse and let into the text of the answer (remote API 18,
-// quirks 6 to 8): takes it out again, and reads the calls in it. Text comes in any chunking, and
+// Tool markup that a service failed to parse and let into the text of the answer (docs/services.md
+// 18.1 and 18.2): takes it out again, and reads the calls in it. Text comes in any chunking, and
 // what comes out does not depend on it.
 #pragma once
 

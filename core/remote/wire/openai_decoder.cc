@@ -1,5 +1,5 @@
 // Chat Completions and plain completions as answers: chunks and whole bodies, of every dialect that
-// remote API 5, 6, 17 and 18 list.
+// docs/services.md 5, 6, 17 and 18 list.
 #include <algorithm>
 #include <optional>
 

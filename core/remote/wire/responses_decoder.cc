@@ -1,5 +1,5 @@
-// Responses, as answers (remote API 15): event streams and whole bodies. What deltas did not bring
-// is taken from the finished items, and what those did not from the finished response.
+// Responses, as answers (docs/services.md 15): event streams and whole bodies. What deltas did not
+// bring is taken from the finished items, and what those did not from the finished response.
 #include <algorithm>
 #include <map>
 

@@ -1,5 +1,5 @@
 // The arguments of a tool call as models and gateways write them, brought back to one JSON object
-// by a few rules (remote API 8), never by guessing.
+// by a few rules (docs/services.md 8.2), never by guessing.
 #pragma once
 
 #include <string>

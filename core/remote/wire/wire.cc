@@ -16,14 +16,14 @@
 namespace finback {
 namespace {
 
-// What the service takes when max_tokens is not given (remote API 4); sent explicitly, so that
-// other services do the same.
+// What the service takes when max_tokens is not given (docs/services.md 4); sent explicitly, so
+// that other services do the same.
 constexpr int64_t kAnswerTokens = 8192;
 constexpr int64_t kThinkingTokens = 65536;
 constexpr int64_t kMaxEffortTokens = 131072;
 constexpr int64_t kFimTokens = 4096;  // the most that the beta endpoint gives
 constexpr size_t kLongestUserId = 512;
-// Models of this family refuse their own earlier reasoning (remote API 7).
+// Models of this family refuse their own earlier reasoning (docs/services.md 7.2).
 constexpr std::string_view kFamilyWithoutReplay = "deepseek-r1";
 
 // Request fields that are sent as they came, and the services that document them: a name, or the

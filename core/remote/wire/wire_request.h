@@ -14,7 +14,7 @@ namespace finback {
 std::string_view EffortText(const WirePlan& plan);
 
 // The arguments of an earlier call as they came; what is no JSON becomes an object without members,
-// because some services refuse the whole request for it (remote API 18, quirk 12).
+// because some services refuse the whole request for it (docs/services.md 18.3).
 std::string_view ReplayedArguments(std::string_view raw);
 
 // The reasoning to give back for an assistant message: its own, or "" where the service wants it on

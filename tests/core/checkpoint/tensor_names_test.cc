@@ -16,7 +16,8 @@ namespace {
 
 using Spelling = std::vector<std::pair<const char*, const char*>>;  // pattern, replacement
 
-// From the published spelling to the transformers library's (architecture 2.5, read backwards).
+// From the published spelling to the transformers library's (docs/architecture.md 2.5, read
+// backwards).
 const Spelling kTransformers = {
     {R"(\.scale$)", ".weight_scale_inv"},  // before hc_attn_scale becomes attn_hc.scale
     {R"(^embed\.)", "model.embed_tokens."},
