@@ -1,5 +1,5 @@
-// Where a conversation runs, in-process or at a service, behind the library's only virtual
-// interfaces. A backend is used from any thread and outlives what it made; the rest is one thread's
+// Where a conversation runs, in-process or at a service, behind interfaces that each backend
+// implements. A backend is used from any thread and outlives what it made; the rest is one thread's
 // at a time.
 #pragma once
 
