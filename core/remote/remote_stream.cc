@@ -70,7 +70,7 @@ void RemoteStream::Shape() {
   if (shaped_.tool_choice == ToolChoice::kNamed && !target().provider.supports.named_tool) {
     OfferNamedToolAlone(&shaped_);
   }
-  shaped_ = WithJsonWord(std::move(shaped_), JsonWord::kAppend);
+  shaped_ = WithJsonWord(std::move(shaped_));
   ApplyTranslation(target().with, &shaped_);
 }
 
@@ -224,6 +224,8 @@ bool RemoteStream::TryAgain(Failure* failure) {
         return false;
       }
     } else {
+      service_.Log(LogLevel::kInformation,
+                   failure->message + "; not tried again: " + decision.reason);
       service_.router().ReportFailure(order_[place_], *failure);
       const size_t next = NextPlace(*failure);
       if (next == order_.size()) return false;

@@ -221,7 +221,7 @@ Request ShapeRequest(Request request, SchemaRoute route) {
   return request;
 }
 
-Request WithJsonWord(Request request, JsonWord choice) {
+Request WithJsonWord(Request request) {
   if (request.response_format != ResponseFormat::kJsonObject) return request;
   const bool said =
       std::any_of(request.messages.begin(), request.messages.end(), [](const Message& message) {
@@ -230,11 +230,6 @@ Request WithJsonWord(Request request, JsonWord choice) {
                MentionsJson(message.content);
       });
   if (said) return request;
-  if (choice == JsonWord::kRefuse) {
-    FailAt("response_format.type",
-           "\"json_object\" needs the word \"json\" in a system or user message, or the model may "
-           "never end");
-  }
   AppendToSystem(kJsonLine, &request);
   return request;
 }

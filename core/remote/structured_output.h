@@ -37,10 +37,9 @@ Request ShapeRequest(Request request, SchemaRoute route);
 
 // json_object needs the word "json" in the system's or the user's text, else the model may produce
 // white space until its limit.
-enum class JsonWord : uint8_t { kAppend, kRefuse };
-// Appends a line to the system prompt, or throws Error(kInvalidRequest), if a json_object request
-// lacks the word; other requests stay as they are.
-Request WithJsonWord(Request request, JsonWord choice);
+// Appends a line to the system prompt if a json_object request lacks the word; other requests stay
+// as they are.
+Request WithJsonWord(Request request);
 
 // The name that a strict tool has for this request's schema.
 std::string SchemaToolName(const Request& request);

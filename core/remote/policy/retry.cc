@@ -61,18 +61,15 @@ int64_t RetryRules::WaitMs(const Failure& failure, int attempt) const {
                   failure.retry_after_ms);
 }
 
-RetryDecision RetryRules::Decide(const Failure& failure, int attempt, Delivered delivered,
-                                 int64_t remaining_ms) {
+RetryDecision RetryRules::Decide(const Failure& failure, int attempt, Delivered delivered) {
   if (!failure.retryable) return {.reason = "the same request would fail again"};
   if (delivered == Delivered::kSome) return {.reason = "a part of the answer was delivered"};
   if (attempt >= policy_.max_retries) return {.reason = "no attempts are left"};
   if (failure.retry_after_ms > policy_.most_retry_after_ms) {
     return {.reason = "the service asks for a longer wait"};
   }
-  const int64_t wait_ms = WaitMs(failure, attempt);
-  if (remaining_ms >= 0 && wait_ms >= remaining_ms) return {.reason = "no time is left"};
   if (!budget_.Take()) return {.reason = "too many retries of late"};
-  return {.retry = true, .wait_ms = wait_ms};
+  return {.retry = true, .wait_ms = WaitMs(failure, attempt)};
 }
 
 }  // namespace finback

@@ -50,10 +50,9 @@ class RetryRules {
   explicit RetryRules(const RetryPolicy& policy, MonotonicClock clock = SteadyClock(),
                       Random random = DefaultRandom());
 
-  // `attempt` counts from 0; `remaining_ms`: what is left of the caller's time, -1: no limit.
-  // Something delivered is never taken back: no retry then. A decision to retry spends budget.
-  RetryDecision Decide(const Failure& failure, int attempt, Delivered delivered,
-                       int64_t remaining_ms = -1);
+  // `attempt` counts from 0. Something delivered is never taken back: no retry then. A decision to
+  // retry spends budget.
+  RetryDecision Decide(const Failure& failure, int attempt, Delivered delivered);
 
  private:
   int64_t WaitMs(const Failure& failure, int attempt) const;

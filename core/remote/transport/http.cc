@@ -83,9 +83,9 @@ Origin ParseOrigin(const std::string& text, const HttpSettings& settings) {
     Throw(Code::kInvalidArgument, "the URL is not usable: %s", curl_url_strerror(code));
   }
   const std::string scheme = UrlPart(url, CURLUPART_SCHEME, 0);
-  if (scheme != "https" && !(scheme == "http" && settings.allow_plain_http)) {
-    Throw(Code::kInvalidArgument, "the URL's scheme \"%.20s\" is not %s", scheme.c_str(),
-          settings.allow_plain_http ? "https or http" : "https");
+  if (scheme != "https" && scheme != "http") {
+    Throw(Code::kInvalidArgument, "the URL's scheme \"%.20s\" is not https or http",
+          scheme.c_str());
   }
   const std::string host = UrlPart(url, CURLUPART_HOST, 0);
   const std::string port = UrlPart(url, CURLUPART_PORT, 0);

@@ -16,7 +16,6 @@ struct HttpSettings {
   bool ignore_environment = false;
   std::string ca_file;  // "": the system's
   std::string user_agent;
-  bool allow_plain_http = true;  // loopback and self-hosted servers
 };
 
 struct HttpTimeouts {  // milliseconds; 0: none

@@ -201,6 +201,21 @@ TEST(RemoteStream, DoesNotTryAgainOnceSomethingWasDelivered) {
   }
 }
 
+TEST(RemoteStream, LogsWhyItDoesNotTryAgain) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"401-key", "not tried again: the same request would fail again"},
+      {"503x9~log", "not tried again: no attempts are left"},
+      {"end-mid-event+slow~log", "not tried again: a part of the answer was delivered"}};
+  for (const auto& [scenario, reason] : rows) {
+    EngineOptions options = OptionsFor(scenario);
+    options.service.max_retries = 1;
+    std::string log;
+    options.log = [&log](LogLevel, const char* message) { log += std::string(message) + "\n"; };
+    EXPECT_NE(Ask(options).code, Code::kOk) << scenario;
+    EXPECT_NE(log.find(reason), std::string::npos) << scenario << ": " << log;
+  }
+}
+
 struct Refusal {
   const char* scenario;
   Code code;

@@ -193,36 +193,28 @@ TEST(WithJsonWord, LeavesPromptsThatHaveTheWord) {
                                R"([{"role": "system", "content": "jSoN"},
                                    {"role": "user", "content": "hi"}])"}) {
     const Request request = AskObject(messages);
-    EXPECT_EQ(WithJsonWord(request, JsonWord::kAppend).messages.size(), request.messages.size());
-    EXPECT_EQ(WithJsonWord(request, JsonWord::kRefuse).messages[0].content,
-              request.messages[0].content);
+    const Request same = WithJsonWord(request);
+    EXPECT_EQ(same.messages.size(), request.messages.size());
+    EXPECT_EQ(same.messages[0].content, request.messages[0].content);
   }
 }
 
-TEST(WithJsonWord, AppendsOneLineOrRefuses) {
+TEST(WithJsonWord, AppendsOneLine) {
   // What the assistant said does not count.
   const Request request = AskObject(R"([{"role": "system", "content": "Be brief."},
       {"role": "user", "content": "hi"}, {"role": "assistant", "content": "json"},
       {"role": "user", "content": "go on"}])");
-  const Request appended = WithJsonWord(request, JsonWord::kAppend);
+  const Request appended = WithJsonWord(request);
   EXPECT_EQ(appended.messages[0].content,
             "Be brief.\n\nAnswer with one JSON object and nothing else.");
   EXPECT_EQ(appended.messages.size(), 4u);
-  EXPECT_EQ(WithJsonWord(appended, JsonWord::kAppend).messages[0].content,
-            appended.messages[0].content);
-  try {
-    WithJsonWord(request, JsonWord::kRefuse);
-    ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Code::kInvalidRequest);
-    EXPECT_TRUE(std::string(error.what()).starts_with("response_format.type: ")) << error.what();
-  }
+  EXPECT_EQ(WithJsonWord(appended).messages[0].content, appended.messages[0].content);
 }
 
 TEST(WithJsonWord, IsForJsonObjectAlone) {
   const Request text = ParseChatRequest(R"({"messages": [{"role": "user", "content": "hi"}]})");
-  EXPECT_EQ(WithJsonWord(text, JsonWord::kRefuse).messages.size(), 1u);
-  EXPECT_EQ(WithJsonWord(Ask(kOpen), JsonWord::kRefuse).messages.size(), 1u);
+  EXPECT_EQ(WithJsonWord(text).messages.size(), 1u);
+  EXPECT_EQ(WithJsonWord(Ask(kOpen)).messages.size(), 1u);
 }
 
 // ---- The forced tool's answer ----

@@ -14,8 +14,8 @@ using Kind = FailureKind;
 class Retry : public testing::Test {
  protected:
   RetryDecision Decide(const Failure& failure, int attempt,
-                       Delivered delivered = Delivered::kNothing, int64_t remaining_ms = -1) {
-    return rules_.Decide(failure, attempt, delivered, remaining_ms);
+                       Delivered delivered = Delivered::kNothing) {
+    return rules_.Decide(failure, attempt, delivered);
   }
 
   int64_t now_ms_ = 0;
@@ -84,13 +84,6 @@ TEST_F(Retry, HonoursWhatTheServiceAsksForUpToAMinute) {
   failure.retry_after_ms = 60'001;
   EXPECT_FALSE(Decide(failure, 0).retry);
   EXPECT_STREQ(Decide(failure, 0).reason, "the service asks for a longer wait");
-}
-
-TEST_F(Retry, StopsWhenTheCallersTimeWouldPass) {
-  const Failure failure = MakeFailure(Kind::kServer, "");
-  EXPECT_TRUE(Decide(failure, 0, Delivered::kNothing, 376).retry);
-  EXPECT_FALSE(Decide(failure, 0, Delivered::kNothing, 375).retry);
-  EXPECT_FALSE(Decide(failure, 0, Delivered::kNothing, 0).retry);
 }
 
 TEST_F(Retry, HoldsStormsBack) {

@@ -103,9 +103,7 @@ std::string BodyOf(HttpTransfer* transfer) {
 TEST(HttpTlsTest, ServiceIsTrustedByTheCaFile) {
   const TestCertificate certificate(kLoopback, kDay);
   const FaultServer server(certificate.path(), certificate.key_path());
-  auto settings = Trusting(certificate.path());
-  settings.allow_plain_http = false;
-  const auto client = HttpClient::Open(settings);
+  const auto client = HttpClient::Open(Trusting(certificate.path()));
   for (const char* scenario : {"answer", "answer+split", "answer"}) {
     auto transfer = client->Start(Chat(server, scenario));
     EXPECT_EQ(transfer->Status(), 200);
@@ -162,19 +160,6 @@ TEST(HttpTlsTest, ResetAndCancelEndAnEncryptedStream) {
   std::thread canceller([&] { transfer->Cancel(); });
   EXPECT_EQ(kind_of(transfer.get()), FailureKind::kCancelled);
   canceller.join();
-}
-
-TEST(HttpTlsTest, PlainHttpCanBeForbidden) {
-  auto settings = Trusting("");
-  settings.allow_plain_http = false;
-  HttpRequest request;
-  request.url = "http://127.0.0.1:1/";
-  try {
-    HttpClient::Open(settings)->Start(request);
-    ADD_FAILURE() << "was taken";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Code::kInvalidArgument);
-  }
 }
 
 }  // namespace
