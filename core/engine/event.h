@@ -52,7 +52,7 @@ struct Event {
   std::string text;
   int32_t tool_index = 0;
   std::string tool_id, tool_name;
-  std::string finish_reason;  // "stop", "length", "tool_calls", "content_filter"
+  std::string finish_reason;  // "stop", "length", "tool_calls", "content_filter", "other"
   Usage usage;
   int64_t progress_done = 0, progress_total = 0;
   // Of the tokens that ended in this event's text, if asked for.

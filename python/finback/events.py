@@ -76,7 +76,8 @@ class ToolCallEnd:
 
 @dataclass
 class Finish:
-    """The last event: ``reason`` is "stop", "length" or "tool_calls"; counts are in tokens."""
+    """The last event: ``reason`` is "stop", "length" or "tool_calls", of services also "content_filter" or "other";
+    counts are in tokens."""
 
     __slots__ = ("reason", "usage", "response")
     kind: ClassVar[Literal["finish"]] = "finish"

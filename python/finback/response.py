@@ -69,7 +69,8 @@ class ChatResponse:
     #: What the model thought before it answered; empty without thinking.
     reasoning: str
     tool_calls: tuple[ToolCall, ...]
-    #: "stop", "length" or "tool_calls"; ``None`` while the answer is incomplete.
+    #: "stop", "length" or "tool_calls", of services also "content_filter" or "other"; ``None`` while the answer is
+    #: incomplete.
     finish_reason: Optional[str]
     usage: Usage
     #: Of the answer's tokens, when the request asked for them.
