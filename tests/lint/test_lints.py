@@ -227,6 +227,37 @@ class Lints(unittest.TestCase):
         changes = self.options(header, " *   kind ", " *   other   1       no option [0, 1]\n *   kind ")
         self.catches("check_option_table.py", changes, "the table has other where the list has kind")
 
+    # the table of requests
+
+    REQUESTS = {
+        "core/engine/request.cc": 'constexpr const char* kServiceFields[] = {"user", "store"};\n'
+        'void Read() { fields->Bool("stream", false); inner.FindString("type"); fields.Find("top_k"); }\n',
+        "capi/include/finback/finback.h": "/*\n * Requests are one JSON object.\n *\n"
+        " *   field, values | local | service\n *   stream true   | -     | -\n"
+        " *   top_k >= 0    | kept  | sent\n *     (0: off)    |       |\n"
+        " *   user, store: - |\n */\n",
+    }
+
+    def requests(self, file, old, new):
+        changed = dict(self.REQUESTS)
+        self.assertIn(old, changed[file])
+        changed[file] = changed[file].replace(old, new)
+        return changed
+
+    def test_requests_clean(self):
+        self.passes("check_request_table.py", self.REQUESTS)
+
+    def test_requests_not_in_the_header(self):
+        source = "core/engine/request.cc"
+        changes = self.requests(source, '"top_k"', '"top_p"')
+        self.catches("check_request_table.py", changes, "does not name top_p", "the table has top_k")
+        changes = self.requests(source, '"store"', '"store", "metadata"')
+        self.catches("check_request_table.py", changes, "does not name metadata")
+
+    def test_requests_only_in_the_header(self):
+        changes = self.requests("capi/include/finback/finback.h", "user, store", "user, safety_check, store")
+        self.catches("check_request_table.py", changes, "the table has safety_check")
+
     # references
 
     PAGE = "# Page\n\n[below](#2-what-follows)\n\n## 1. First\n\n### 1.1 Part\n\n## 2. What follows\n\n| 2.1 | row |\n"
