@@ -17,15 +17,15 @@ constexpr size_t kTileFloats = 128 * 1024 / sizeof(float);
 // The published model normalizes query heads in bfloat16 steps, without a weight
 // (docs/architecture.md 3.5).
 void NormHead(const Compute& compute, float* q, size_t width) {
-  const auto half = [&](float value) { return compute.numerics.bf16 ? RoundBf16(value) : value; };
+  const auto round = [&](float value) { return compute.numerics.bf16 ? RoundBf16(value) : value; };
   double sum[4] = {0, 0, 0, 0};
-  for (size_t i = 0; i < width; ++i) sum[i % 4] += static_cast<double>(half(q[i] * q[i]));
+  for (size_t i = 0; i < width; ++i) sum[i % 4] += static_cast<double>(round(q[i] * q[i]));
   const double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  float mean = half(static_cast<float>(total / static_cast<double>(width)));
-  mean = half(mean + compute.config.rms_norm_eps);
-  const float scale = half(1.0f / std::sqrt(mean));
+  float mean = round(static_cast<float>(total / static_cast<double>(width)));
+  mean = round(mean + compute.config.rms_norm_eps);
+  const float scale = round(1.0f / std::sqrt(mean));
   for (size_t i = 0; i < width; ++i) q[i] *= scale;
-  compute.Half(q, width);
+  compute.RoundBf16(q, width);
 }
 
 void NormAndRotateHeads(const Compute& compute, size_t rows, Scratch* scratch) {
@@ -39,7 +39,7 @@ void NormAndRotateHeads(const Compute& compute, size_t rows, Scratch* scratch) {
       NormHead(compute, q, width);
       Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
              Turn::kForward, q, width);
-      compute.Half(q + width - 2 * pairs, 2 * pairs);
+      compute.RoundBf16(q + width - 2 * pairs, 2 * pairs);
     }
   });
 }
@@ -53,7 +53,7 @@ void AppendWindow(const Compute& compute, size_t rows, int64_t position, Scratch
     float* kv = scratch->kv.data() + row * width;
     Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
            Turn::kForward, kv, width);
-    compute.Half(kv + width - 2 * pairs, 2 * pairs);
+    compute.RoundBf16(kv + width - 2 * pairs, 2 * pairs);
     state->format.Store(compute.kernels, kv,
                         state->WindowEntry(position + static_cast<int64_t>(row)));
   }
@@ -125,10 +125,10 @@ void AttendHeads(const Pass& pass, const Vector& sink, const KeyList& keys, size
     const float total = sum[head] * share + std::exp(sink[begin + head] - above);
     float* out = o + head * width;
     for (size_t i = 0; i < width; ++i) out[i] = out[i] * share / total;
-    compute.Half(out, width);
+    compute.RoundBf16(out, width);
     Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
            Turn::kInverse, out, width);
-    compute.Half(out + width - 2 * pairs, 2 * pairs);
+    compute.RoundBf16(out + width - 2 * pairs, 2 * pairs);
   }
 }
 
@@ -150,13 +150,13 @@ void ProjectOutput(const Compute& compute, const AttentionWeights& w, size_t row
                            .y = scratch->o_low.data(),
                            .y_stride = low,
                            .y_origin = 0,
-                           .rounding = Rounding::kHalf});
+                           .rounding = Rounding::kBf16});
       begin = stop;
     }
   });
   const Activation o_low = QuantizeActivation(compute, scratch->o_low.data(), rows, low,
                                               scratch->o_low_quantized.data());
-  Project(compute, w.wo_b, o_low, Rounding::kHalf, scratch->y.data());
+  Project(compute, w.wo_b, o_low, Rounding::kBf16, scratch->y.data());
 }
 
 }  // namespace
@@ -167,15 +167,15 @@ void Attend(const Pass& pass, const AttentionWeights& w, const Activation& x, La
   Scratch* scratch = pass.scratch;
   const size_t heads = static_cast<size_t>(compute.config.heads);
   float* low = scratch->q_low.data();
-  Project(compute, w.wq_a, x, Rounding::kHalf, low);
+  Project(compute, w.wq_a, x, Rounding::kBf16, low);
   RmsNorm(compute, low, x.rows, w.q_norm, low);
   const Activation q_low = QuantizeActivation(compute, low, x.rows, static_cast<size_t>(w.wq_a.out),
                                               scratch->q_low_quantized.data());
-  Project(compute, w.wq_b, q_low, Rounding::kHalf, scratch->q.data());
+  Project(compute, w.wq_b, q_low, Rounding::kBf16, scratch->q.data());
   NormAndRotateHeads(compute, x.rows, scratch);
 
   float* kv = scratch->kv.data();
-  Project(compute, w.wkv, x, Rounding::kHalf, kv);
+  Project(compute, w.wkv, x, Rounding::kBf16, kv);
   RmsNorm(compute, kv, x.rows, w.kv_norm, kv);
   AppendWindow(compute, x.rows, position, scratch, state);
 

@@ -43,18 +43,18 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation
   const RotaryFrequencies& rotary = compute.compressed_rotary;
   float entry[kMaxWidth], cosine[kMaxWidth / 2], sine[kMaxWidth / 2];
   PoolWindow(*state, window, entry);
-  compute.Half(entry, width);
+  compute.RoundBf16(entry, width);
   const float mean = static_cast<float>(SumOfSquares(entry, width) / static_cast<double>(width));
   const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
   for (size_t i = 0; i < width; ++i) entry[i] = w.norm[i] * (entry[i] * scale);
-  compute.Half(entry, width);
+  compute.RoundBf16(entry, width);
   // The entry sits at the position of its window's first token.
   MakeRotaryAngles(rotary, window * state->ratio, cosine, sine);
   Rotate(cosine, sine, rotary.size(), Turn::kForward, entry, width);
-  compute.Half(entry, width);
+  compute.RoundBf16(entry, width);
   if (rotation == EntryRotation::kHadamard && compute.numerics.index_fp4) {
     HadamardTransform(entry, width);
-    compute.Half(entry, width);
+    compute.RoundBf16(entry, width);
   }
   state->format.Store(compute.kernels, entry, state->Entry(window));
 }

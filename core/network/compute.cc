@@ -17,8 +17,8 @@ Compute::Compute(const Config& config_in, Precision precision, int threads)
     : config(config_in),
       numerics(Numerics::Of(precision, config_in)),
       kernels(PickKernels(ActiveIsa())),
-      plain_rotary(MakeRotaryFrequencies(config_in, false)),
-      compressed_rotary(MakeRotaryFrequencies(config_in, true)),
+      plain_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kPlain)),
+      compressed_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kCompressed)),
       parallel(threads) {}
 
 Activation QuantizeActivation(const Compute& compute, const float* x, size_t rows, size_t width,
@@ -53,8 +53,8 @@ void RunProduct(const Compute& compute, const ProductTask& task) {
             .y_origin = task.y_origin});
   if (task.rounding == Rounding::kNone) return;
   for (size_t row = 0; row < task.rows; ++row) {
-    compute.Half(task.y + row * task.y_stride + (task.begin - task.y_origin),
-                 task.end - task.begin);
+    compute.RoundBf16(task.y + row * task.y_stride + (task.begin - task.y_origin),
+                      task.end - task.begin);
   }
 }
 
@@ -106,7 +106,7 @@ void RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& 
       const float mean = static_cast<float>(SumOfSquares(in, width) / static_cast<double>(width));
       const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
       for (size_t i = 0; i < width; ++i) y[i] = weight[i] * (in[i] * scale);
-      compute.Half(y, width);
+      compute.RoundBf16(y, width);
     }
   });
 }

@@ -34,12 +34,12 @@ struct Compute {
   Compute(const Config& config, Precision precision, int threads);
 
   // Rounds x[n] to bfloat16 where the mode says so.
-  void Half(float* x, size_t n) const {
+  void RoundBf16(float* x, size_t n) const {
     if (numerics.bf16) kernels.round_bf16(x, n);
   }
 };
 
-enum class Rounding : uint8_t { kHalf, kNone };
+enum class Rounding : uint8_t { kBf16, kNone };
 
 // A linear's input in both forms that a checkpoint's dtypes may ask for.
 struct Activation {

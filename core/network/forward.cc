@@ -34,7 +34,7 @@ void EmbedRow(const Compute& compute, const Linear& embed, int32_t id, float* ou
   const size_t row = static_cast<size_t>(id) * d;
   if (embed.dtype == Dtype::kF32) {
     memcpy(out, embed.weight + row * sizeof(float), d * sizeof(float));
-    compute.Half(out, d);
+    compute.RoundBf16(out, d);
     return;
   }
   for (size_t i = 0; i < d; ++i) {
@@ -117,18 +117,18 @@ void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* 
   RmsNorm(compute, embedded, rows, w.enorm, scratch->normed.data());
   const Activation e =
       QuantizeActivation(compute, scratch->normed.data(), rows, d, scratch->quantized.data());
-  Project(compute, w.e_proj, e, Rounding::kHalf, scratch->draft_embed.data());
+  Project(compute, w.e_proj, e, Rounding::kBf16, scratch->draft_embed.data());
   for (size_t row = 0; row < rows; ++row) {  // each token's streams are m rows of the h projection
     float* out = scratch->draft_streams.data() + row * m * d;
     for (size_t j = 0; j < m; ++j) {
       RmsNorm(compute, streams + (row * m + j) * d, 1, w.hnorm, scratch->normed.data());
       const Activation h =
           QuantizeActivation(compute, scratch->normed.data(), 1, d, scratch->quantized.data());
-      Project(compute, w.h_proj, h, Rounding::kHalf, out + j * d);
+      Project(compute, w.h_proj, h, Rounding::kBf16, out + j * d);
       const float* shared = scratch->draft_embed.data() + row * d;
       for (size_t i = 0; i < d; ++i) out[j * d + i] += shared[i];
     }
-    compute.Half(out, m * d);
+    compute.RoundBf16(out, m * d);
   }
   RunLayer(pass, w.layer, compute.config.layers_count, scratch->draft_streams.data(), state,
            nullptr);

@@ -70,7 +70,7 @@ void SumStreams(const Compute& compute, const float* pre, size_t stride, const f
         }
         to[i] = static_cast<float>(sum);
       }
-      compute.Half(to, d);
+      compute.RoundBf16(to, d);
     }
   });
 }
@@ -117,7 +117,7 @@ void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
           stream[k * d + i] = static_cast<float>(sum);
         }
       }
-      compute.Half(stream, m * d);
+      compute.RoundBf16(stream, m * d);
     }
   });
 }

@@ -24,10 +24,10 @@ void RoundQueries(const Compute& compute, const EntryFormat& format, size_t rows
       for (size_t head = 0; head < heads; ++head) {
         float* q = scratch->index_q.data() + (row * heads + head) * width;
         Rotate(cosine, sine, pairs, Turn::kForward, q, width);
-        compute.Half(q, width);
+        compute.RoundBf16(q, width);
         if (!compute.numerics.index_fp4) continue;
         HadamardTransform(q, width);
-        compute.Half(q, width);
+        compute.RoundBf16(q, width);
         format.Store(compute.kernels, q, packed);
         format.Load(compute.kernels, packed, q);
       }
@@ -95,13 +95,13 @@ void SelectEntries(const Pass& pass, const AttentionWeights& w, const Activation
   const auto visible = [&](size_t row) {
     return static_cast<size_t>((position + static_cast<int64_t>(row) + 1) / state.ratio);
   };
-  Project(compute, w.index_wq_b, q_low, Rounding::kHalf, scratch->index_q.data());
+  Project(compute, w.index_wq_b, q_low, Rounding::kBf16, scratch->index_q.data());
   RoundQueries(compute, state.format, x.rows, scratch);
-  Project(compute, w.index_weights, x, Rounding::kHalf, scratch->index_weight.data());
+  Project(compute, w.index_weights, x, Rounding::kBf16, scratch->index_weight.data());
   const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_head_dim)) /
                                          std::sqrt(static_cast<double>(c.index_heads)));
   for (size_t i = 0; i < x.rows * heads; ++i) scratch->index_weight[i] *= scale;
-  compute.Half(scratch->index_weight.data(), x.rows * heads);
+  compute.RoundBf16(scratch->index_weight.data(), x.rows * heads);
 
   size_t row = 0;
   for (; row < x.rows && visible(row) <= topk; ++row) {  // few enough: all are read

@@ -162,7 +162,7 @@ void ProjectGroups(const Compute& compute, const Pairs& pairs, const Scratch& sc
                            .y = y + from * outs,
                            .y_stride = outs,
                            .y_origin = 0,
-                           .rounding = Rounding::kHalf});
+                           .rounding = Rounding::kBf16});
     }
   });
 }
@@ -179,7 +179,7 @@ void Activate(const Compute& compute, float weight, const float* up, float* gate
     const float h = g / (1.0f + std::exp(-g)) * u;
     gate[i] = weight * h;
   }
-  compute.Half(gate, width);
+  compute.RoundBf16(gate, width);
 }
 
 }  // namespace
@@ -240,7 +240,7 @@ void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Acti
         const float* from = scratch->pair_y.data() + pair * d;
         for (size_t i = 0; i < d; ++i) y[i] += from[i];
       }
-      compute.Half(y, d);
+      compute.RoundBf16(y, d);
     }
   });
 }

@@ -5,7 +5,8 @@
 
 namespace finback {
 
-RotaryFrequencies MakeRotaryFrequencies(const Config& config, bool compressed) {
+RotaryFrequencies MakeRotaryFrequencies(const Config& config, RotaryKind kind) {
+  const bool compressed = kind == RotaryKind::kCompressed;
   const int dims = config.rope_dim;
   const float base = compressed ? config.compress_rope_theta : config.rope_theta;
   RotaryFrequencies frequencies(static_cast<size_t>(dims / 2));

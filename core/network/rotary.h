@@ -12,8 +12,9 @@ namespace finback {
 
 using RotaryFrequencies = std::vector<float>;  // [rope_dim / 2]
 
-// `compressed`: layers with compression use compress_rope_theta and YaRN.
-RotaryFrequencies MakeRotaryFrequencies(const Config& config, bool compressed);
+// Layers with compression have a base of their own, and YaRN.
+enum class RotaryKind : uint8_t { kPlain, kCompressed };
+RotaryFrequencies MakeRotaryFrequencies(const Config& config, RotaryKind kind);
 
 // cos and sin of float32(position * frequency), [pairs] each, accurate to float32.
 void MakeRotaryAngles(const RotaryFrequencies& frequencies, int64_t position, float* cosine,

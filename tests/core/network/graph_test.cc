@@ -26,7 +26,7 @@ Config PublishedRotary() {
 }
 
 TEST(Rotary, YarnTableOfThePublishedModels) {
-  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), true);
+  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), RotaryKind::kCompressed);
   const std::pair<size_t, double> expected[] = {
       {0, 1},
       {1, 0.687656045},
@@ -50,21 +50,21 @@ TEST(Rotary, YarnTableOfThePublishedModels) {
 }
 
 TEST(Rotary, PlainTableHasNoYarn) {
-  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), false);
+  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), RotaryKind::kPlain);
   EXPECT_NEAR(f[1], 0.7498942, 1e-7);
   EXPECT_NEAR(f[16], 0.01, 1e-8);
   EXPECT_NEAR(f[31], 1.3335215e-4, 1e-10);
 }
 
 TEST(Rotary, AngleIsAFloat32Product) {
-  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), true);
+  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), RotaryKind::kCompressed);
   std::vector<float> cosine(32), sine(32);
   MakeRotaryAngles(f, 1000000, cosine.data(), sine.data());
   EXPECT_NEAR(cosine[1], 0.64463, 1e-4);  // an unrounded product would give 0.63112
 }
 
 TEST(Rotary, InverseUndoesForwardAndLeavesTheFirstChannels) {
-  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), true);
+  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), RotaryKind::kCompressed);
   std::vector<float> cosine(32), sine(32), x(96), original(96);
   for (size_t i = 0; i < x.size(); ++i) original[i] = x[i] = std::sin(static_cast<float>(i) + 1);
   MakeRotaryAngles(f, 12345, cosine.data(), sine.data());
@@ -76,7 +76,7 @@ TEST(Rotary, InverseUndoesForwardAndLeavesTheFirstChannels) {
 }
 
 TEST(Rotary, DotOfRotatedVectorsDependsOnTheDistanceOnly) {
-  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), false);
+  const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), RotaryKind::kPlain);
   const auto dot_at = [&](int64_t t, int64_t s) {
     std::vector<float> cosine(32), sine(32), a(64), b(64);
     for (size_t i = 0; i < 64; ++i) {
