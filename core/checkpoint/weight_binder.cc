@@ -122,8 +122,8 @@ Linear WeightBinder::Matrix(const std::string& name, Storage storage, int64_t ou
   const size_t tensor = Require(name, ExpectedDtypes(storage), shape, 2);
   Linear linear;
   linear.dtype = MatrixDtype(tensor, storage);
-  linear.out = out;
-  linear.in = in;
+  linear.out = static_cast<size_t>(out);
+  linear.in = static_cast<size_t>(in);
   linear.weight = store_.tensors[tensor].data;
   const StoredType type = store_.entries[tensor]->type;
   const bool blocked = storage == Storage::kFp8 || storage == Storage::kExpert;

@@ -29,7 +29,7 @@ struct Tensor {
 // A matrix product's weights: [out, in], with block scales when quantized.
 struct Linear {
   Dtype dtype = Dtype::kF32;  // kF32, kBf16, kF8E4m3, kFp4Packed
-  int64_t out = 0, in = 0;
+  size_t out = 0, in = 0;
   const uint8_t* weight = nullptr;
   // E8M0: kF8E4m3 [ceil(out/128), ceil(in/128)]; kFp4Packed [out, in/32].
   const uint8_t* scale = nullptr;

@@ -29,9 +29,9 @@ void NormHead(const Compute& compute, float* q, size_t width) {
 }
 
 void NormAndRotateHeads(const Compute& compute, size_t rows, Scratch* scratch) {
-  const size_t heads = static_cast<size_t>(compute.config.heads);
-  const size_t width = static_cast<size_t>(compute.config.head_dim);
-  const size_t pairs = static_cast<size_t>(compute.config.rope_dim) / 2;
+  const size_t heads = compute.sizes.heads;
+  const size_t width = compute.sizes.head_dim;
+  const size_t pairs = compute.sizes.rope_pairs;
   compute.parallel.For(rows * heads, 8, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const size_t row = i / heads;
@@ -45,45 +45,44 @@ void NormAndRotateHeads(const Compute& compute, size_t rows, Scratch* scratch) {
 }
 
 // Stores the window entries of the chunk's tokens.
-void AppendWindow(const Compute& compute, size_t rows, int64_t position, Scratch* scratch,
+void AppendWindow(const Compute& compute, size_t rows, size_t position, Scratch* scratch,
                   LayerState* state) {
-  const size_t width = static_cast<size_t>(compute.config.head_dim);
-  const size_t pairs = static_cast<size_t>(compute.config.rope_dim) / 2;
+  const size_t width = compute.sizes.head_dim;
+  const size_t pairs = compute.sizes.rope_pairs;
   for (size_t row = 0; row < rows; ++row) {
     float* kv = scratch->kv.data() + row * width;
     Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
            Turn::kForward, kv, width);
     compute.RoundBf16(kv + width - 2 * pairs, 2 * pairs);
-    state->format.Store(compute.kernels, kv,
-                        state->WindowEntry(position + static_cast<int64_t>(row)));
+    state->format.Store(compute.kernels, kv, state->WindowEntry(position + row));
   }
 }
 
 // What one query reads: window tokens, then compressed entries, in a fixed order.
 struct KeyList {
   const LayerState& state;
-  int64_t window_begin, window_end;
+  size_t window_begin, window_end;
   const int32_t* chosen;  // CSA: entry numbers; null: the first `entries`
   size_t entries;
 
-  size_t size() const { return static_cast<size_t>(window_end - window_begin) + entries; }
+  size_t size() const { return window_end - window_begin + entries; }
   const uint8_t* operator[](size_t i) const {
-    const size_t in_window = static_cast<size_t>(window_end - window_begin);
-    if (i < in_window) return state.WindowEntry(window_begin + static_cast<int64_t>(i));
-    return state.main.Entry(chosen != nullptr ? chosen[i - in_window]
-                                              : static_cast<int64_t>(i - in_window));
+    const size_t in_window = window_end - window_begin;
+    if (i < in_window) return state.WindowEntry(window_begin + i);
+    const size_t entry = i - in_window;
+    return state.main.Entry(chosen != nullptr ? static_cast<size_t>(chosen[entry]) : entry);
   }
 };
 
 KeyList KeysOf(const Compute& compute, const LayerState& state, const Scratch& scratch,
-               int64_t position, size_t row) {
-  const int64_t t = position + static_cast<int64_t>(row);
-  KeyList keys{state, std::max<int64_t>(0, t - compute.config.window + 1), t + 1, nullptr, 0};
+               size_t position, size_t row) {
+  const size_t end = position + row + 1;
+  KeyList keys{state, end - std::min(end, compute.sizes.window), end, nullptr, 0};
   if (state.kind == LayerKind::kCsa) {
-    keys.chosen = scratch.selected.data() + row * static_cast<size_t>(compute.config.index_topk);
+    keys.chosen = scratch.selected.data() + row * compute.sizes.index_topk;
     keys.entries = static_cast<size_t>(scratch.selected_count[row]);
   } else if (state.kind == LayerKind::kHca) {
-    keys.entries = static_cast<size_t>((t + 1) / state.main.ratio);
+    keys.entries = end / state.main.ratio;
   }
   return keys;
 }
@@ -94,9 +93,9 @@ void AttendHeads(const Pass& pass, const Vector& sink, const KeyList& keys, size
                  size_t begin, size_t end) {
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
-  const size_t width = static_cast<size_t>(compute.config.head_dim);
-  const size_t pairs = static_cast<size_t>(compute.config.rope_dim) / 2;
-  const size_t offset = (row * static_cast<size_t>(compute.config.heads) + begin) * width;
+  const size_t width = compute.sizes.head_dim;
+  const size_t pairs = compute.sizes.rope_pairs;
+  const size_t offset = (row * compute.sizes.heads + begin) * width;
   const size_t tile_keys = std::clamp<size_t>(kTileFloats / width, 1, kAttentionTile);
   float tile[kTileFloats], top[kHeadsPerTask], sum[kHeadsPerTask];
   float* o = scratch->attended.data() + offset;
@@ -135,9 +134,9 @@ void AttendHeads(const Pass& pass, const Vector& sink, const KeyList& keys, size
 // Each group of heads has its own low-rank projection; then one product over all groups.
 void ProjectOutput(const Compute& compute, const AttentionWeights& w, size_t rows,
                    Scratch* scratch) {
-  const size_t groups = static_cast<size_t>(compute.config.o_groups);
-  const size_t rank = static_cast<size_t>(compute.config.o_lora_rank), low = groups * rank;
-  const size_t in = static_cast<size_t>(w.wo_a.in);
+  const size_t groups = compute.sizes.o_groups;
+  const size_t rank = compute.sizes.o_lora_rank, low = groups * rank;
+  const size_t in = w.wo_a.in;
   compute.parallel.For(low, ProductGrain(compute, low, rows * in), [&](size_t begin, size_t end) {
     while (begin < end) {
       const size_t group = begin / rank, stop = std::min(end, (group + 1) * rank);
@@ -163,14 +162,14 @@ void ProjectOutput(const Compute& compute, const AttentionWeights& w, size_t row
 
 void Attend(const Pass& pass, const AttentionWeights& w, const Activation& x, LayerState* state) {
   const Compute& compute = pass.compute;
-  const int64_t position = pass.position;
+  const size_t position = pass.position;
   Scratch* scratch = pass.scratch;
-  const size_t heads = static_cast<size_t>(compute.config.heads);
+  const size_t heads = compute.sizes.heads;
   float* low = scratch->q_low.data();
   Project(compute, w.wq_a, x, Rounding::kBf16, low);
   RmsNorm(compute, low, x.rows, w.q_norm, low);
-  const Activation q_low = QuantizeActivation(compute, low, x.rows, static_cast<size_t>(w.wq_a.out),
-                                              scratch->q_low_quantized.data());
+  const Activation q_low =
+      QuantizeActivation(compute, low, x.rows, w.wq_a.out, scratch->q_low_quantized.data());
   Project(compute, w.wq_b, q_low, Rounding::kBf16, scratch->q.data());
   NormAndRotateHeads(compute, x.rows, scratch);
 

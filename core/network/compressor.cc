@@ -12,19 +12,19 @@ constexpr size_t kMaxWidth = 4096;  // head_dim and index_head_dim are bounded b
 
 // entry[ch] = sum_j softmax_j(gate_j[ch]) * kv_j[ch] over the window's tokens; overlapping windows
 // take the previous window's tokens by their first half of channels, their own by the second.
-void PoolWindow(const CompressorState& state, int64_t window, float* entry) {
+void PoolWindow(const CompressorState& state, size_t window, float* entry) {
   const size_t width = state.format.width;
-  const int64_t own = window * state.ratio;
-  const int64_t first = state.overlap && window > 0 ? own - state.ratio : own;
+  const size_t own = window * state.ratio;
+  const size_t first = state.overlap && window > 0 ? own - state.ratio : own;
   float top[kMaxWidth], total[kMaxWidth];
   std::fill(top, top + width, -std::numeric_limits<float>::infinity());
   std::fill(total, total + width, 0.0f);
   std::fill(entry, entry + width, 0.0f);
-  for (int64_t t = first; t < own + state.ratio; ++t) {
+  for (size_t t = first; t < own + state.ratio; ++t) {
     const float* gate = state.GateRow(t) + (state.overlap && t >= own ? width : 0);
     for (size_t i = 0; i < width; ++i) top[i] = std::max(top[i], gate[i]);
   }
-  for (int64_t t = first; t < own + state.ratio; ++t) {
+  for (size_t t = first; t < own + state.ratio; ++t) {
     const size_t half = state.overlap && t >= own ? width : 0;
     const float* gate = state.GateRow(t) + half;
     const float* kv = state.KvRow(t) + half;
@@ -38,7 +38,7 @@ void PoolWindow(const CompressorState& state, int64_t window, float* entry) {
 }
 
 void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation rotation,
-               int64_t window, CompressorState* state) {
+               size_t window, CompressorState* state) {
   const size_t width = state->format.width;
   const RotaryFrequencies& rotary = compute.compressed_rotary;
   float entry[kMaxWidth], cosine[kMaxWidth / 2], sine[kMaxWidth / 2];
@@ -64,24 +64,24 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation
 void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotation,
               const Activation& x, CompressorState* state) {
   const Compute& compute = pass.compute;
-  const int64_t position = pass.position;
+  const size_t position = pass.position;
   const size_t row = state->row;
   float* kv = pass.scratch->compressor_kv.data();
   float* gate = pass.scratch->compressor_gate.data();
   Project(compute, w.wkv, x, Rounding::kNone, kv);
   Project(compute, w.wgate, x, Rounding::kNone, gate);
   for (size_t i = 0; i < x.rows; ++i) {
-    const int64_t t = position + static_cast<int64_t>(i);
-    const float* bias = w.ape.data() + static_cast<size_t>(t % state->ratio) * row;
+    const size_t t = position + i;
+    const float* bias = w.ape.data() + t % state->ratio * row;
     memcpy(state->KvRow(t), kv + i * row, row * sizeof(float));
     float* to = state->GateRow(t);
     for (size_t ch = 0; ch < row; ++ch) to[ch] = gate[i * row + ch] + bias[ch];
   }
-  const int64_t begin = position / state->ratio;
-  const int64_t end = (position + static_cast<int64_t>(x.rows)) / state->ratio;
-  compute.parallel.For(static_cast<size_t>(end - begin), 1, [&](size_t from, size_t to) {
+  const size_t begin = position / state->ratio;
+  const size_t end = (position + x.rows) / state->ratio;
+  compute.parallel.For(end - begin, 1, [&](size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) {
-      EmitEntry(compute, w, rotation, begin + static_cast<int64_t>(i), state);
+      EmitEntry(compute, w, rotation, begin + i, state);
     }
   });
 }

@@ -7,14 +7,39 @@
 #include "core/kernels/isa.h"
 
 namespace finback {
+namespace {
+
+size_t Size(int32_t value) { return static_cast<size_t>(value); }
+
+}  // namespace
 
 Numerics Numerics::Of(Precision precision, const Config& config) {
   if (precision == Precision::kFloat32) return {false, false, false, false};
   return {true, precision == Precision::kPublished, config.quantized_cache, config.quantized_cache};
 }
 
+Sizes::Sizes(const Config& c)
+    : layers(Size(c.layers_count)),
+      vocab(Size(c.vocab)),
+      hidden(Size(c.hidden)),
+      streams(Size(c.hc_streams)),
+      heads(Size(c.heads)),
+      head_dim(Size(c.head_dim)),
+      rope_pairs(Size(c.rope_dim) / 2),
+      window(Size(c.window)),
+      q_lora_rank(Size(c.q_lora_rank)),
+      o_groups(Size(c.o_groups)),
+      o_lora_rank(Size(c.o_lora_rank)),
+      index_heads(Size(c.index_heads)),
+      index_head_dim(Size(c.index_head_dim)),
+      index_topk(Size(c.index_topk)),
+      experts(Size(c.experts)),
+      experts_per_token(Size(c.experts_per_token)),
+      expert_width(Size(c.expert_width)) {}
+
 Compute::Compute(const Config& config_in, Precision precision, int threads)
     : config(config_in),
+      sizes(config_in),
       numerics(Numerics::Of(precision, config_in)),
       kernels(PickKernels(ActiveIsa())),
       plain_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kPlain)),
@@ -42,7 +67,7 @@ void RunProduct(const Compute& compute, const ProductTask& task) {
   const GemmFunction multiply = (compute.kernels.*GemmSlot(format)).multiply;
   multiply({.weight = w.weight,
             .scale = w.scale,
-            .in = static_cast<size_t>(w.in),
+            .in = w.in,
             .out_begin = task.begin,
             .out_end = task.end,
             .x = task.x,
@@ -69,7 +94,7 @@ size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output)
 
 void Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
              float* y) {
-  const size_t outs = static_cast<size_t>(w.out);
+  const size_t outs = w.out;
   const float* input = w.quantized() ? x.quantized : x.plain;
   compute.parallel.For(outs, ProductGrain(compute, outs, x.rows * x.width),
                        [&](size_t begin, size_t end) {

@@ -24,8 +24,22 @@ struct Numerics {
   static Numerics Of(Precision precision, const Config& config);
 };
 
+// The shapes of a config as the graph counts with them.
+struct Sizes {
+  size_t layers, vocab, hidden, streams;
+  size_t heads, head_dim, rope_pairs, window;
+  size_t q_lora_rank, o_groups, o_lora_rank;
+  size_t index_heads, index_head_dim, index_topk;
+  size_t experts, experts_per_token, expert_width;
+
+  explicit Sizes(const Config& config);
+
+  size_t residual() const { return streams * hidden; }  // floats that a token has in all streams
+};
+
 struct Compute {
   const Config& config;
+  const Sizes sizes;
   Numerics numerics;
   Kernels kernels;
   RotaryFrequencies plain_rotary, compressed_rotary;  // layers without / with compression

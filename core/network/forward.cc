@@ -11,13 +11,12 @@ namespace finback {
 namespace {
 
 // The rotary angles of a chunk, for the kind of layer.
-void SetRotary(const Compute& compute, LayerKind kind, int64_t position, size_t rows,
+void SetRotary(const Compute& compute, LayerKind kind, size_t position, size_t rows,
                Scratch* scratch) {
   const RotaryFrequencies& rotary =
       kind == LayerKind::kWindow ? compute.plain_rotary : compute.compressed_rotary;
   for (size_t row = 0; row < rows; ++row) {
-    MakeRotaryAngles(rotary, position + static_cast<int64_t>(row),
-                     scratch->cosine.data() + row * rotary.size(),
+    MakeRotaryAngles(rotary, position + row, scratch->cosine.data() + row * rotary.size(),
                      scratch->sine.data() + row * rotary.size());
   }
 }
@@ -25,12 +24,12 @@ void SetRotary(const Compute& compute, LayerKind kind, int64_t position, size_t 
 // Normed layer input in scratch.x -> the activation that attention or experts read.
 Activation NormInput(const Compute& compute, const Vector& norm, size_t rows, Scratch* scratch) {
   RmsNorm(compute, scratch->x.data(), rows, norm, scratch->normed.data());
-  return QuantizeActivation(compute, scratch->normed.data(), rows,
-                            static_cast<size_t>(compute.config.hidden), scratch->quantized.data());
+  return QuantizeActivation(compute, scratch->normed.data(), rows, compute.sizes.hidden,
+                            scratch->quantized.data());
 }
 
 void EmbedRow(const Compute& compute, const Linear& embed, int32_t id, float* out) {
-  const size_t d = static_cast<size_t>(compute.config.hidden);
+  const size_t d = compute.sizes.hidden;
   const size_t row = static_cast<size_t>(id) * d;
   if (embed.dtype == Dtype::kF32) {
     memcpy(out, embed.weight + row * sizeof(float), d * sizeof(float));
@@ -44,14 +43,14 @@ void EmbedRow(const Compute& compute, const Linear& embed, int32_t id, float* ou
   }
 }
 
-void Record(const Config& config, const LayerState& state, size_t rows, const Scratch& scratch,
+void Record(const Sizes& sizes, const LayerState& state, size_t rows, const Scratch& scratch,
             LayerTrace* trace) {
-  const size_t k = static_cast<size_t>(config.experts_per_token);
+  const size_t k = sizes.experts_per_token;
   trace->experts.insert(trace->experts.end(), scratch.expert.data(),
                         scratch.expert.data() + rows * k);
   if (state.kind != LayerKind::kCsa) return;
   for (size_t row = 0; row < rows; ++row) {
-    const int32_t* chosen = scratch.selected.data() + row * static_cast<size_t>(config.index_topk);
+    const int32_t* chosen = scratch.selected.data() + row * sizes.index_topk;
     trace->selected.emplace_back(chosen, chosen + scratch.selected_count[row]);
   }
 }
@@ -60,8 +59,8 @@ void Record(const Config& config, const LayerState& state, size_t rows, const Sc
 
 void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
            float* streams) {
-  const size_t d = static_cast<size_t>(compute.config.hidden);
-  const size_t m = static_cast<size_t>(compute.config.hc_streams);
+  const size_t d = compute.sizes.hidden;
+  const size_t m = compute.sizes.streams;
   for (size_t row = 0; row < ids.size(); ++row) {
     float* first = streams + row * m * d;
     EmbedRow(compute, weights.embed, ids[row], first);
@@ -87,7 +86,7 @@ void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* str
   MixExperts(pass, w.moe, layer, expert_input);
   HyperConnectionPost(compute, scratch->y.data(), rows, *scratch, streams);
 
-  if (trace != nullptr) Record(compute.config, *state, rows, *scratch, trace);
+  if (trace != nullptr) Record(compute.sizes, *state, rows, *scratch, trace);
 }
 
 void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
@@ -97,7 +96,7 @@ void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm
   HyperConnectionHead(compute, hc, streams, rows, scratch, scratch->x.data());
   RmsNorm(compute, scratch->x.data(), rows, norm, scratch->normed.data());
   const float* y = scratch->normed.data();
-  const Activation input{y, y, rows, static_cast<size_t>(compute.config.hidden)};
+  const Activation input{y, y, rows, compute.sizes.hidden};
   Project(compute, pass.weights.head, input, Rounding::kNone, logits);
 }
 
@@ -106,8 +105,8 @@ void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* 
   const Weights& weights = pass.weights;
   Scratch* scratch = pass.scratch;
   const DraftWeights& w = weights.drafts[0];
-  const size_t rows = pass.rows(), d = static_cast<size_t>(compute.config.hidden);
-  const size_t m = static_cast<size_t>(compute.config.hc_streams);
+  const size_t rows = pass.rows(), d = compute.sizes.hidden;
+  const size_t m = compute.sizes.streams;
   weights.CheckGlobal();
   weights.CheckLayer(compute.config.layers_count);
   float* embedded = scratch->x.data();

@@ -13,7 +13,7 @@ float Sigmoid(float value) {
 
 // u = (fn * z) * rsqrt(mean(z^2) + eps) over the flattened streams z; [rows, fn.out].
 void Mix(const Compute& compute, const Linear& fn, const float* streams, size_t rows, float* u) {
-  const size_t width = static_cast<size_t>(fn.in), outs = static_cast<size_t>(fn.out);
+  const size_t width = fn.in, outs = fn.out;
   Project(compute, fn, {streams, streams, rows, width}, Rounding::kNone, u);
   for (size_t row = 0; row < rows; ++row) {
     const double squares = SumOfSquares(streams + row * width, width);
@@ -57,8 +57,8 @@ void Sinkhorn(float* b, size_t m, int iterations, float eps) {
 // out[row] = round(sum_j pre[row][j] * streams[row][j]); `pre` has `stride` floats per row.
 void SumStreams(const Compute& compute, const float* pre, size_t stride, const float* streams,
                 size_t rows, float* out) {
-  const size_t m = static_cast<size_t>(compute.config.hc_streams);
-  const size_t d = static_cast<size_t>(compute.config.hidden);
+  const size_t m = compute.sizes.streams;
+  const size_t d = compute.sizes.hidden;
   compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
       const float* from = streams + row * m * d;
@@ -79,7 +79,7 @@ void SumStreams(const Compute& compute, const float* pre, size_t stride, const f
 
 void HyperConnectionPre(const Compute& compute, const HyperConnectionWeights& w,
                         const float* streams, size_t rows, Scratch* scratch) {
-  const size_t m = static_cast<size_t>(compute.config.hc_streams);
+  const size_t m = compute.sizes.streams;
   const size_t outs = (2 + m) * m;
   const float eps = compute.config.hc_eps;
   float* u = scratch->hc_mix.data();
@@ -101,8 +101,8 @@ void HyperConnectionPre(const Compute& compute, const HyperConnectionWeights& w,
 void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
                          const Scratch& scratch, float* streams) {
   constexpr size_t kMaxStreams = 16;  // bounded by the config
-  const size_t m = static_cast<size_t>(compute.config.hc_streams);
-  const size_t d = static_cast<size_t>(compute.config.hidden);
+  const size_t m = compute.sizes.streams;
+  const size_t d = compute.sizes.hidden;
   compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
       const float* post = scratch.hc_post.data() + row * m;
@@ -124,7 +124,7 @@ void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
 
 void HyperConnectionHead(const Compute& compute, const HyperConnectionWeights& w,
                          const float* streams, size_t rows, Scratch* scratch, float* out) {
-  const size_t m = static_cast<size_t>(compute.config.hc_streams);
+  const size_t m = compute.sizes.streams;
   float* u = scratch->hc_mix.data();
   Mix(compute, w.fn, streams, rows, u);
   for (size_t row = 0; row < rows; ++row) {

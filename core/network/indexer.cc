@@ -14,8 +14,8 @@ constexpr size_t kMaxTileFloats = 64 * 1024 / sizeof(float);
 // Index queries as the keys are: rotary, Hadamard, FP4 (through the packed form, which is exact).
 void RoundQueries(const Compute& compute, const EntryFormat& format, size_t rows,
                   Scratch* scratch) {
-  const size_t heads = static_cast<size_t>(compute.config.index_heads), width = format.width;
-  const size_t pairs = static_cast<size_t>(compute.config.rope_dim) / 2;
+  const size_t heads = compute.sizes.index_heads, width = format.width;
+  const size_t pairs = compute.sizes.rope_pairs;
   compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
     uint8_t packed[4096];  // index_head_dim is bounded by the config
     for (size_t row = begin; row < end; ++row) {
@@ -59,14 +59,13 @@ void ScoreEntries(const Pass& pass, const CompressorState& state, size_t row, si
                   size_t end, float* score) {
   const Compute& compute = pass.compute;
   const Scratch& scratch = *pass.scratch;
-  const size_t heads = static_cast<size_t>(compute.config.index_heads), width = state.format.width;
+  const size_t heads = compute.sizes.index_heads, width = state.format.width;
   const size_t tile = std::min(kScoreTile, std::max<size_t>(1, kMaxTileFloats / width));
   float keys[kMaxTileFloats];
   for (size_t first = begin; first < end; first += tile) {
     const size_t count = std::min(tile, end - first);
     for (size_t i = 0; i < count; ++i) {
-      state.format.Load(compute.kernels, state.Entry(static_cast<int64_t>(first + i)),
-                        keys + i * width);
+      state.format.Load(compute.kernels, state.Entry(first + i), keys + i * width);
     }
     compute.kernels.index_score({.q = scratch.index_q.data() + row * heads * width,
                                  .weight = scratch.index_weight.data() + row * heads,
@@ -88,13 +87,11 @@ void ScoreEntries(const Pass& pass, const CompressorState& state, size_t row, si
 void SelectEntries(const Pass& pass, const AttentionWeights& w, const Activation& q_low,
                    const Activation& x, const CompressorState& state) {
   const Compute& compute = pass.compute;
-  const int64_t position = pass.position;
+  const size_t position = pass.position;
   Scratch* scratch = pass.scratch;
   const Config& c = compute.config;
-  const size_t topk = static_cast<size_t>(c.index_topk), heads = static_cast<size_t>(c.index_heads);
-  const auto visible = [&](size_t row) {
-    return static_cast<size_t>((position + static_cast<int64_t>(row) + 1) / state.ratio);
-  };
+  const size_t topk = compute.sizes.index_topk, heads = compute.sizes.index_heads;
+  const auto visible = [&](size_t row) { return (position + row + 1) / state.ratio; };
   Project(compute, w.index_wq_b, q_low, Rounding::kBf16, scratch->index_q.data());
   RoundQueries(compute, state.format, x.rows, scratch);
   Project(compute, w.index_weights, x, Rounding::kBf16, scratch->index_weight.data());

@@ -23,10 +23,9 @@ float Score(Scoring scoring, float z) {
   return z;
 }
 
-void ScoreRow(const Config& config, float* z) {
-  const size_t experts = static_cast<size_t>(config.experts);
-  for (size_t e = 0; e < experts; ++e) z[e] = Score(config.scoring, z[e]);
-  if (config.scoring != Scoring::kSoftmax) return;
+void ScoreRow(Scoring scoring, size_t experts, float* z) {
+  for (size_t e = 0; e < experts; ++e) z[e] = Score(scoring, z[e]);
+  if (scoring != Scoring::kSoftmax) return;
   const float top = *std::max_element(z, z + experts);
   double sum = 0;
   for (size_t e = 0; e < experts; ++e) sum += std::exp(static_cast<double>(z[e] - top));
@@ -36,17 +35,18 @@ void ScoreRow(const Config& config, float* z) {
 }
 
 // The experts of largest score + bias, best first; the smaller id wins a tie, NaN ranks last.
-void ChooseByScore(const Config& config, const MoeWeights& w, const float* score, int32_t* chosen) {
-  const size_t k = static_cast<size_t>(config.experts_per_token);
+void ChooseByScore(const Sizes& sizes, const MoeWeights& w, const float* score, int32_t* chosen) {
+  const size_t k = sizes.experts_per_token;
   for (size_t slot = 0; slot < k; ++slot) {
     int32_t best = -1;
     float best_score = 0;
-    for (int32_t e = 0; e < config.experts; ++e) {
-      if (std::find(chosen, chosen + slot, e) != chosen + slot) continue;
-      float value = score[e] + (w.bias.values.empty() ? 0.0f : w.bias[static_cast<size_t>(e)]);
+    for (size_t e = 0; e < sizes.experts; ++e) {
+      const int32_t id = static_cast<int32_t>(e);
+      if (std::find(chosen, chosen + slot, id) != chosen + slot) continue;
+      float value = score[e] + (w.bias.values.empty() ? 0.0f : w.bias[e]);
       if (std::isnan(value)) value = -std::numeric_limits<float>::infinity();
       if (best < 0 || value > best_score) {
-        best = e;
+        best = id;
         best_score = value;
       }
     }
@@ -54,8 +54,8 @@ void ChooseByScore(const Config& config, const MoeWeights& w, const float* score
   }
 }
 
-void ChooseByToken(const Config& config, const MoeWeights& w, int32_t id, int32_t* chosen) {
-  const size_t k = static_cast<size_t>(config.experts_per_token);
+void ChooseByToken(const Sizes& sizes, const MoeWeights& w, int32_t id, int32_t* chosen) {
+  const size_t k = sizes.experts_per_token;
   for (size_t slot = 0; slot < k; ++slot) {
     const size_t i = static_cast<size_t>(id) * k + slot;
     int64_t expert = 0;
@@ -67,9 +67,9 @@ void ChooseByToken(const Config& config, const MoeWeights& w, int32_t id, int32_
       expert = narrow;
     }
     // The table was checked on first use, but it is a mapped file: check what is read.
-    if (expert < 0 || expert >= config.experts) {
-      Throw(Code::kCheckpoint, "tid2eid: token %d names expert %lld, found outside 0..%d", id,
-            static_cast<long long>(expert), config.experts - 1);
+    if (expert < 0 || static_cast<uint64_t>(expert) >= sizes.experts) {
+      Throw(Code::kCheckpoint, "tid2eid: token %d names expert %lld, found outside 0..%zu", id,
+            static_cast<long long>(expert), sizes.experts - 1);
     }
     chosen[slot] = static_cast<int32_t>(expert);
   }
@@ -78,18 +78,18 @@ void ChooseByToken(const Config& config, const MoeWeights& w, int32_t id, int32_
 void Route(const Compute& compute, const MoeWeights& w, std::span<const int32_t> ids,
            const Activation& x, Scratch* scratch) {
   const Config& config = compute.config;
-  const size_t experts = static_cast<size_t>(config.experts);
-  const size_t k = static_cast<size_t>(config.experts_per_token);
+  const Sizes& sizes = compute.sizes;
+  const size_t experts = sizes.experts, k = sizes.experts_per_token;
   Project(compute, w.router, x, Rounding::kNone, scratch->router.data());
   for (size_t row = 0; row < x.rows; ++row) {
     float* score = scratch->router.data() + row * experts;
     int32_t* chosen = scratch->expert.data() + row * k;
     float* weight = scratch->expert_weight.data() + row * k;
-    ScoreRow(config, score);
+    ScoreRow(config.scoring, sizes.experts, score);
     if (w.token_experts != nullptr) {
-      ChooseByToken(config, w, ids[row], chosen);
+      ChooseByToken(sizes, w, ids[row], chosen);
     } else {
-      ChooseByScore(config, w, score, chosen);
+      ChooseByScore(sizes, w, score, chosen);
     }
     float sum = 0;
     for (size_t i = 0; i < k; ++i) sum += weight[i] = score[chosen[i]];
@@ -104,9 +104,9 @@ struct Pairs {
   size_t count = 0, groups = 0;
 };
 
-Pairs GroupByExpert(const Config& config, size_t rows, Scratch* scratch) {
-  const size_t k = static_cast<size_t>(config.experts_per_token);
-  const size_t experts = static_cast<size_t>(config.experts);
+Pairs GroupByExpert(const Sizes& sizes, size_t rows, Scratch* scratch) {
+  const size_t k = sizes.experts_per_token;
+  const size_t experts = sizes.experts;
   // [experts + 2]: shared is expert number `experts`.
   int32_t* begin = scratch->expert_begin.data();
   std::fill(begin, begin + experts + 2, 0);
@@ -144,7 +144,7 @@ template <typename LinearOf>
 void ProjectGroups(const Compute& compute, const Pairs& pairs, const Scratch& scratch,
                    const LinearOf& linear_of, const float* x, float* y) {
   const Linear& first = linear_of(scratch.group[0]);
-  const size_t outs = static_cast<size_t>(first.out), in = static_cast<size_t>(first.in);
+  const size_t outs = first.out, in = first.in;
   const size_t grain = std::min(outs, ProductGrain(compute, outs * pairs.groups, in));
   const size_t tasks = (outs + grain - 1) / grain;
   compute.parallel.For(pairs.groups * tasks, 1, [&](size_t begin, size_t end) {
@@ -187,24 +187,25 @@ void Activate(const Compute& compute, float weight, const float* up, float* gate
 void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x) {
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
-  const Config& config = compute.config;
-  const size_t d = static_cast<size_t>(config.hidden),
-               k = static_cast<size_t>(config.experts_per_token);
-  const size_t width = static_cast<size_t>(config.expert_width);
+  const Sizes& sizes = compute.sizes;
+  const size_t d = sizes.hidden, k = sizes.experts_per_token, width = sizes.expert_width;
   Route(compute, w, pass.ids, x, scratch);
-  const Pairs pairs = GroupByExpert(config, x.rows, scratch);
+  const Pairs pairs = GroupByExpert(sizes, x.rows, scratch);
+  const int32_t shared_id = static_cast<int32_t>(sizes.experts);
   for (size_t i = 0; i < pairs.groups; ++i) {
-    if (scratch->group[i] < config.experts) pass.weights.CheckExpert(layer, scratch->group[i]);
+    if (scratch->group[i] != shared_id) pass.weights.CheckExpert(layer, scratch->group[i]);
   }
+  // The first pair of the shared expert.
+  const size_t routed = x.rows * k;
   const auto expert = [&](int32_t e) -> const ExpertWeights& {
-    return e < config.experts ? w.experts[static_cast<size_t>(e)] : w.shared;
+    return e != shared_id ? w.experts[static_cast<size_t>(e)] : w.shared;
   };
 
   // A checkpoint's experts share one dtype per matrix, quantized or not;
   // the shared expert may differ.
   compute.parallel.For(pairs.count, 4, [&](size_t begin, size_t end) {
     for (size_t pair = begin; pair < end; ++pair) {
-      const bool shared = pair >= static_cast<size_t>(scratch->expert_begin[config.experts]);
+      const bool shared = pair >= routed;
       const Linear& gate = shared ? w.shared.gate : w.experts[0].gate;
       const float* from = gate.quantized() ? x.quantized : x.plain;
       memcpy(scratch->pair_x.data() + pair * d,
@@ -222,7 +223,7 @@ void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Acti
       float* h = scratch->pair_gate.data() + pair * width;
       Activate(compute, scratch->pair_weight[pair], scratch->pair_up.data() + pair * width, h,
                width);
-      const bool shared = pair >= static_cast<size_t>(scratch->expert_begin[config.experts]);
+      const bool shared = pair >= routed;
       const Linear& down = shared ? w.shared.down : w.experts[0].down;
       if (compute.numerics.act_fp8 && down.quantized()) compute.kernels.quantize_fp8(h, width, 128);
     }

@@ -32,7 +32,7 @@ RotaryFrequencies MakeRotaryFrequencies(const Config& config, RotaryKind kind) {
   return frequencies;
 }
 
-void MakeRotaryAngles(const RotaryFrequencies& frequencies, int64_t position, float* cosine,
+void MakeRotaryAngles(const RotaryFrequencies& frequencies, size_t position, float* cosine,
                       float* sine) {
   for (size_t i = 0; i < frequencies.size(); ++i) {
     // The float32 rounding of the angle is part of the model's behaviour at long context.

@@ -17,7 +17,7 @@ enum class RotaryKind : uint8_t { kPlain, kCompressed };
 RotaryFrequencies MakeRotaryFrequencies(const Config& config, RotaryKind kind);
 
 // cos and sin of float32(position * frequency), [pairs] each, accurate to float32.
-void MakeRotaryAngles(const RotaryFrequencies& frequencies, int64_t position, float* cosine,
+void MakeRotaryAngles(const RotaryFrequencies& frequencies, size_t position, float* cosine,
                       float* sine);
 
 // Rotates the last 2 * pairs of `width` channels in place; `inverse` turns back.

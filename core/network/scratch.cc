@@ -7,15 +7,15 @@ namespace {
 
 // Index scores held at once: enough queries of a chunk to keep the threads busy, or one query's
 // whole context when that is longer.
-constexpr uint64_t kScoreBatch = uint64_t{1} << 20;
+constexpr size_t kScoreBatch = size_t{1} << 20;
 
 }  // namespace
 
 void Scratch::ReserveAll(const Config& c, const StateShape& shape, Reserve* reserve) {
   chunk = shape.chunk_tokens;
   Reserve& take = *reserve;
-  const uint64_t rows = static_cast<uint64_t>(shape.chunk_tokens);
-  const uint64_t d = static_cast<uint64_t>(c.hidden), m = static_cast<uint64_t>(c.hc_streams);
+  const Sizes sizes(c);
+  const size_t rows = shape.chunk_tokens, d = sizes.hidden, m = sizes.streams;
   take(streams, rows * m * d);
   take(x, rows * d);
   take(normed, rows * d);
@@ -24,14 +24,13 @@ void Scratch::ReserveAll(const Config& c, const StateShape& shape, Reserve* rese
   take(hc_mix, rows * (2 + m) * m);
   take(hc_post, rows * m);
   take(hc_comb, rows * m * m);
-  take(cosine, rows * static_cast<uint64_t>(c.rope_dim) / 2);
-  take(sine, rows * static_cast<uint64_t>(c.rope_dim) / 2);
+  take(cosine, rows * sizes.rope_pairs);
+  take(sine, rows * sizes.rope_pairs);
 
-  const uint64_t head_dim = static_cast<uint64_t>(c.head_dim);
-  const uint64_t heads = static_cast<uint64_t>(c.heads) * head_dim;
-  const uint64_t low = static_cast<uint64_t>(c.o_groups) * static_cast<uint64_t>(c.o_lora_rank);
-  take(q_low, rows * static_cast<uint64_t>(c.q_lora_rank));
-  take(q_low_quantized, rows * static_cast<uint64_t>(c.q_lora_rank));
+  const size_t head_dim = sizes.head_dim, heads = sizes.heads * head_dim;
+  const size_t low = sizes.o_groups * sizes.o_lora_rank;
+  take(q_low, rows * sizes.q_lora_rank);
+  take(q_low_quantized, rows * sizes.q_lora_rank);
   take(q, rows * heads);
   take(attended, rows * heads);
   take(kv, rows * head_dim);
@@ -43,26 +42,23 @@ void Scratch::ReserveAll(const Config& c, const StateShape& shape, Reserve* rese
                        [&](const LayerSpec& layer) { return layer.kind == kind; });
   };
   if (has(LayerKind::kCsa) || has(LayerKind::kHca)) {
-    const uint64_t width = std::max(head_dim, static_cast<uint64_t>(c.index_head_dim));
+    const size_t width = std::max(head_dim, sizes.index_head_dim);
     take(compressor_kv, rows * 2 * width);
     take(compressor_gate, rows * 2 * width);
   }
   if (has(LayerKind::kCsa)) {
-    const uint64_t index_heads = static_cast<uint64_t>(c.index_heads);
-    take(index_q, rows * index_heads * static_cast<uint64_t>(c.index_head_dim));
-    take(index_weight, rows * index_heads);
-    const uint64_t entries = static_cast<uint64_t>(shape.context_tokens) / 4 + 1;
-    const uint64_t scores = std::max(entries, std::min(kScoreBatch, rows * entries));
+    take(index_q, rows * sizes.index_heads * sizes.index_head_dim);
+    take(index_weight, rows * sizes.index_heads);
+    const size_t entries = shape.context_tokens / 4 + 1;
+    const size_t scores = std::max(entries, std::min(kScoreBatch, rows * entries));
     take(score, scores);
     take(score_order, scores);
-    take(selected, rows * static_cast<uint64_t>(c.index_topk));
+    take(selected, rows * sizes.index_topk);
     take(selected_count, rows);
   }
 
-  const uint64_t experts = static_cast<uint64_t>(c.experts);
-  const uint64_t chosen = rows * static_cast<uint64_t>(c.experts_per_token);
-  const uint64_t pairs = chosen + rows;
-  const uint64_t width = static_cast<uint64_t>(c.expert_width);
+  const size_t experts = sizes.experts, width = sizes.expert_width;
+  const size_t chosen = rows * sizes.experts_per_token, pairs = chosen + rows;
   take(router, rows * experts);
   take(expert, chosen);
   take(expert_weight, chosen);

@@ -11,7 +11,7 @@
 namespace finback {
 
 struct Scratch {
-  int32_t chunk = 0;
+  size_t chunk = 0;
   // Rows are tokens of the chunk.
   Buffer<float> streams;                  // [chunk, hc, hidden] the residual
   Buffer<float> x, normed, quantized, y;  // [chunk, hidden]
@@ -46,7 +46,7 @@ struct Pass {
   const Compute& compute;
   const Weights& weights;
   std::span<const int32_t> ids;  // [rows]
-  int64_t position;              // of ids[0] in the sequence
+  size_t position;               // of ids[0] in the sequence
   Scratch* scratch;
 
   size_t rows() const { return ids.size(); }

@@ -43,6 +43,11 @@ bool Cancelled(const EvaluateControl& control) {
   return control.cancel != nullptr && control.cancel->load(std::memory_order_relaxed);
 }
 
+StateShape ShapeOf(int64_t context_tokens, int32_t chunk_tokens) {
+  const size_t context = static_cast<size_t>(context_tokens);
+  return {context, std::min(context, static_cast<size_t>(chunk_tokens))};
+}
+
 struct Storage {
   std::vector<LayerState> layers;  // main layers, then the draft block's
   Scratch scratch;
@@ -51,12 +56,13 @@ struct Storage {
   uint64_t ReserveAll(const Config& config, const Numerics& numerics, const StateShape& shape,
                       Reserve::Mode mode) {
     Reserve reserve(mode);
+    const Sizes sizes(config);
     layers.resize(config.layers.size());
     for (size_t i = 0; i < layers.size(); ++i) {
-      ReserveLayer(config, numerics, config.layers[i], shape, &reserve, &layers[i]);
+      ReserveLayer(sizes, numerics, config.layers[i], shape, &reserve, &layers[i]);
     }
     scratch.ReserveAll(config, shape, &reserve);
-    reserve(ids, static_cast<uint64_t>(shape.context_tokens));
+    reserve(ids, shape.context_tokens);
     return reserve.bytes();
   }
 };
@@ -67,28 +73,27 @@ struct Sequence::Impl {
   const Model& model;
   StateShape shape;
   Storage storage;
-  int64_t position = 0, draft_position = 0;
+  size_t position = 0, draft_position = 0;
   // The rings hold what positions down to `floor` need; further back is evaluated anew.
-  int64_t floor = 0;
+  size_t floor = 0;
 
   Impl(const Model& m, StateShape s) : model(m), shape(s) {
     storage.ReserveAll(m.config(), m.impl().compute->numerics, shape, Reserve::Mode::kTake);
   }
 
-  size_t layers_count() const { return static_cast<size_t>(model.config().layers_count); }
+  const Sizes& sizes() const { return model.impl().compute->sizes; }
 
   void EvaluateChunk(std::span<const int32_t> ids, LogitRows rows, float* logits,
                      const EvaluateControl& control) {
     const Compute& compute = *model.impl().compute;
     const Weights& weights = model.weights();
-    const size_t stream =
-        static_cast<size_t>(compute.config.hc_streams) * static_cast<size_t>(compute.config.hidden);
     const Pass pass{compute, weights, ids, position, &storage.scratch};
     weights.CheckGlobal();
-    floor = std::max(floor, position + static_cast<int64_t>(ids.size()) - shape.chunk_tokens);
+    const size_t end = position + ids.size();
+    floor = std::max(floor, end - std::min(end, shape.chunk_tokens));
     float* streams = storage.scratch.streams.data();
     Embed(compute, weights, ids, streams);
-    for (size_t i = 0; i < layers_count(); ++i) {
+    for (size_t i = 0; i < sizes().layers; ++i) {
       if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
       RunLayer(pass, weights.layers[i], static_cast<int32_t>(i), streams, &storage.layers[i],
                nullptr);
@@ -96,10 +101,11 @@ struct Sequence::Impl {
     if (rows == LogitRows::kAll) {
       Head(pass, weights.hc_head, weights.norm, streams, ids.size(), logits);
     } else if (rows == LogitRows::kLast) {
-      Head(pass, weights.hc_head, weights.norm, streams + (ids.size() - 1) * stream, 1, logits);
+      Head(pass, weights.hc_head, weights.norm, streams + (ids.size() - 1) * sizes().residual(), 1,
+           logits);
     }
     memcpy(storage.ids.data() + position, ids.data(), ids.size() * sizeof(int32_t));
-    position += static_cast<int64_t>(ids.size());
+    position = end;
   }
 
   void Forget() { position = draft_position = floor = 0; }
@@ -108,9 +114,8 @@ struct Sequence::Impl {
 uint64_t Sequence::PlanBytes(const Config& config, Precision precision, int64_t context_tokens,
                              int32_t chunk_tokens) {
   Storage storage;
-  const int32_t chunk = static_cast<int32_t>(std::min<int64_t>(chunk_tokens, context_tokens));
-  return storage.ReserveAll(config, Numerics::Of(precision, config), {context_tokens, chunk},
-                            Reserve::Mode::kCount);
+  return storage.ReserveAll(config, Numerics::Of(precision, config),
+                            ShapeOf(context_tokens, chunk_tokens), Reserve::Mode::kCount);
 }
 
 Sequence::Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens) {
@@ -119,17 +124,18 @@ Sequence::Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tok
           "context_tokens and chunk_tokens must be at least 1, got %lld and %d",
           static_cast<long long>(context_tokens), chunk_tokens);
   }
-  const int64_t chunk = std::min<int64_t>(chunk_tokens, context_tokens);
-  impl_ = std::make_unique<Impl>(model, StateShape{context_tokens, static_cast<int32_t>(chunk)});
+  impl_ = std::make_unique<Impl>(model, ShapeOf(context_tokens, chunk_tokens));
 }
 
 Sequence::~Sequence() = default;
 
-int64_t Sequence::position() const { return impl_->position; }
-int64_t Sequence::roll_back_floor() const { return impl_->floor; }
-int64_t Sequence::context_tokens() const { return impl_->shape.context_tokens; }
+int64_t Sequence::position() const { return static_cast<int64_t>(impl_->position); }
+int64_t Sequence::roll_back_floor() const { return static_cast<int64_t>(impl_->floor); }
+int64_t Sequence::context_tokens() const {
+  return static_cast<int64_t>(impl_->shape.context_tokens);
+}
 std::span<const int32_t> Sequence::tokens() const {
-  return {impl_->storage.ids.data(), static_cast<size_t>(impl_->position)};
+  return {impl_->storage.ids.data(), impl_->position};
 }
 
 void Sequence::Evaluate(std::span<const int32_t> ids, LogitRows rows, float* logits,
@@ -141,18 +147,16 @@ void Sequence::Evaluate(std::span<const int32_t> ids, LogitRows rows, float* log
       Throw(Code::kInvalidArgument, "tokens[%zu]: id %d is outside 0..%d", i, ids[i], vocab - 1);
     }
   }
-  const int64_t room = impl.shape.context_tokens - impl.position;
-  if (static_cast<int64_t>(ids.size()) > room) {
-    Throw(Code::kContextFull, "%zu tokens do not fit: %lld of %lld context_tokens are taken",
-          ids.size(), static_cast<long long>(impl.position),
-          static_cast<long long>(impl.shape.context_tokens));
+  if (ids.size() > impl.shape.context_tokens - impl.position) {
+    Throw(Code::kContextFull, "%zu tokens do not fit: %zu of %zu context_tokens are taken",
+          ids.size(), impl.position, impl.shape.context_tokens);
   }
-  const size_t chunk = static_cast<size_t>(impl.shape.chunk_tokens);
+  const size_t chunk = impl.shape.chunk_tokens;
   for (size_t done = 0; done < ids.size();) {
     const size_t count = std::min(chunk, ids.size() - done);
     const bool last = done + count == ids.size();
     const LogitRows wanted = rows == LogitRows::kLast && !last ? LogitRows::kNone : rows;
-    float* out = wanted == LogitRows::kAll ? logits + done * static_cast<size_t>(vocab) : logits;
+    float* out = wanted == LogitRows::kAll ? logits + done * impl.sizes().vocab : logits;
     impl.EvaluateChunk(ids.subspan(done, count), wanted, out, control);
     done += count;
     if (control.progress &&
@@ -166,8 +170,8 @@ void Sequence::Draft(std::span<const float> streams, std::span<const int32_t> ne
                      float* logits) {
   Impl& impl = *impl_;
   const Config& config = impl.model.config();
-  const size_t stream = static_cast<size_t>(config.hc_streams) * static_cast<size_t>(config.hidden);
-  const size_t chunk = static_cast<size_t>(impl.shape.chunk_tokens);
+  const size_t stream = impl.sizes().residual();
+  const size_t chunk = impl.shape.chunk_tokens;
   if (config.drafts == 0) Throw(Code::kUnsupported, "this checkpoint has no MTP block");
   if (streams.size() != next_ids.size() * stream) {
     Throw(Code::kInvalidArgument, "streams: expected %zu values, got %zu", next_ids.size() * stream,
@@ -181,9 +185,9 @@ void Sequence::Draft(std::span<const float> streams, std::span<const int32_t> ne
     const size_t count = std::min(chunk, next_ids.size() - done);
     const Pass pass{*impl.model.impl().compute, impl.model.weights(), next_ids.subspan(done, count),
                     impl.draft_position, &impl.storage.scratch};
-    RunDraft(pass, streams.data() + done * stream, &impl.storage.layers[impl.layers_count()],
-             logits + done * static_cast<size_t>(config.vocab));
-    impl.draft_position += static_cast<int64_t>(count);
+    RunDraft(pass, streams.data() + done * stream, &impl.storage.layers[impl.sizes().layers],
+             logits + done * impl.sizes().vocab);
+    impl.draft_position += count;
     done += count;
   }
 }
@@ -192,11 +196,11 @@ void Sequence::Reset() { impl_->Forget(); }
 
 void Sequence::RollBack(int64_t tokens) {
   Impl& impl = *impl_;
-  if (tokens < 0 || tokens > impl.position) {
-    Throw(Code::kInvalidArgument, "cannot roll back %lld of %lld tokens",
-          static_cast<long long>(tokens), static_cast<long long>(impl.position));
+  if (tokens < 0 || tokens > position()) {
+    Throw(Code::kInvalidArgument, "cannot roll back %lld of %zu tokens",
+          static_cast<long long>(tokens), impl.position);
   }
-  const int64_t target = impl.position - tokens;
+  const size_t target = impl.position - static_cast<size_t>(tokens);
   impl.draft_position = 0;
   if (target >= impl.floor) {
     impl.position = target;
@@ -215,10 +219,10 @@ std::vector<uint8_t> Sequence::Snapshot() const {
   header.version = kSnapshotVersion;
   header.precision = static_cast<uint32_t>(impl.model.precision());
   header.fingerprint = Fingerprint(config);
-  header.position = static_cast<uint64_t>(impl.position);
-  uint64_t size = sizeof header + static_cast<uint64_t>(impl.position) * 4 + 8;
-  for (size_t i = 0; i < impl.layers_count(); ++i) {
-    size += LayerSnapshotBytes(impl.storage.layers[i], config.window, impl.position);
+  header.position = impl.position;
+  uint64_t size = sizeof header + impl.position * 4 + 8;
+  for (size_t i = 0; i < impl.sizes().layers; ++i) {
+    size += LayerSnapshotBytes(impl.storage.layers[i], impl.sizes().window, impl.position);
   }
   std::vector<uint8_t> out;
   out.reserve(size);
@@ -227,9 +231,9 @@ std::vector<uint8_t> Sequence::Snapshot() const {
     out.insert(out.end(), begin, begin + bytes);
   };
   append(&header, sizeof header);
-  append(impl.storage.ids.data(), static_cast<size_t>(impl.position) * sizeof(int32_t));
-  for (size_t i = 0; i < impl.layers_count(); ++i) {
-    AppendLayer(impl.storage.layers[i], config.window, impl.position, &out);
+  append(impl.storage.ids.data(), impl.position * sizeof(int32_t));
+  for (size_t i = 0; i < impl.sizes().layers; ++i) {
+    AppendLayer(impl.storage.layers[i], impl.sizes().window, impl.position, &out);
   }
   const uint64_t checksum = XXH3_64bits(out.data(), out.size());
   append(&checksum, sizeof checksum);
@@ -257,20 +261,18 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
   if (header.precision != static_cast<uint32_t>(impl.model.precision())) {
     Throw(Code::kInvalidArgument, "snapshot: made at another precision");
   }
-  if (header.position > static_cast<uint64_t>(impl.shape.context_tokens)) {
-    Throw(Code::kContextFull, "snapshot: holds %llu tokens, context_tokens is %lld",
-          static_cast<unsigned long long>(header.position),
-          static_cast<long long>(impl.shape.context_tokens));
+  if (header.position > impl.shape.context_tokens) {
+    Throw(Code::kContextFull, "snapshot: holds %llu tokens, context_tokens is %zu",
+          static_cast<unsigned long long>(header.position), impl.shape.context_tokens);
   }
-  const int64_t position = static_cast<int64_t>(header.position);
+  const size_t position = header.position;
   uint64_t expected = sizeof header + header.position * 4 + 8;
-  for (size_t i = 0; i < impl.layers_count(); ++i) {
-    expected += LayerSnapshotBytes(impl.storage.layers[i], config.window, position);
+  for (size_t i = 0; i < impl.sizes().layers; ++i) {
+    expected += LayerSnapshotBytes(impl.storage.layers[i], impl.sizes().window, position);
   }
   if (bytes.size() != expected) {
-    Throw(Code::kInvalidArgument, "snapshot: %zu bytes, expected %llu for %lld tokens",
-          bytes.size(), static_cast<unsigned long long>(expected),
-          static_cast<long long>(position));
+    Throw(Code::kInvalidArgument, "snapshot: %zu bytes, expected %llu for %zu tokens", bytes.size(),
+          static_cast<unsigned long long>(expected), position);
   }
   uint64_t checksum;
   memcpy(&checksum, bytes.data() + bytes.size() - 8, 8);
@@ -278,18 +280,18 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
     Throw(Code::kInvalidArgument, "snapshot: the checksum does not match; the bytes are damaged");
   }
   const uint8_t* ids = bytes.data() + sizeof header;
-  for (int64_t i = 0; i < position; ++i) {
+  for (size_t i = 0; i < position; ++i) {
     int32_t id;
     memcpy(&id, ids + i * 4, 4);
     if (id < 0 || id >= config.vocab) {
-      Throw(Code::kInvalidArgument, "snapshot: token %lld has id %d, outside 0..%d",
-            static_cast<long long>(i), id, config.vocab - 1);
+      Throw(Code::kInvalidArgument, "snapshot: token %zu has id %d, outside 0..%d", i, id,
+            config.vocab - 1);
     }
   }
-  memcpy(impl.storage.ids.data(), ids, static_cast<size_t>(position) * 4);
+  memcpy(impl.storage.ids.data(), ids, position * 4);
   const uint8_t* at = ids + position * 4;
-  for (size_t i = 0; i < impl.layers_count(); ++i) {
-    at += ReadLayer(at, config.window, position, &impl.storage.layers[i]);
+  for (size_t i = 0; i < impl.sizes().layers; ++i) {
+    at += ReadLayer(at, impl.sizes().window, position, &impl.storage.layers[i]);
   }
   impl.position = impl.floor = position;
   impl.draft_position = 0;

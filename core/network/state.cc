@@ -5,12 +5,12 @@
 
 namespace finback {
 
-EntryFormat EntryFormat::Kv(const Config& config, const Numerics& numerics) {
+EntryFormat EntryFormat::Kv(const Sizes& sizes, const Numerics& numerics) {
   EntryFormat format;
-  format.width = static_cast<size_t>(config.head_dim);
+  format.width = sizes.head_dim;
   if (numerics.kv_fp8) {
     format.kind = Kind::kKv;
-    format.kv = {format.width, static_cast<size_t>(config.rope_dim)};
+    format.kv = {format.width, 2 * sizes.rope_pairs};
     format.bytes = format.kv.Bytes();
   } else {
     format.bytes = format.width * sizeof(float);
@@ -18,9 +18,9 @@ EntryFormat EntryFormat::Kv(const Config& config, const Numerics& numerics) {
   return format;
 }
 
-EntryFormat EntryFormat::Index(const Config& config, const Numerics& numerics) {
+EntryFormat EntryFormat::Index(const Sizes& sizes, const Numerics& numerics) {
   EntryFormat format;
-  format.width = static_cast<size_t>(config.index_head_dim);
+  format.width = sizes.index_head_dim;
   if (numerics.index_fp4) {
     format.kind = Kind::kIndex;
     format.bytes = format.width / 2 + format.width / 32;
@@ -58,31 +58,30 @@ void EntryFormat::Load(const Kernels& kernels, const uint8_t* entry, float* valu
   }
 }
 
-int64_t CompressorState::CarryBegin(int64_t position) const {
-  const int64_t window_begin = position / ratio * ratio;
-  return std::max<int64_t>(0, overlap ? window_begin - ratio : window_begin);
+size_t CompressorState::CarryBegin(size_t position) const {
+  const size_t window_begin = position / ratio * ratio;
+  return overlap && window_begin > 0 ? window_begin - ratio : window_begin;
 }
 
 namespace {
 
 void ReserveCompressor(const StateShape& shape, const LayerSpec& spec, const EntryFormat& format,
                        Reserve* reserve, CompressorState* state) {
-  state->ratio = spec.ratio;
+  state->ratio = static_cast<size_t>(spec.ratio);
   state->overlap = spec.kind == LayerKind::kCsa;
   state->format = format;
   state->row = (state->overlap ? 2 : 1) * format.width;
-  state->ring = static_cast<size_t>((state->overlap ? 2 : 1) * spec.ratio + shape.chunk_tokens);
+  state->ring = (state->overlap ? 2 : 1) * state->ratio + shape.chunk_tokens;
   (*reserve)(state->kv, state->ring * state->row);
   (*reserve)(state->gate, state->ring * state->row);
-  (*reserve)(state->entries,
-             static_cast<uint64_t>(shape.context_tokens / spec.ratio) * format.bytes);
+  (*reserve)(state->entries, shape.context_tokens / state->ratio * format.bytes);
 }
 
 // State is const when the pieces are read, mutable when they are written.
 template <typename State, typename Visit>
-void VisitCompressor(State& state, int64_t position, const Visit& visit) {
-  visit(state.entries.data(), static_cast<size_t>(position / state.ratio) * state.format.bytes);
-  for (int64_t t = state.CarryBegin(position); t < position; ++t) {
+void VisitCompressor(State& state, size_t position, const Visit& visit) {
+  visit(state.entries.data(), position / state.ratio * state.format.bytes);
+  for (size_t t = state.CarryBegin(position); t < position; ++t) {
     visit(state.KvRow(t), state.row * sizeof(float));
     visit(state.GateRow(t), state.row * sizeof(float));
   }
@@ -90,8 +89,8 @@ void VisitCompressor(State& state, int64_t position, const Visit& visit) {
 
 // The pieces of memory that make up a layer's state at `position`, in snapshot order.
 template <typename State, typename Visit>
-void VisitLayer(State& state, int32_t window, int64_t position, const Visit& visit) {
-  for (int64_t t = std::max<int64_t>(0, position - window + 1); t < position; ++t) {
+void VisitLayer(State& state, size_t window, size_t position, const Visit& visit) {
+  for (size_t t = position - std::min(position, window - 1); t < position; ++t) {
     visit(state.WindowEntry(t), state.format.bytes);
   }
   if (state.main.ratio != 0) VisitCompressor(state.main, position, visit);
@@ -100,25 +99,25 @@ void VisitLayer(State& state, int32_t window, int64_t position, const Visit& vis
 
 }  // namespace
 
-void ReserveLayer(const Config& config, const Numerics& numerics, const LayerSpec& spec,
+void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec& spec,
                   const StateShape& shape, Reserve* reserve, LayerState* state) {
   state->kind = spec.kind;
-  state->format = EntryFormat::Kv(config, numerics);
-  state->ring = static_cast<size_t>(config.window) - 1 + static_cast<size_t>(shape.chunk_tokens);
+  state->format = EntryFormat::Kv(sizes, numerics);
+  state->ring = sizes.window - 1 + shape.chunk_tokens;
   (*reserve)(state->window, state->ring * state->format.bytes);
   if (spec.kind == LayerKind::kWindow) return;
   ReserveCompressor(shape, spec, state->format, reserve, &state->main);
   if (spec.kind != LayerKind::kCsa) return;
-  ReserveCompressor(shape, spec, EntryFormat::Index(config, numerics), reserve, &state->index);
+  ReserveCompressor(shape, spec, EntryFormat::Index(sizes, numerics), reserve, &state->index);
 }
 
-uint64_t LayerSnapshotBytes(const LayerState& state, int32_t window, int64_t position) {
+uint64_t LayerSnapshotBytes(const LayerState& state, size_t window, size_t position) {
   uint64_t total = 0;
   VisitLayer(state, window, position, [&](const void*, size_t bytes) { total += bytes; });
   return total;
 }
 
-void AppendLayer(const LayerState& state, int32_t window, int64_t position,
+void AppendLayer(const LayerState& state, size_t window, size_t position,
                  std::vector<uint8_t>* out) {
   VisitLayer(state, window, position, [&](const void* data, size_t bytes) {
     const uint8_t* begin = static_cast<const uint8_t*>(data);
@@ -126,7 +125,7 @@ void AppendLayer(const LayerState& state, int32_t window, int64_t position,
   });
 }
 
-size_t ReadLayer(const uint8_t* bytes, int32_t window, int64_t position, LayerState* state) {
+size_t ReadLayer(const uint8_t* bytes, size_t window, size_t position, LayerState* state) {
   size_t done = 0;
   VisitLayer(*state, window, position, [&](void* data, size_t size) {
     if (size != 0) memcpy(data, bytes + done, size);

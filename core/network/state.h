@@ -24,15 +24,15 @@ struct EntryFormat {
   size_t width = 0;  // channels
   size_t bytes = 0;
 
-  static EntryFormat Kv(const Config& config, const Numerics& numerics);
-  static EntryFormat Index(const Config& config, const Numerics& numerics);
+  static EntryFormat Kv(const Sizes& sizes, const Numerics& numerics);
+  static EntryFormat Index(const Sizes& sizes, const Numerics& numerics);
   void Store(const Kernels& kernels, const float* values, uint8_t* entry) const;
   void Load(const Kernels& kernels, const uint8_t* entry, float* values) const;
 };
 
 // A compressor's memory: raw projections of recent tokens and the entries pooled so far.
 struct CompressorState {
-  int32_t ratio = 0;
+  size_t ratio = 0;
   bool overlap = false;  // an entry pools the previous window too
   size_t row = 0;        // floats per token: (overlap ? 2 : 1) * width
   size_t ring = 0;       // tokens that kv and gate hold; slot = position % ring
@@ -40,19 +40,17 @@ struct CompressorState {
   Buffer<float> kv, gate;   // [ring, row]
   Buffer<uint8_t> entries;  // [capacity, format.bytes]
 
-  float* KvRow(int64_t position) { return kv.data() + Slot(position) * row; }
-  float* GateRow(int64_t position) { return gate.data() + Slot(position) * row; }
-  const float* KvRow(int64_t position) const { return kv.data() + Slot(position) * row; }
-  const float* GateRow(int64_t position) const { return gate.data() + Slot(position) * row; }
-  uint8_t* Entry(int64_t w) { return entries.data() + static_cast<size_t>(w) * format.bytes; }
-  const uint8_t* Entry(int64_t w) const {
-    return entries.data() + static_cast<size_t>(w) * format.bytes;
-  }
+  float* KvRow(size_t position) { return kv.data() + Slot(position) * row; }
+  float* GateRow(size_t position) { return gate.data() + Slot(position) * row; }
+  const float* KvRow(size_t position) const { return kv.data() + Slot(position) * row; }
+  const float* GateRow(size_t position) const { return gate.data() + Slot(position) * row; }
+  uint8_t* Entry(size_t w) { return entries.data() + w * format.bytes; }
+  const uint8_t* Entry(size_t w) const { return entries.data() + w * format.bytes; }
   // The oldest token whose projections the next entry still needs when `position` tokens are done.
-  int64_t CarryBegin(int64_t position) const;
+  size_t CarryBegin(size_t position) const;
 
  private:
-  size_t Slot(int64_t position) const { return static_cast<size_t>(position) % ring; }
+  size_t Slot(size_t position) const { return position % ring; }
 };
 
 struct LayerState {
@@ -62,29 +60,27 @@ struct LayerState {
   Buffer<uint8_t> window;       // [ring, format.bytes], slot = position % ring
   CompressorState main, index;  // ratio 0 when the layer has none
 
-  uint8_t* WindowEntry(int64_t position) {
-    return window.data() + static_cast<size_t>(position) % ring * format.bytes;
-  }
-  const uint8_t* WindowEntry(int64_t position) const {
-    return window.data() + static_cast<size_t>(position) % ring * format.bytes;
+  uint8_t* WindowEntry(size_t position) { return window.data() + position % ring * format.bytes; }
+  const uint8_t* WindowEntry(size_t position) const {
+    return window.data() + position % ring * format.bytes;
   }
 };
 
 struct StateShape {
-  int64_t context_tokens;
-  int32_t chunk_tokens;
+  size_t context_tokens;
+  size_t chunk_tokens;
 };
 
 // Lays out the state of one layer; `reserve` counts or takes.
-void ReserveLayer(const Config& config, const Numerics& numerics, const LayerSpec& spec,
+void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec& spec,
                   const StateShape& shape, Reserve* reserve, LayerState* state);
 
 // The versioned byte form of layers at `position` (little-endian; the same bytes whatever the chunk
 // size, thread count or history). Append and read in layer order.
-void AppendLayer(const LayerState& state, int32_t window, int64_t position,
+void AppendLayer(const LayerState& state, size_t window, size_t position,
                  std::vector<uint8_t>* out);
-uint64_t LayerSnapshotBytes(const LayerState& state, int32_t window, int64_t position);
+uint64_t LayerSnapshotBytes(const LayerState& state, size_t window, size_t position);
 // Returns the bytes read; the caller has checked that LayerSnapshotBytes are there.
-size_t ReadLayer(const uint8_t* bytes, int32_t window, int64_t position, LayerState* state);
+size_t ReadLayer(const uint8_t* bytes, size_t window, size_t position, LayerState* state);
 
 }  // namespace finback

@@ -125,20 +125,18 @@ class Run {
         compute_(*model_->impl().compute),
         states_(model_->config().layers.size()) {
     Reserve reserve(Reserve::Mode::kTake);
-    const StateShape shape{static_cast<int64_t>(tokens), static_cast<int32_t>(tokens)};
+    const StateShape shape{tokens, tokens};
     for (size_t i = 0; i < states_.size(); ++i) {
-      ReserveLayer(config(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
+      ReserveLayer(sizes(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
     }
     scratch_.ReserveAll(config(), shape, &reserve);
   }
 
   const Config& config() const { return model_->config(); }
-  size_t stream_floats() const {
-    return static_cast<size_t>(config().hc_streams) * static_cast<size_t>(config().hidden);
-  }
+  const Sizes& sizes() const { return compute_.sizes; }
 
   std::vector<float> Embedded(const std::vector<int32_t>& ids) {
-    std::vector<float> streams(ids.size() * stream_floats());
+    std::vector<float> streams(ids.size() * sizes().residual());
     Embed(compute_, model_->weights(), ids, streams.data());
     return streams;
   }
@@ -151,8 +149,8 @@ class Run {
 
   std::vector<float> Logits(const std::vector<float>& streams) {
     const Weights& weights = model_->weights();
-    const size_t rows = streams.size() / stream_floats();
-    std::vector<float> logits(rows * static_cast<size_t>(config().vocab));
+    const size_t rows = streams.size() / sizes().residual();
+    std::vector<float> logits(rows * sizes().vocab);
     Head(PassOf({}), weights.hc_head, weights.norm, streams.data(), rows, logits.data());
     return logits;
   }
@@ -160,7 +158,7 @@ class Run {
   // Draft logits for all but the last token.
   std::vector<float> Draft(const std::vector<float>& streams, const std::vector<int32_t>& ids) {
     const std::vector<int32_t> next(ids.begin() + 1, ids.end());
-    std::vector<float> logits(next.size() * static_cast<size_t>(config().vocab));
+    std::vector<float> logits(next.size() * sizes().vocab);
     RunDraft(PassOf(next), streams.data(), &states_.back(), logits.data());
     return logits;
   }
@@ -181,9 +179,8 @@ void Check(const std::string& folder) {
   const std::vector<int32_t> ids = golden.Ids("tokens");
   Run exact(folder, Precision::kFloat32, ids.size());
   const Config& config = exact.config();
-  const size_t vocab = static_cast<size_t>(config.vocab);
-  const size_t k = static_cast<size_t>(config.experts_per_token);
-  const size_t topk = static_cast<size_t>(config.index_topk);
+  const size_t vocab = exact.sizes().vocab;
+  const size_t k = exact.sizes().experts_per_token, topk = exact.sizes().index_topk;
 
   double experts = 1, selections = 1;
   std::vector<float> streams = exact.Embedded(ids);

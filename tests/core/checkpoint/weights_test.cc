@@ -36,8 +36,8 @@ TEST(Weights, BindsEveryTensorOfATinyCheckpoint) {
   }
   const Linear& up = weights->layers[3].moe.experts[7].up;
   EXPECT_EQ(up.dtype, Dtype::kFp4Packed);
-  EXPECT_EQ(up.out, 128);
-  EXPECT_EQ(up.in, 256);
+  EXPECT_EQ(up.out, 128u);
+  EXPECT_EQ(up.in, 256u);
   BuiltCheckpoint copy = built;
   EXPECT_EQ(Bytes(up.weight, 128 * 128), copy.At("layers.3.ffn.experts.7.w3.weight").data);
   EXPECT_EQ(Bytes(up.scale, 128 * 8), copy.At("layers.3.ffn.experts.7.w3.scale").data);

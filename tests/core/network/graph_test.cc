@@ -132,8 +132,7 @@ struct MixCase {
       std::fill_n(fn.begin() + static_cast<long>(i * width), width, u / static_cast<float>(width));
       w.base.values.push_back(base_scale * 0.3f * (static_cast<float>(i % 5) - 2));
     }
-    w.fn = {Dtype::kF32, static_cast<int64_t>(outs), static_cast<int64_t>(width),
-            reinterpret_cast<const uint8_t*>(fn.data()), nullptr};
+    w.fn = {Dtype::kF32, outs, width, reinterpret_cast<const uint8_t*>(fn.data()), nullptr};
     w.scale.values = {0.5f, 0.7f, 0.9f};
     streams.assign(width, 1.0f);
     scratch.hc_mix.Allocate(outs);
