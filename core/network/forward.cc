@@ -28,21 +28,6 @@ Activation NormInput(const Compute& compute, const Vector& norm, size_t rows, Sc
                             scratch->quantized.data());
 }
 
-void EmbedRow(const Compute& compute, const Linear& embed, int32_t id, float* out) {
-  const size_t d = compute.sizes.hidden;
-  const size_t row = static_cast<size_t>(id) * d;
-  if (embed.dtype == Dtype::kF32) {
-    memcpy(out, embed.weight + row * sizeof(float), d * sizeof(float));
-    compute.RoundBf16(out, d);
-    return;
-  }
-  for (size_t i = 0; i < d; ++i) {
-    Bf16 code;
-    memcpy(&code, embed.weight + (row + i) * sizeof code, sizeof code);
-    out[i] = Bf16ToFloat(code);
-  }
-}
-
 void Record(const Sizes& sizes, const LayerState& state, size_t rows, const Scratch& scratch,
             LayerTrace* trace) {
   const size_t k = sizes.experts_per_token;
@@ -57,13 +42,28 @@ void Record(const Sizes& sizes, const LayerState& state, size_t rows, const Scra
 
 }  // namespace
 
+void EmbedToken(const Compute& compute, const Linear& embed, int32_t id, float* out) {
+  const size_t d = compute.sizes.hidden;
+  const size_t row = static_cast<size_t>(id) * d;
+  if (embed.dtype == Dtype::kF32) {
+    memcpy(out, embed.weight + row * sizeof(float), d * sizeof(float));
+    compute.RoundBf16(out, d);
+    return;
+  }
+  for (size_t i = 0; i < d; ++i) {
+    Bf16 code;
+    memcpy(&code, embed.weight + (row + i) * sizeof code, sizeof code);
+    out[i] = Bf16ToFloat(code);
+  }
+}
+
 void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
            float* streams) {
   const size_t d = compute.sizes.hidden;
   const size_t m = compute.sizes.streams;
   for (size_t row = 0; row < ids.size(); ++row) {
     float* first = streams + row * m * d;
-    EmbedRow(compute, weights.embed, ids[row], first);
+    EmbedToken(compute, weights.embed, ids[row], first);
     for (size_t j = 1; j < m; ++j) memcpy(first + j * d, first, d * sizeof(float));
   }
 }
@@ -100,38 +100,37 @@ void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm
   Project(compute, pass.weights.head, input, Rounding::kNone, logits);
 }
 
-void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* logits) {
+void RunDraft(const Pass& pass, const float* streams, LayerState* state, DraftScratch* draft,
+              float* logits) {
   const Compute& compute = pass.compute;
   const Weights& weights = pass.weights;
   Scratch* scratch = pass.scratch;
   const DraftWeights& w = weights.drafts[0];
-  const size_t rows = pass.rows(), d = compute.sizes.hidden;
-  const size_t m = compute.sizes.streams;
+  const size_t rows = pass.rows(), d = compute.sizes.hidden, m = compute.sizes.streams;
   weights.CheckGlobal();
   weights.CheckLayer(compute.config.layers_count);
   float* embedded = scratch->x.data();
   for (size_t row = 0; row < rows; ++row) {
-    EmbedRow(compute, weights.embed, pass.ids[row], embedded + row * d);
+    EmbedToken(compute, weights.embed, pass.ids[row], embedded + row * d);
   }
   RmsNorm(compute, embedded, rows, w.enorm, scratch->normed.data());
   const Activation e =
       QuantizeActivation(compute, scratch->normed.data(), rows, d, scratch->quantized.data());
-  Project(compute, w.e_proj, e, Rounding::kBf16, scratch->draft_embed.data());
+  Project(compute, w.e_proj, e, Rounding::kBf16, draft->embed.data());
   for (size_t row = 0; row < rows; ++row) {  // each token's streams are m rows of the h projection
-    float* out = scratch->draft_streams.data() + row * m * d;
+    float* out = draft->streams.data() + row * m * d;
     for (size_t j = 0; j < m; ++j) {
       RmsNorm(compute, streams + (row * m + j) * d, 1, w.hnorm, scratch->normed.data());
       const Activation h =
           QuantizeActivation(compute, scratch->normed.data(), 1, d, scratch->quantized.data());
       Project(compute, w.h_proj, h, Rounding::kBf16, out + j * d);
-      const float* shared = scratch->draft_embed.data() + row * d;
+      const float* shared = draft->embed.data() + row * d;
       for (size_t i = 0; i < d; ++i) out[j * d + i] += shared[i];
     }
     compute.RoundBf16(out, m * d);
   }
-  RunLayer(pass, w.layer, compute.config.layers_count, scratch->draft_streams.data(), state,
-           nullptr);
-  Head(pass, w.hc_head, w.norm, scratch->draft_streams.data(), rows, logits);
+  RunLayer(pass, w.layer, compute.config.layers_count, draft->streams.data(), state, nullptr);
+  Head(pass, w.hc_head, w.norm, draft->streams.data(), rows, logits);
 }
 
 }  // namespace finback

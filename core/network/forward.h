@@ -22,7 +22,10 @@ using Trace = std::vector<LayerTrace>;  // by layer
 void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* streams,
               LayerState* state, LayerTrace* trace);
 
-// streams[i] = the token's embedding in every stream.
+// out [hidden] = the token's embedding.
+void EmbedToken(const Compute& compute, const Linear& embed, int32_t id, float* out);
+
+// streams [rows, hc, hidden] = the token's embedding in every stream.
 void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
            float* streams);
 
@@ -30,8 +33,11 @@ void Embed(const Compute& compute, const Weights& weights, std::span<const int32
 void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
           const float* streams, size_t rows, float* logits);
 
-// The MTP block: the pass carries the ids of tokens t + 1; final streams of tokens t -> logits for
-// tokens t + 2.
-void RunDraft(const Pass& pass, const float* streams, LayerState* state, float* logits);
+// The MTP block (docs/architecture.md 3.12), a layer of its own that guesses a token further.
+// Nothing in the library proposes tokens yet; the oracle holds it against its goldens. The pass
+// carries the ids of tokens t + 1; final streams [rows, hc, hidden] of tokens t -> logits
+// [rows, vocab] for tokens t + 2.
+void RunDraft(const Pass& pass, const float* streams, LayerState* state, DraftScratch* scratch,
+              float* logits);
 
 }  // namespace finback

@@ -75,10 +75,6 @@ class Sequence {
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, float* logits,
                 const EvaluateControl& control = {});
 
-  // MTP: logits [rows, vocab] for tokens t+2 given final streams [rows, hc, hidden] of tokens t and
-  // the ids of tokens t+1, continuing the draft block's own window. Needs config.drafts > 0.
-  void Draft(std::span<const float> streams, std::span<const int32_t> next_ids, float* logits);
-
   void Reset();
   void RollBack(int64_t tokens);                 // any count up to position(); may recompute
   int64_t roll_back_floor() const;               // rolling back to here or later recomputes nothing

@@ -71,10 +71,11 @@ void Scratch::ReserveAll(const Config& c, const StateShape& shape, Reserve* rese
   take(pair_y, pairs * d);
   take(pair_gate, pairs * width);
   take(pair_up, pairs * width);
-  if (c.drafts > 0) {
-    take(draft_embed, rows * d);
-    take(draft_streams, rows * m * d);
-  }
+}
+
+void DraftScratch::ReserveAll(const Sizes& sizes, size_t rows, Reserve* reserve) {
+  (*reserve)(embed, rows * sizes.hidden);
+  (*reserve)(streams, rows * sizes.residual());
 }
 
 }  // namespace finback

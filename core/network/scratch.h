@@ -35,10 +35,16 @@ struct Scratch {
   Buffer<float> expert_weight, pair_weight;  // [chunk, experts_per_token], [pairs]
   Buffer<float> pair_x, pair_y;              // [pairs, hidden]
   Buffer<float> pair_gate, pair_up;          // [pairs, expert_width]
-  // Draft block.
-  Buffer<float> draft_embed, draft_streams;  // [chunk, hidden], [chunk, hc, hidden]
 
   void ReserveAll(const Config& config, const StateShape& shape, Reserve* reserve);
+};
+
+// What the draft block needs beside it.
+struct DraftScratch {
+  Buffer<float> embed;    // [chunk, hidden]
+  Buffer<float> streams;  // [chunk, hc, hidden]
+
+  void ReserveAll(const Sizes& sizes, size_t rows, Reserve* reserve);
 };
 
 // One chunk of tokens on its way through the network: what every part of it needs.

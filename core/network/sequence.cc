@@ -49,7 +49,7 @@ StateShape ShapeOf(int64_t context_tokens, int32_t chunk_tokens) {
 }
 
 struct Storage {
-  std::vector<LayerState> layers;  // main layers, then the draft block's
+  std::vector<LayerState> layers;
   Scratch scratch;
   Buffer<int32_t> ids;  // [context_tokens]
 
@@ -57,7 +57,7 @@ struct Storage {
                       Reserve::Mode mode) {
     Reserve reserve(mode);
     const Sizes sizes(config);
-    layers.resize(config.layers.size());
+    layers.resize(sizes.layers);
     for (size_t i = 0; i < layers.size(); ++i) {
       ReserveLayer(sizes, numerics, config.layers[i], shape, &reserve, &layers[i]);
     }
@@ -73,7 +73,7 @@ struct Sequence::Impl {
   const Model& model;
   StateShape shape;
   Storage storage;
-  size_t position = 0, draft_position = 0;
+  size_t position = 0;
   // The rings hold what positions down to `floor` need; further back is evaluated anew.
   size_t floor = 0;
 
@@ -108,7 +108,7 @@ struct Sequence::Impl {
     position = end;
   }
 
-  void Forget() { position = draft_position = floor = 0; }
+  void Forget() { position = floor = 0; }
 };
 
 uint64_t Sequence::PlanBytes(const Config& config, Precision precision, int64_t context_tokens,
@@ -166,32 +166,6 @@ void Sequence::Evaluate(std::span<const int32_t> ids, LogitRows rows, float* log
   }
 }
 
-void Sequence::Draft(std::span<const float> streams, std::span<const int32_t> next_ids,
-                     float* logits) {
-  Impl& impl = *impl_;
-  const Config& config = impl.model.config();
-  const size_t stream = impl.sizes().residual();
-  const size_t chunk = impl.shape.chunk_tokens;
-  if (config.drafts == 0) Throw(Code::kUnsupported, "this checkpoint has no MTP block");
-  if (streams.size() != next_ids.size() * stream) {
-    Throw(Code::kInvalidArgument, "streams: expected %zu values, got %zu", next_ids.size() * stream,
-          streams.size());
-  }
-  for (const int32_t id : next_ids) {
-    if (id < 0 || id >= config.vocab)
-      Throw(Code::kInvalidArgument, "next_ids: id %d is outside", id);
-  }
-  for (size_t done = 0; done < next_ids.size();) {
-    const size_t count = std::min(chunk, next_ids.size() - done);
-    const Pass pass{*impl.model.impl().compute, impl.model.weights(), next_ids.subspan(done, count),
-                    impl.draft_position, &impl.storage.scratch};
-    RunDraft(pass, streams.data() + done * stream, &impl.storage.layers[impl.sizes().layers],
-             logits + done * impl.sizes().vocab);
-    impl.draft_position += count;
-    done += count;
-  }
-}
-
 void Sequence::Reset() { impl_->Forget(); }
 
 void Sequence::RollBack(int64_t tokens) {
@@ -201,7 +175,6 @@ void Sequence::RollBack(int64_t tokens) {
           static_cast<long long>(tokens), impl.position);
   }
   const size_t target = impl.position - static_cast<size_t>(tokens);
-  impl.draft_position = 0;
   if (target >= impl.floor) {
     impl.position = target;
     return;
@@ -294,7 +267,6 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
     at += ReadLayer(at, impl.sizes().window, position, &impl.storage.layers[i]);
   }
   impl.position = impl.floor = position;
-  impl.draft_position = 0;
 }
 
 std::unique_ptr<Sequence> Sequence::Fork() const {

@@ -130,6 +130,7 @@ class Run {
       ReserveLayer(sizes(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
     }
     scratch_.ReserveAll(config(), shape, &reserve);
+    if (config().drafts > 0) draft_scratch_.ReserveAll(sizes(), tokens, &reserve);
   }
 
   const Config& config() const { return model_->config(); }
@@ -159,7 +160,7 @@ class Run {
   std::vector<float> Draft(const std::vector<float>& streams, const std::vector<int32_t>& ids) {
     const std::vector<int32_t> next(ids.begin() + 1, ids.end());
     std::vector<float> logits(next.size() * sizes().vocab);
-    RunDraft(PassOf(next), streams.data(), &states_.back(), logits.data());
+    RunDraft(PassOf(next), streams.data(), &states_.back(), &draft_scratch_, logits.data());
     return logits;
   }
 
@@ -172,6 +173,7 @@ class Run {
   const Compute& compute_;
   std::vector<LayerState> states_;
   Scratch scratch_;
+  DraftScratch draft_scratch_;
 };
 
 void Check(const std::string& folder) {
