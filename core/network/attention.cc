@@ -28,33 +28,58 @@ void NormHead(const Compute& compute, float* q, size_t width) {
   compute.RoundBf16(q, width);
 }
 
-void NormAndRotateHeads(const Compute& compute, size_t rows, Scratch* scratch) {
-  const size_t heads = compute.sizes.heads;
-  const size_t width = compute.sizes.head_dim;
-  const size_t pairs = compute.sizes.rope_pairs;
-  compute.parallel.For(rows * heads, 8, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      const size_t row = i / heads;
-      float* q = scratch->q.data() + i * width;
-      NormHead(compute, q, width);
-      Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
-             Turn::kForward, q, width);
-      compute.RoundBf16(q + width - 2 * pairs, 2 * pairs);
-    }
-  });
+// The rotary angles of a chunk, for the kind of layer.
+RotaryAngles AnglesOf(const Pass& pass, LayerKind kind) {
+  const Compute& compute = pass.compute;
+  const RotaryFrequencies& rotary =
+      kind == LayerKind::kWindow ? compute.plain_rotary : compute.compressed_rotary;
+  float* cosine = pass.scratch->cosine.data();
+  float* sine = pass.scratch->sine.data();
+  for (size_t row = 0; row < pass.rows(); ++row) {
+    MakeRotaryAngles(rotary, pass.position + row, cosine + row * rotary.size(),
+                     sine + row * rotary.size());
+  }
+  return {cosine, sine, rotary.size()};
 }
 
-// Stores the window entries of the chunk's tokens.
-void AppendWindow(const Compute& compute, size_t rows, size_t position, Scratch* scratch,
-                  LayerState* state) {
+struct Queries {
+  const float* heads;  // [rows, heads, head_dim], normed and rotated
+  Activation low;      // [rows, q_lora_rank], normed: what the heads and the indexer are made of
+};
+
+Queries MakeQueries(const Pass& pass, const AttentionWeights& w, const RotaryAngles& angles,
+                    const Activation& x) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
+  const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
+  float* low = Project(compute, w.wq_a, x, Rounding::kBf16, scratch->q_low.data());
+  RmsNorm(compute, low, x.rows, w.q_norm, low);
+  const Activation normed =
+      QuantizeActivation(compute, low, x.rows, w.wq_a.out, scratch->q_low_quantized.data());
+  float* q = Project(compute, w.wq_b, normed, Rounding::kBf16, scratch->q.data());
+  compute.parallel.For(x.rows * heads, 8, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      float* head = q + i * width;
+      NormHead(compute, head, width);
+      Rotate(angles.Row(i / heads), Turn::kForward, head, width);
+      compute.RoundBf16(head + width - 2 * angles.pairs, 2 * angles.pairs);
+    }
+  });
+  return {q, normed};
+}
+
+// Makes the tokens' window entries and stores them.
+void AppendWindow(const Pass& pass, const AttentionWeights& w, const RotaryAngles& angles,
+                  const Activation& x, LayerState* state) {
+  const Compute& compute = pass.compute;
   const size_t width = compute.sizes.head_dim;
-  const size_t pairs = compute.sizes.rope_pairs;
-  for (size_t row = 0; row < rows; ++row) {
-    float* kv = scratch->kv.data() + row * width;
-    Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
-           Turn::kForward, kv, width);
-    compute.RoundBf16(kv + width - 2 * pairs, 2 * pairs);
-    state->format.Store(compute.kernels, kv, state->WindowEntry(position + row));
+  float* entries = Project(compute, w.wkv, x, Rounding::kBf16, pass.scratch->kv.data());
+  RmsNorm(compute, entries, x.rows, w.kv_norm, entries);
+  for (size_t row = 0; row < x.rows; ++row) {
+    float* kv = entries + row * width;
+    Rotate(angles.Row(row), Turn::kForward, kv, width);
+    compute.RoundBf16(kv + width - 2 * angles.pairs, 2 * angles.pairs);
+    state->format.Store(compute.kernels, kv, state->WindowEntry(pass.position + row));
   }
 }
 
@@ -74,127 +99,131 @@ struct KeyList {
   }
 };
 
-KeyList KeysOf(const Compute& compute, const LayerState& state, const Scratch& scratch,
-               size_t position, size_t row) {
-  const size_t end = position + row + 1;
-  KeyList keys{state, end - std::min(end, compute.sizes.window), end, nullptr, 0};
+KeyList KeysOf(const Pass& pass, const LayerState& state, const Selection& selection, size_t row) {
+  const Sizes& sizes = pass.compute.sizes;
+  const size_t end = pass.position + row + 1;
+  KeyList keys{state, end - std::min(end, sizes.window), end, nullptr, 0};
   if (state.kind == LayerKind::kCsa) {
-    keys.chosen = scratch.selected.data() + row * compute.sizes.index_topk;
-    keys.entries = static_cast<size_t>(scratch.selected_count[row]);
+    keys.chosen = selection.entries + row * sizes.index_topk;
+    keys.entries = static_cast<size_t>(selection.counts[row]);
   } else if (state.kind == LayerKind::kHca) {
     keys.entries = end / state.main.ratio;
   }
   return keys;
 }
 
-// Heads [begin, end) of one query over its keys: softmax with a sink in the denominator, then the
-// inverse rotary; writes o [end - begin, head_dim].
-void AttendHeads(const Pass& pass, const Vector& sink, const KeyList& keys, size_t row,
-                 size_t begin, size_t end) {
-  const Compute& compute = pass.compute;
-  Scratch* scratch = pass.scratch;
-  const size_t width = compute.sizes.head_dim;
-  const size_t pairs = compute.sizes.rope_pairs;
-  const size_t offset = (row * compute.sizes.heads + begin) * width;
+// Some heads of one query.
+struct HeadsTask {
+  const float* q;       // [count, head_dim]
+  const float* sink;    // [count]
+  size_t count;         // at most kHeadsPerTask
+  RotaryAngles angles;  // of the query
+  float* out;           // [count, head_dim]
+};
+
+// Softmax over the keys with a sink in the denominator, then the inverse rotary.
+void AttendHeads(const Compute& compute, const HeadsTask& task, const KeyList& keys) {
+  const size_t width = compute.sizes.head_dim, pairs = task.angles.pairs;
   const size_t tile_keys = std::clamp<size_t>(kTileFloats / width, 1, kAttentionTile);
   float tile[kTileFloats], top[kHeadsPerTask], sum[kHeadsPerTask];
-  float* o = scratch->attended.data() + offset;
   std::fill(top, top + kHeadsPerTask, -std::numeric_limits<float>::infinity());
   std::fill(sum, sum + kHeadsPerTask, 0.0f);
-  std::fill(o, o + (end - begin) * width, 0.0f);
+  std::fill(task.out, task.out + task.count * width, 0.0f);
   for (size_t first = 0; first < keys.size(); first += tile_keys) {
     const size_t count = std::min(tile_keys, keys.size() - first);
     for (size_t i = 0; i < count; ++i) {
       keys.state.format.Load(compute.kernels, keys[first + i], tile + i * width);
     }
     compute.kernels.attention_tile(
-        {.q = scratch->q.data() + offset,
+        {.q = task.q,
          .keys = tile,
-         .heads = end - begin,
+         .heads = task.count,
          .head_dim = width,
          .count = count,
          .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))),
          .max = top,
          .sum = sum,
-         .acc = o});
+         .acc = task.out});
   }
-  for (size_t head = 0; head < end - begin; ++head) {
-    const float above = std::max(top[head], sink[begin + head]);
+  for (size_t head = 0; head < task.count; ++head) {
+    const float above = std::max(top[head], task.sink[head]);
     const float share = std::exp(top[head] - above);
-    const float total = sum[head] * share + std::exp(sink[begin + head] - above);
-    float* out = o + head * width;
+    const float total = sum[head] * share + std::exp(task.sink[head] - above);
+    float* out = task.out + head * width;
     for (size_t i = 0; i < width; ++i) out[i] = out[i] * share / total;
     compute.RoundBf16(out, width);
-    Rotate(scratch->cosine.data() + row * pairs, scratch->sine.data() + row * pairs, pairs,
-           Turn::kInverse, out, width);
+    Rotate(task.angles, Turn::kInverse, out, width);
     compute.RoundBf16(out + width - 2 * pairs, 2 * pairs);
   }
 }
 
+// q [rows, heads, head_dim] -> what the heads read, [rows, heads, head_dim].
+const float* ReadMemory(const Pass& pass, const Vector& sink, const RotaryAngles& angles,
+                        const float* q, const Selection& selection, const LayerState& state) {
+  const Compute& compute = pass.compute;
+  const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
+  const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
+  float* attended = pass.scratch->attended.data();
+  compute.parallel.For(pass.rows() * groups, 1, [&](size_t begin, size_t end) {
+    for (size_t task = begin; task < end; ++task) {
+      const size_t row = task / groups, first = task % groups * kHeadsPerTask;
+      const size_t offset = (row * heads + first) * width;
+      AttendHeads(compute,
+                  {.q = q + offset,
+                   .sink = sink.data() + first,
+                   .count = std::min(kHeadsPerTask, heads - first),
+                   .angles = angles.Row(row),
+                   .out = attended + offset},
+                  KeysOf(pass, state, selection, row));
+    }
+  });
+  return attended;
+}
+
 // Each group of heads has its own low-rank projection; then one product over all groups.
-void ProjectOutput(const Compute& compute, const AttentionWeights& w, size_t rows,
-                   Scratch* scratch) {
-  const size_t groups = compute.sizes.o_groups;
-  const size_t rank = compute.sizes.o_lora_rank, low = groups * rank;
-  const size_t in = w.wo_a.in;
+const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, const float* attended) {
+  const Compute& compute = pass.compute;
+  const size_t groups = compute.sizes.o_groups, rank = compute.sizes.o_lora_rank;
+  const size_t rows = pass.rows(), low = groups * rank, in = w.wo_a.in;
+  float* o_low = pass.scratch->o_low.data();
   compute.parallel.For(low, ProductGrain(compute, low, rows * in), [&](size_t begin, size_t end) {
     while (begin < end) {
       const size_t group = begin / rank, stop = std::min(end, (group + 1) * rank);
       RunProduct(compute, {.w = &w.wo_a,
-                           .x = scratch->attended.data() + group * in,
+                           .x = attended + group * in,
                            .x_stride = groups * in,
                            .rows = rows,
                            .begin = begin,
                            .end = stop,
-                           .y = scratch->o_low.data(),
+                           .y = o_low,
                            .y_stride = low,
                            .y_origin = 0,
                            .rounding = Rounding::kBf16});
       begin = stop;
     }
   });
-  const Activation o_low = QuantizeActivation(compute, scratch->o_low.data(), rows, low,
-                                              scratch->o_low_quantized.data());
-  Project(compute, w.wo_b, o_low, Rounding::kBf16, scratch->y.data());
+  const Activation input =
+      QuantizeActivation(compute, o_low, rows, low, pass.scratch->o_low_quantized.data());
+  return Project(compute, w.wo_b, input, Rounding::kBf16, pass.scratch->y.data());
 }
 
 }  // namespace
 
-void Attend(const Pass& pass, const AttentionWeights& w, const Activation& x, LayerState* state) {
-  const Compute& compute = pass.compute;
-  const size_t position = pass.position;
-  Scratch* scratch = pass.scratch;
-  const size_t heads = compute.sizes.heads;
-  float* low = scratch->q_low.data();
-  Project(compute, w.wq_a, x, Rounding::kBf16, low);
-  RmsNorm(compute, low, x.rows, w.q_norm, low);
-  const Activation q_low =
-      QuantizeActivation(compute, low, x.rows, w.wq_a.out, scratch->q_low_quantized.data());
-  Project(compute, w.wq_b, q_low, Rounding::kBf16, scratch->q.data());
-  NormAndRotateHeads(compute, x.rows, scratch);
-
-  float* kv = scratch->kv.data();
-  Project(compute, w.wkv, x, Rounding::kBf16, kv);
-  RmsNorm(compute, kv, x.rows, w.kv_norm, kv);
-  AppendWindow(compute, x.rows, position, scratch, state);
-
+const float* Attend(const Pass& pass, const AttentionWeights& w, const Activation& x,
+                    LayerState* state) {
+  const RotaryAngles angles = AnglesOf(pass, state->kind);
+  const Queries queries = MakeQueries(pass, w, angles, x);
+  AppendWindow(pass, w, angles, x, state);
+  Selection selection;
   if (state->kind != LayerKind::kWindow) {
-    Compress(pass, w.compressor, EntryRotation::kNone, x, &state->main);
+    Compress(pass, w.compressor, EntryKind::kMain, x, &state->main);
   }
   if (state->kind == LayerKind::kCsa) {
-    Compress(pass, w.index_compressor, EntryRotation::kHadamard, x, &state->index);
-    SelectEntries(pass, w, q_low, x, state->index);
+    Compress(pass, w.index_compressor, EntryKind::kIndex, x, &state->index);
+    selection = SelectEntries(pass, w, angles, queries.low, x, state->index);
   }
-
-  const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
-  compute.parallel.For(x.rows * groups, 1, [&](size_t begin, size_t end) {
-    for (size_t task = begin; task < end; ++task) {
-      const size_t row = task / groups, first = task % groups * kHeadsPerTask;
-      AttendHeads(pass, w.sink, KeysOf(compute, *state, *scratch, position, row), row, first,
-                  std::min(heads, first + kHeadsPerTask));
-    }
-  });
-  ProjectOutput(compute, w, x.rows, scratch);
+  const float* attended = ReadMemory(pass, w.sink, angles, queries.heads, selection, *state);
+  return ProjectOutput(pass, w, attended);
 }
 
 }  // namespace finback

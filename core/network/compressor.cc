@@ -37,8 +37,8 @@ void PoolWindow(const CompressorState& state, size_t window, float* entry) {
   for (size_t i = 0; i < width; ++i) entry[i] /= total[i];
 }
 
-void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation rotation,
-               size_t window, CompressorState* state) {
+void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryKind kind, size_t window,
+               CompressorState* state) {
   const size_t width = state->format.width;
   const RotaryFrequencies& rotary = compute.compressed_rotary;
   float entry[kMaxWidth], cosine[kMaxWidth / 2], sine[kMaxWidth / 2];
@@ -50,9 +50,9 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation
   compute.RoundBf16(entry, width);
   // The entry sits at the position of its window's first token.
   MakeRotaryAngles(rotary, window * state->ratio, cosine, sine);
-  Rotate(cosine, sine, rotary.size(), Turn::kForward, entry, width);
+  Rotate({cosine, sine, rotary.size()}, Turn::kForward, entry, width);
   compute.RoundBf16(entry, width);
-  if (rotation == EntryRotation::kHadamard && compute.numerics.index_fp4) {
+  if (kind == EntryKind::kIndex && compute.numerics.index_fp4) {
     HadamardTransform(entry, width);
     compute.RoundBf16(entry, width);
   }
@@ -61,15 +61,13 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryRotation
 
 }  // namespace
 
-void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotation,
-              const Activation& x, CompressorState* state) {
+void Compress(const Pass& pass, const CompressorWeights& w, EntryKind kind, const Activation& x,
+              CompressorState* state) {
   const Compute& compute = pass.compute;
-  const size_t position = pass.position;
-  const size_t row = state->row;
-  float* kv = pass.scratch->compressor_kv.data();
-  float* gate = pass.scratch->compressor_gate.data();
-  Project(compute, w.wkv, x, Rounding::kNone, kv);
-  Project(compute, w.wgate, x, Rounding::kNone, gate);
+  const size_t position = pass.position, row = state->row;
+  const float* kv = Project(compute, w.wkv, x, Rounding::kNone, pass.scratch->compressor_kv.data());
+  const float* gate =
+      Project(compute, w.wgate, x, Rounding::kNone, pass.scratch->compressor_gate.data());
   for (size_t i = 0; i < x.rows; ++i) {
     const size_t t = position + i;
     const float* bias = w.ape.data() + t % state->ratio * row;
@@ -77,12 +75,9 @@ void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotati
     float* to = state->GateRow(t);
     for (size_t ch = 0; ch < row; ++ch) to[ch] = gate[i * row + ch] + bias[ch];
   }
-  const size_t begin = position / state->ratio;
-  const size_t end = (position + x.rows) / state->ratio;
+  const size_t begin = position / state->ratio, end = (position + x.rows) / state->ratio;
   compute.parallel.For(end - begin, 1, [&](size_t from, size_t to) {
-    for (size_t i = from; i < to; ++i) {
-      EmitEntry(compute, w, rotation, begin + i, state);
-    }
+    for (size_t i = from; i < to; ++i) EmitEntry(compute, w, kind, begin + i, state);
   });
 }
 

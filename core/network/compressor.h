@@ -1,17 +1,17 @@
-// Pools every `ratio` tokens into one entry (docs/architecture.md 3.10): the main compressors of
-// CSA and HCA layers and the indexer's own.
+// Pools every `ratio` tokens into one entry (docs/architecture.md 3.10).
 #pragma once
 
-#include "core/network/compute.h"
-#include "core/network/scratch.h"
+#include "core/network/pass.h"
+#include "core/network/state.h"
 
 namespace finback {
 
-enum class EntryRotation : uint8_t { kNone, kHadamard };  // kHadamard: the indexer's keys
+// The compressors of CSA and HCA layers, or the indexer's own, whose keys are Hadamard-rotated.
+enum class EntryKind : uint8_t { kMain, kIndex };
 
-// Takes the normed inputs x [rows, hidden] of the tokens, and appends
+// Takes the normed inputs x [rows, hidden] of the tokens, and appends to `state`
 // every entry whose window closes among them.
-void Compress(const Pass& pass, const CompressorWeights& w, EntryRotation rotation,
-              const Activation& x, CompressorState* state);
+void Compress(const Pass& pass, const CompressorWeights& w, EntryKind kind, const Activation& x,
+              CompressorState* state);
 
 }  // namespace finback

@@ -92,8 +92,8 @@ size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output)
   return std::max(least, share);
 }
 
-void Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
-             float* y) {
+float* Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
+               float* y) {
   const size_t outs = w.out;
   const float* input = w.quantized() ? x.quantized : x.plain;
   compute.parallel.For(outs, ProductGrain(compute, outs, x.rows * x.width),
@@ -109,6 +109,7 @@ void Project(const Compute& compute, const Linear& w, const Activation& x, Round
                                               .y_origin = 0,
                                               .rounding = rounding});
                        });
+  return y;
 }
 
 double SumOfSquares(const float* x, size_t n) {
@@ -121,8 +122,8 @@ double SumOfSquares(const float* x, size_t n) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-void RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
-             float* out) {
+float* RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
+               float* out) {
   const size_t width = weight.values.size();
   compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
@@ -134,6 +135,7 @@ void RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& 
       compute.RoundBf16(y, width);
     }
   });
+  return out;
 }
 
 }  // namespace finback

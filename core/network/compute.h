@@ -66,9 +66,9 @@ struct Activation {
 Activation QuantizeActivation(const Compute& compute, const float* x, size_t rows, size_t width,
                               float* scratch);
 
-// y[rows, w.out] = x * w^T, over all threads. The input form follows from w's dtype.
-void Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
-             float* y);
+// y[rows, w.out] = x * w^T, over all threads; returns y. The input form follows from w's dtype.
+float* Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
+               float* y);
 
 // The part of a product that one task computes: rows of x against outputs [begin, end).
 struct ProductTask {
@@ -85,8 +85,10 @@ void RunProduct(const Compute& compute, const ProductTask& task);
 // Outputs per task so that `outs` make a few tasks per thread.
 size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output);
 
-// out[i] = round(w[i] * (x[i] * rsqrt(mean(x^2) + eps))) for each of `rows` rows of `width`.
-void RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight, float* out);
+// out[i] = round(w[i] * (x[i] * rsqrt(mean(x^2) + eps))) for each of `rows` rows, which are as wide
+// as w; returns out, which may be x.
+float* RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
+               float* out);
 
 // Sum of squares, accumulated in double in a fixed order.
 double SumOfSquares(const float* x, size_t n);

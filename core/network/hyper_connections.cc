@@ -12,7 +12,7 @@ float Sigmoid(float value) {
 }
 
 // u = (fn * z) * rsqrt(mean(z^2) + eps) over the flattened streams z; [rows, fn.out].
-void Mix(const Compute& compute, const Linear& fn, const float* streams, size_t rows, float* u) {
+float* Mix(const Compute& compute, const Linear& fn, const float* streams, size_t rows, float* u) {
   const size_t width = fn.in, outs = fn.out;
   Project(compute, fn, {streams, streams, rows, width}, Rounding::kNone, u);
   for (size_t row = 0; row < rows; ++row) {
@@ -21,6 +21,7 @@ void Mix(const Compute& compute, const Linear& fn, const float* streams, size_t 
     const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
     for (size_t i = 0; i < outs; ++i) u[row * outs + i] *= scale;
   }
+  return u;
 }
 
 // Row softmax plus eps, a column pass, then row and column passes: b [m (source), m (destination)].
@@ -55,8 +56,8 @@ void Sinkhorn(float* b, size_t m, int iterations, float eps) {
 // travel through all later layers.
 //
 // out[row] = round(sum_j pre[row][j] * streams[row][j]); `pre` has `stride` floats per row.
-void SumStreams(const Compute& compute, const float* pre, size_t stride, const float* streams,
-                size_t rows, float* out) {
+const float* SumStreams(const Compute& compute, const float* pre, size_t stride,
+                        const float* streams, size_t rows, float* out) {
   const size_t m = compute.sizes.streams;
   const size_t d = compute.sizes.hidden;
   compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
@@ -73,21 +74,22 @@ void SumStreams(const Compute& compute, const float* pre, size_t stride, const f
       compute.RoundBf16(to, d);
     }
   });
+  return out;
 }
 
 }  // namespace
 
-void HyperConnectionPre(const Compute& compute, const HyperConnectionWeights& w,
-                        const float* streams, size_t rows, Scratch* scratch) {
-  const size_t m = compute.sizes.streams;
-  const size_t outs = (2 + m) * m;
+StreamMix ReadStreams(const Compute& compute, const HyperConnectionWeights& w, const float* streams,
+                      size_t rows, Scratch* scratch) {
+  const size_t m = compute.sizes.streams, outs = (2 + m) * m;
   const float eps = compute.config.hc_eps;
-  float* u = scratch->hc_mix.data();
-  Mix(compute, w.fn, streams, rows, u);
+  float* u = Mix(compute, w.fn, streams, rows, scratch->hc_mix.data());
+  float* posts = scratch->hc_post.data();
+  float* combs = scratch->hc_comb.data();
   for (size_t row = 0; row < rows; ++row) {
     float* mix = u + row * outs;
-    float* post = scratch->hc_post.data() + row * m;
-    float* comb = scratch->hc_comb.data() + row * m * m;
+    float* post = posts + row * m;
+    float* comb = combs + row * m * m;
     for (size_t j = 0; j < m; ++j) {
       post[j] = 2 * Sigmoid(mix[m + j] * w.scale[1] + w.base[m + j]);
       mix[j] = Sigmoid(mix[j] * w.scale[0] + w.base[j]) + eps;
@@ -95,18 +97,17 @@ void HyperConnectionPre(const Compute& compute, const HyperConnectionWeights& w,
     for (size_t i = 0; i < m * m; ++i) comb[i] = mix[2 * m + i] * w.scale[2] + w.base[2 * m + i];
     Sinkhorn(comb, m, compute.config.hc_sinkhorn_iterations, eps);
   }
-  SumStreams(compute, u, outs, streams, rows, scratch->x.data());
+  return {SumStreams(compute, u, outs, streams, rows, scratch->x.data()), posts, combs};
 }
 
-void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
-                         const Scratch& scratch, float* streams) {
+void WriteStreams(const Compute& compute, const StreamMix& mix, const float* y, size_t rows,
+                  float* streams) {
   constexpr size_t kMaxStreams = 16;  // bounded by the config
-  const size_t m = compute.sizes.streams;
-  const size_t d = compute.sizes.hidden;
+  const size_t m = compute.sizes.streams, d = compute.sizes.hidden;
   compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
-      const float* post = scratch.hc_post.data() + row * m;
-      const float* comb = scratch.hc_comb.data() + row * m * m;
+      const float* post = mix.post + row * m;
+      const float* comb = mix.comb + row * m * m;
       float* stream = streams + row * m * d;
       for (size_t i = 0; i < d; ++i) {
         float old[kMaxStreams];
@@ -122,17 +123,16 @@ void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
   });
 }
 
-void HyperConnectionHead(const Compute& compute, const HyperConnectionWeights& w,
-                         const float* streams, size_t rows, Scratch* scratch, float* out) {
+const float* JoinStreams(const Compute& compute, const HyperConnectionWeights& w,
+                         const float* streams, size_t rows, Scratch* scratch) {
   const size_t m = compute.sizes.streams;
-  float* u = scratch->hc_mix.data();
-  Mix(compute, w.fn, streams, rows, u);
+  float* u = Mix(compute, w.fn, streams, rows, scratch->hc_mix.data());
   for (size_t row = 0; row < rows; ++row) {
     for (size_t j = 0; j < m; ++j) {
       u[row * m + j] = Sigmoid(u[row * m + j] * w.scale[0] + w.base[j]) + compute.config.hc_eps;
     }
   }
-  SumStreams(compute, u, m, streams, rows, out);
+  return SumStreams(compute, u, m, streams, rows, scratch->x.data());
 }
 
 }  // namespace finback

@@ -7,17 +7,23 @@
 
 namespace finback {
 
-// streams [rows, hc, hidden] -> scratch.x [rows, hidden] (the layer's input, before its norm),
-// scratch.hc_post [rows, hc], scratch.hc_comb [rows, hc (source), hc (destination)].
-void HyperConnectionPre(const Compute& compute, const HyperConnectionWeights& w,
-                        const float* streams, size_t rows, Scratch* scratch);
+// What a sublayer read from the streams, and how its output goes back.
+struct StreamMix {
+  const float* x;     // [rows, hidden] the sublayer's input, before its norm
+  const float* post;  // [rows, hc]
+  const float* comb;  // [rows, hc (source), hc (destination)]
+};
+
+// streams [rows, hc, hidden].
+StreamMix ReadStreams(const Compute& compute, const HyperConnectionWeights& w, const float* streams,
+                      size_t rows, Scratch* scratch);
 
 // streams[k] = post[k] * y + sum_j comb[j][k] * streams[j], in place; y [rows, hidden].
-void HyperConnectionPost(const Compute& compute, const float* y, size_t rows,
-                         const Scratch& scratch, float* streams);
+void WriteStreams(const Compute& compute, const StreamMix& mix, const float* y, size_t rows,
+                  float* streams);
 
-// streams [rows, hc, hidden] -> out [rows, hidden]: the weighted sum that ends the model.
-void HyperConnectionHead(const Compute& compute, const HyperConnectionWeights& w,
-                         const float* streams, size_t rows, Scratch* scratch, float* out);
+// streams [rows, hc, hidden] -> [rows, hidden]: the weighted sum that ends the model.
+const float* JoinStreams(const Compute& compute, const HyperConnectionWeights& w,
+                         const float* streams, size_t rows, Scratch* scratch);
 
 }  // namespace finback

@@ -12,27 +12,35 @@ constexpr size_t kScoreTile = 64;  // entries unpacked at once
 constexpr size_t kMaxTileFloats = 64 * 1024 / sizeof(float);
 
 // Index queries as the keys are: rotary, Hadamard, FP4 (through the packed form, which is exact).
-void RoundQueries(const Compute& compute, const EntryFormat& format, size_t rows,
-                  Scratch* scratch) {
+void RoundQueries(const Compute& compute, const RotaryAngles& angles, const EntryFormat& format,
+                  size_t rows, float* queries) {
   const size_t heads = compute.sizes.index_heads, width = format.width;
-  const size_t pairs = compute.sizes.rope_pairs;
   compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
     uint8_t packed[4096];  // index_head_dim is bounded by the config
-    for (size_t row = begin; row < end; ++row) {
-      const float* cosine = scratch->cosine.data() + row * pairs;
-      const float* sine = scratch->sine.data() + row * pairs;
-      for (size_t head = 0; head < heads; ++head) {
-        float* q = scratch->index_q.data() + (row * heads + head) * width;
-        Rotate(cosine, sine, pairs, Turn::kForward, q, width);
-        compute.RoundBf16(q, width);
-        if (!compute.numerics.index_fp4) continue;
-        HadamardTransform(q, width);
-        compute.RoundBf16(q, width);
-        format.Store(compute.kernels, q, packed);
-        format.Load(compute.kernels, packed, q);
-      }
+    for (size_t i = begin * heads; i < end * heads; ++i) {
+      float* q = queries + i * width;
+      Rotate(angles.Row(i / heads), Turn::kForward, q, width);
+      compute.RoundBf16(q, width);
+      if (!compute.numerics.index_fp4) continue;
+      HadamardTransform(q, width);
+      compute.RoundBf16(q, width);
+      format.Store(compute.kernels, q, packed);
+      format.Load(compute.kernels, packed, q);
     }
   });
+}
+
+// [rows, index_heads]: how much each head's score counts.
+float* HeadWeights(const Pass& pass, const Linear& w, const Activation& x) {
+  const Compute& compute = pass.compute;
+  const Config& c = compute.config;
+  float* weight = Project(compute, w, x, Rounding::kBf16, pass.scratch->index_weight.data());
+  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_head_dim)) /
+                                         std::sqrt(static_cast<double>(c.index_heads)));
+  const size_t count = x.rows * compute.sizes.index_heads;
+  for (size_t i = 0; i < count; ++i) weight[i] *= scale;
+  compute.RoundBf16(weight, count);
+  return weight;
 }
 
 // The k largest of score[count], smaller index first among equals, as ascending indices.
@@ -54,12 +62,16 @@ void SelectLargest(const float* score, size_t count, size_t k, float* order, int
   }
 }
 
+// One query of the indexer.
+struct IndexQuery {
+  const float* heads;   // [index_heads, index_head_dim]
+  const float* weight;  // [index_heads]
+};
+
 // Scores of entries [begin, end) for one query.
-void ScoreEntries(const Pass& pass, const CompressorState& state, size_t row, size_t begin,
-                  size_t end, float* score) {
-  const Compute& compute = pass.compute;
-  const Scratch& scratch = *pass.scratch;
-  const size_t heads = compute.sizes.index_heads, width = state.format.width;
+void ScoreEntries(const Compute& compute, const IndexQuery& query, const CompressorState& state,
+                  size_t begin, size_t end, float* score) {
+  const size_t width = state.format.width;
   const size_t tile = std::min(kScoreTile, std::max<size_t>(1, kMaxTileFloats / width));
   float keys[kMaxTileFloats];
   for (size_t first = begin; first < end; first += tile) {
@@ -67,10 +79,10 @@ void ScoreEntries(const Pass& pass, const CompressorState& state, size_t row, si
     for (size_t i = 0; i < count; ++i) {
       state.format.Load(compute.kernels, state.Entry(first + i), keys + i * width);
     }
-    compute.kernels.index_score({.q = scratch.index_q.data() + row * heads * width,
-                                 .weight = scratch.index_weight.data() + row * heads,
+    compute.kernels.index_score({.q = query.heads,
+                                 .weight = query.weight,
                                  .keys = keys,
-                                 .heads = heads,
+                                 .heads = compute.sizes.index_heads,
                                  .width = width,
                                  .count = count,
                                  .round_bf16 = compute.numerics.bf16,
@@ -82,55 +94,62 @@ void ScoreEntries(const Pass& pass, const CompressorState& state, size_t row, si
   }
 }
 
+void Record(const Sizes& sizes, const Selection& selection, size_t rows, LayerTrace* trace) {
+  for (size_t row = 0; row < rows; ++row) {
+    const int32_t* chosen = selection.entries + row * sizes.index_topk;
+    trace->selected.emplace_back(chosen, chosen + selection.counts[row]);
+  }
+}
+
 }  // namespace
 
-void SelectEntries(const Pass& pass, const AttentionWeights& w, const Activation& q_low,
-                   const Activation& x, const CompressorState& state) {
+Selection SelectEntries(const Pass& pass, const AttentionWeights& w, const RotaryAngles& angles,
+                        const Activation& q_low, const Activation& x,
+                        const CompressorState& state) {
   const Compute& compute = pass.compute;
-  const size_t position = pass.position;
   Scratch* scratch = pass.scratch;
-  const Config& c = compute.config;
   const size_t topk = compute.sizes.index_topk, heads = compute.sizes.index_heads;
-  const auto visible = [&](size_t row) { return (position + row + 1) / state.ratio; };
-  Project(compute, w.index_wq_b, q_low, Rounding::kBf16, scratch->index_q.data());
-  RoundQueries(compute, state.format, x.rows, scratch);
-  Project(compute, w.index_weights, x, Rounding::kBf16, scratch->index_weight.data());
-  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_head_dim)) /
-                                         std::sqrt(static_cast<double>(c.index_heads)));
-  for (size_t i = 0; i < x.rows * heads; ++i) scratch->index_weight[i] *= scale;
-  compute.RoundBf16(scratch->index_weight.data(), x.rows * heads);
+  float* q = Project(compute, w.index_wq_b, q_low, Rounding::kBf16, scratch->index_q.data());
+  RoundQueries(compute, angles, state.format, x.rows, q);
+  const float* weight = HeadWeights(pass, w.index_weights, x);
+  int32_t* selected = scratch->selected.data();
+  int32_t* counts = scratch->selected_count.data();
+  const auto visible = [&](size_t row) { return (pass.position + row + 1) / state.ratio; };
 
   size_t row = 0;
   for (; row < x.rows && visible(row) <= topk; ++row) {  // few enough: all are read
-    int32_t* chosen = scratch->selected.data() + row * topk;
+    int32_t* chosen = selected + row * topk;
     for (size_t i = 0; i < visible(row); ++i) chosen[i] = static_cast<int32_t>(i);
-    scratch->selected_count[row] = static_cast<int32_t>(visible(row));
+    counts[row] = static_cast<int32_t>(visible(row));
   }
   const size_t longest = visible(x.rows - 1);
   while (row < x.rows) {
     const size_t batch = std::clamp<size_t>(scratch->score.size() / longest, 1, x.rows - row);
     const size_t tiles = (longest + kScoreTile - 1) / kScoreTile;
     const size_t first = row;
+    float* score = scratch->score.data();
     compute.parallel.For(
         batch * tiles, std::max<size_t>(1, batch * tiles / 64), [&](size_t begin, size_t end) {
           for (size_t task = begin; task < end; ++task) {
-            const size_t query = task / tiles, tile = task % tiles;
-            const size_t stop = std::min((tile + 1) * kScoreTile, visible(first + query));
+            const size_t i = task / tiles, tile = task % tiles, query = first + i;
+            const size_t stop = std::min((tile + 1) * kScoreTile, visible(query));
             if (tile * kScoreTile >= stop) continue;
-            ScoreEntries(pass, state, first + query, tile * kScoreTile, stop,
-                         scratch->score.data() + query * longest);
+            ScoreEntries(compute, {q + query * heads * state.format.width, weight + query * heads},
+                         state, tile * kScoreTile, stop, score + i * longest);
           }
         });
     compute.parallel.For(batch, 1, [&](size_t begin, size_t end) {
-      for (size_t query = begin; query < end; ++query) {
-        SelectLargest(scratch->score.data() + query * longest, visible(first + query), topk,
-                      scratch->score_order.data() + query * longest,
-                      scratch->selected.data() + (first + query) * topk);
-        scratch->selected_count[first + query] = static_cast<int32_t>(topk);
+      for (size_t i = begin; i < end; ++i) {
+        SelectLargest(score + i * longest, visible(first + i), topk,
+                      scratch->score_order.data() + i * longest, selected + (first + i) * topk);
+        counts[first + i] = static_cast<int32_t>(topk);
       }
     });
     row += batch;
   }
+  const Selection selection{selected, counts};
+  if (pass.trace != nullptr) Record(compute.sizes, selection, x.rows, pass.trace);
+  return selection;
 }
 
 }  // namespace finback

@@ -75,85 +75,128 @@ void ChooseByToken(const Sizes& sizes, const MoeWeights& w, int32_t id, int32_t*
   }
 }
 
-void Route(const Compute& compute, const MoeWeights& w, std::span<const int32_t> ids,
-           const Activation& x, Scratch* scratch) {
+// The experts of each row, and how much each counts.
+struct Routing {
+  const int32_t* expert;  // [rows, experts_per_token]
+  const float* weight;    // [rows, experts_per_token]
+};
+
+Routing Route(const Pass& pass, const MoeWeights& w, const Activation& x) {
+  const Compute& compute = pass.compute;
   const Config& config = compute.config;
-  const Sizes& sizes = compute.sizes;
-  const size_t experts = sizes.experts, k = sizes.experts_per_token;
-  Project(compute, w.router, x, Rounding::kNone, scratch->router.data());
+  const size_t experts = compute.sizes.experts, k = compute.sizes.experts_per_token;
+  float* scores = Project(compute, w.router, x, Rounding::kNone, pass.scratch->router.data());
+  int32_t* expert = pass.scratch->expert.data();
+  float* weights = pass.scratch->expert_weight.data();
   for (size_t row = 0; row < x.rows; ++row) {
-    float* score = scratch->router.data() + row * experts;
-    int32_t* chosen = scratch->expert.data() + row * k;
-    float* weight = scratch->expert_weight.data() + row * k;
-    ScoreRow(config.scoring, sizes.experts, score);
+    float* score = scores + row * experts;
+    int32_t* chosen = expert + row * k;
+    float* weight = weights + row * k;
+    ScoreRow(config.scoring, experts, score);
     if (w.token_experts != nullptr) {
-      ChooseByToken(sizes, w, ids[row], chosen);
+      ChooseByToken(compute.sizes, w, pass.ids[row], chosen);
     } else {
-      ChooseByScore(sizes, w, score, chosen);
+      ChooseByScore(compute.sizes, w, score, chosen);
     }
     float sum = 0;
     for (size_t i = 0; i < k; ++i) sum += weight[i] = score[chosen[i]];
     if (config.scoring == Scoring::kSoftmax) sum = 1;
     for (size_t i = 0; i < k; ++i) weight[i] = weight[i] / sum * config.routed_scale;
   }
+  if (pass.trace != nullptr) {
+    pass.trace->experts.insert(pass.trace->experts.end(), expert, expert + x.rows * k);
+  }
+  return {expert, weights};
 }
 
-// (token, expert) pairs sorted by expert, tokens ascending within one; the shared expert comes last
-// and takes every token. Groups are the experts that have pairs.
+// (token, expert) pairs sorted by expert, tokens ascending within one; the shared expert comes
+// last, as number `experts`, and takes every token. Groups are the experts that have pairs.
 struct Pairs {
-  size_t count = 0, groups = 0;
+  size_t count, routed, groups;  // all pairs; those before the shared expert's
+  const int32_t* group;          // [groups] experts, ascending
+  const int32_t* begin;          // [experts + 2] an expert's first pair
+  const int32_t* token;          // [count] the pair's row
+  const float* weight;           // [count]
+  const int32_t* of_token;       // [rows, experts_per_token + 1] the row's pairs, ascending
 };
 
-Pairs GroupByExpert(const Sizes& sizes, size_t rows, Scratch* scratch) {
-  const size_t k = sizes.experts_per_token;
-  const size_t experts = sizes.experts;
-  // [experts + 2]: shared is expert number `experts`.
+Pairs GroupByExpert(const Sizes& sizes, const Routing& routing, size_t rows, Scratch* scratch) {
+  const size_t k = sizes.experts_per_token, experts = sizes.experts;
   int32_t* begin = scratch->expert_begin.data();
+  int32_t* group = scratch->group.data();
+  int32_t* token = scratch->pair_token.data();
+  float* weight = scratch->pair_weight.data();
+  int32_t* of_token = scratch->pair_of.data();
   std::fill(begin, begin + experts + 2, 0);
-  for (size_t i = 0; i < rows * k; ++i) ++begin[scratch->expert[i] + 1];
+  for (size_t i = 0; i < rows * k; ++i) ++begin[routing.expert[i] + 1];
   for (size_t e = 0; e < experts; ++e) begin[e + 1] += begin[e];
   begin[experts + 1] = begin[experts] + static_cast<int32_t>(rows);
-  Pairs pairs{rows * (k + 1), 0};
+  size_t groups = 0;
   for (size_t e = 0; e <= experts; ++e) {
-    if (begin[e + 1] > begin[e]) scratch->group[pairs.groups++] = static_cast<int32_t>(e);
+    if (begin[e + 1] > begin[e]) group[groups++] = static_cast<int32_t>(e);
   }
   // Fill; begin[e] moves to the end of e's pairs and is moved back after.
   for (size_t row = 0; row < rows; ++row) {
+    int32_t* mine = of_token + row * (k + 1);
     for (size_t slot = 0; slot < k; ++slot) {
-      const int32_t pair = begin[scratch->expert[row * k + slot]]++;
-      scratch->pair_token[pair] = static_cast<int32_t>(row);
-      scratch->pair_weight[pair] = scratch->expert_weight[row * k + slot];
-      scratch->pair_of[row * (k + 1) + slot] = pair;
+      const int32_t pair = begin[routing.expert[row * k + slot]]++;
+      token[pair] = static_cast<int32_t>(row);
+      weight[pair] = routing.weight[row * k + slot];
+      mine[slot] = pair;
     }
     const int32_t pair = begin[experts] + static_cast<int32_t>(row);
-    scratch->pair_token[pair] = static_cast<int32_t>(row);
-    scratch->pair_weight[pair] = 1.0f;
-    scratch->pair_of[row * (k + 1) + k] = pair;
+    token[pair] = static_cast<int32_t>(row);
+    weight[pair] = 1.0f;
+    mine[k] = pair;
     // Experts add up in ascending id order, the shared one last: pairs are numbered that way.
-    std::sort(scratch->pair_of.data() + row * (k + 1),
-              scratch->pair_of.data() + (row + 1) * (k + 1));
+    std::sort(mine, mine + k + 1);
   }
   for (size_t e = experts; e-- > 1;) begin[e] = begin[e - 1];
   begin[0] = 0;
   // begin[experts] was never advanced.
-  return pairs;
+  return {rows * (k + 1), rows * k, groups, group, begin, token, weight, of_token};
 }
 
-// Runs one product per group, all groups' outputs in one fork: y[pair, o] = x[pair] * w(group)^T.
-template <typename LinearOf>
-void ProjectGroups(const Compute& compute, const Pairs& pairs, const Scratch& scratch,
-                   const LinearOf& linear_of, const float* x, float* y) {
-  const Linear& first = linear_of(scratch.group[0]);
+const ExpertWeights& ExpertOf(const MoeWeights& w, int32_t expert) {
+  const size_t e = static_cast<size_t>(expert);
+  return e < w.experts.size() ? w.experts[e] : w.shared;
+}
+
+// A checkpoint's experts share one dtype per matrix, quantized or not;
+// the shared expert may differ.
+bool TakesQuantized(const MoeWeights& w, const Pairs& pairs, Linear ExpertWeights::*matrix,
+                    size_t pair) {
+  return ((pair < pairs.routed ? w.experts[0] : w.shared).*matrix).quantized();
+}
+
+// The pairs' inputs, side by side: [pairs, hidden].
+const float* GatherInputs(const Compute& compute, const MoeWeights& w, const Pairs& pairs,
+                          const Activation& x, float* out) {
+  const size_t d = compute.sizes.hidden;
+  compute.parallel.For(pairs.count, 4, [&](size_t begin, size_t end) {
+    for (size_t pair = begin; pair < end; ++pair) {
+      const bool quantized = TakesQuantized(w, pairs, &ExpertWeights::gate, pair);
+      const float* from = quantized ? x.quantized : x.plain;
+      memcpy(out + pair * d, from + static_cast<size_t>(pairs.token[pair]) * d, d * sizeof(float));
+    }
+  });
+  return out;
+}
+
+// One product per group, all groups' outputs in one fork: y[pair, o] = x[pair] * matrix(group)^T.
+float* ProjectGroups(const Compute& compute, const MoeWeights& w, Linear ExpertWeights::*matrix,
+                     const Pairs& pairs, const float* x, float* y) {
+  const Linear& first = ExpertOf(w, pairs.group[0]).*matrix;
   const size_t outs = first.out, in = first.in;
   const size_t grain = std::min(outs, ProductGrain(compute, outs * pairs.groups, in));
   const size_t tasks = (outs + grain - 1) / grain;
   compute.parallel.For(pairs.groups * tasks, 1, [&](size_t begin, size_t end) {
     for (size_t task = begin; task < end; ++task) {
-      const int32_t expert = scratch.group[task / tasks];
-      const size_t from = static_cast<size_t>(scratch.expert_begin[expert]);
-      const size_t to = static_cast<size_t>(scratch.expert_begin[expert + 1]);
+      const int32_t expert = pairs.group[task / tasks];
+      const size_t from = static_cast<size_t>(pairs.begin[expert]);
+      const size_t to = static_cast<size_t>(pairs.begin[expert + 1]);
       const size_t out = task % tasks * grain;
-      RunProduct(compute, {.w = &linear_of(expert),
+      RunProduct(compute, {.w = &(ExpertOf(w, expert).*matrix),
                            .x = x + from * in,
                            .x_stride = in,
                            .rows = to - from,
@@ -165,11 +208,13 @@ void ProjectGroups(const Compute& compute, const Pairs& pairs, const Scratch& sc
                            .rounding = Rounding::kBf16});
     }
   });
+  return y;
 }
 
-// h = weight * silu(min(gate, limit)) * clamp(up), rounded, then quantized for the down projection.
-void Activate(const Compute& compute, float weight, const float* up, float* gate, size_t width) {
+// gate = weight * silu(min(gate, limit)) * clamp(up), rounded, in place.
+void Activate(const Compute& compute, float weight, const float* up, float* gate) {
   const float limit = compute.config.swiglu_limit;
+  const size_t width = compute.sizes.expert_width;
   for (size_t i = 0; i < width; ++i) {
     float g = gate[i], u = up[i];
     if (limit > 0) {
@@ -182,68 +227,60 @@ void Activate(const Compute& compute, float weight, const float* up, float* gate
   compute.RoundBf16(gate, width);
 }
 
-}  // namespace
-
-void MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x) {
-  const Compute& compute = pass.compute;
-  Scratch* scratch = pass.scratch;
-  const Sizes& sizes = compute.sizes;
-  const size_t d = sizes.hidden, k = sizes.experts_per_token, width = sizes.expert_width;
-  Route(compute, w, pass.ids, x, scratch);
-  const Pairs pairs = GroupByExpert(sizes, x.rows, scratch);
-  const int32_t shared_id = static_cast<int32_t>(sizes.experts);
-  for (size_t i = 0; i < pairs.groups; ++i) {
-    if (scratch->group[i] != shared_id) pass.weights.CheckExpert(layer, scratch->group[i]);
-  }
-  // The first pair of the shared expert.
-  const size_t routed = x.rows * k;
-  const auto expert = [&](int32_t e) -> const ExpertWeights& {
-    return e != shared_id ? w.experts[static_cast<size_t>(e)] : w.shared;
-  };
-
-  // A checkpoint's experts share one dtype per matrix, quantized or not;
-  // the shared expert may differ.
-  compute.parallel.For(pairs.count, 4, [&](size_t begin, size_t end) {
-    for (size_t pair = begin; pair < end; ++pair) {
-      const bool shared = pair >= routed;
-      const Linear& gate = shared ? w.shared.gate : w.experts[0].gate;
-      const float* from = gate.quantized() ? x.quantized : x.plain;
-      memcpy(scratch->pair_x.data() + pair * d,
-             from + static_cast<size_t>(scratch->pair_token[pair]) * d, d * sizeof(float));
-    }
-  });
-  ProjectGroups(
-      compute, pairs, *scratch, [&](int32_t e) -> const Linear& { return expert(e).gate; },
-      scratch->pair_x.data(), scratch->pair_gate.data());
-  ProjectGroups(
-      compute, pairs, *scratch, [&](int32_t e) -> const Linear& { return expert(e).up; },
-      scratch->pair_x.data(), scratch->pair_up.data());
+// [pairs, expert_width]: the input of the down projection, in the place of `gate`.
+const float* ActivatePairs(const Compute& compute, const MoeWeights& w, const Pairs& pairs,
+                           const float* up, float* gate) {
+  const size_t width = compute.sizes.expert_width;
   compute.parallel.For(pairs.count, 1, [&](size_t begin, size_t end) {
     for (size_t pair = begin; pair < end; ++pair) {
-      float* h = scratch->pair_gate.data() + pair * width;
-      Activate(compute, scratch->pair_weight[pair], scratch->pair_up.data() + pair * width, h,
-               width);
-      const bool shared = pair >= routed;
-      const Linear& down = shared ? w.shared.down : w.experts[0].down;
-      if (compute.numerics.act_fp8 && down.quantized()) compute.kernels.quantize_fp8(h, width, 128);
+      float* h = gate + pair * width;
+      Activate(compute, pairs.weight[pair], up + pair * width, h);
+      if (!compute.numerics.act_fp8) continue;
+      if (!TakesQuantized(w, pairs, &ExpertWeights::down, pair)) continue;
+      compute.kernels.quantize_fp8(h, width, 128);
     }
   });
-  ProjectGroups(
-      compute, pairs, *scratch, [&](int32_t e) -> const Linear& { return expert(e).down; },
-      scratch->pair_gate.data(), scratch->pair_y.data());
+  return gate;
+}
 
-  compute.parallel.For(x.rows, 4, [&](size_t begin, size_t end) {
+// [rows, hidden]: every row's pairs, added up.
+const float* SumPairs(const Compute& compute, const Pairs& pairs, size_t rows, const float* of_pair,
+                      float* out) {
+  const size_t d = compute.sizes.hidden, mine = compute.sizes.experts_per_token + 1;
+  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
-      float* y = scratch->y.data() + row * d;
+      float* y = out + row * d;
       std::fill(y, y + d, 0.0f);
-      for (size_t slot = 0; slot <= k; ++slot) {
-        const size_t pair = static_cast<size_t>(scratch->pair_of[row * (k + 1) + slot]);
-        const float* from = scratch->pair_y.data() + pair * d;
+      for (size_t slot = 0; slot < mine; ++slot) {
+        const size_t pair = static_cast<size_t>(pairs.of_token[row * mine + slot]);
+        const float* from = of_pair + pair * d;
         for (size_t i = 0; i < d; ++i) y[i] += from[i];
       }
       compute.RoundBf16(y, d);
     }
   });
+  return out;
+}
+
+}  // namespace
+
+const float* MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
+  const Routing routing = Route(pass, w, x);
+  const Pairs pairs = GroupByExpert(compute.sizes, routing, x.rows, scratch);
+  for (size_t i = 0; i + 1 < pairs.groups; ++i) {  // the last group is the shared expert
+    pass.weights.CheckExpert(layer, pairs.group[i]);
+  }
+  const float* input = GatherInputs(compute, w, pairs, x, scratch->pair_x.data());
+  float* gate =
+      ProjectGroups(compute, w, &ExpertWeights::gate, pairs, input, scratch->pair_gate.data());
+  const float* up =
+      ProjectGroups(compute, w, &ExpertWeights::up, pairs, input, scratch->pair_up.data());
+  const float* h = ActivatePairs(compute, w, pairs, up, gate);
+  const float* y =
+      ProjectGroups(compute, w, &ExpertWeights::down, pairs, h, scratch->pair_y.data());
+  return SumPairs(compute, pairs, x.rows, y, scratch->y.data());
 }
 
 }  // namespace finback

@@ -42,15 +42,14 @@ void MakeRotaryAngles(const RotaryFrequencies& frequencies, size_t position, flo
   }
 }
 
-void Rotate(const float* cosine, const float* sine, size_t pairs, Turn turn, float* x,
-            size_t width) {
-  float* rotated = x + width - 2 * pairs;
+void Rotate(const RotaryAngles& angles, Turn turn, float* x, size_t width) {
+  float* rotated = x + width - 2 * angles.pairs;
   const float sign = turn == Turn::kInverse ? -1.0f : 1.0f;
-  for (size_t i = 0; i < pairs; ++i) {
+  for (size_t i = 0; i < angles.pairs; ++i) {
     const float a = rotated[2 * i], b = rotated[2 * i + 1];
-    const float s = sign * sine[i];
-    rotated[2 * i] = a * cosine[i] - b * s;
-    rotated[2 * i + 1] = a * s + b * cosine[i];
+    const float s = sign * angles.sine[i];
+    rotated[2 * i] = a * angles.cosine[i] - b * s;
+    rotated[2 * i + 1] = a * s + b * angles.cosine[i];
   }
 }
 

@@ -20,10 +20,18 @@ RotaryFrequencies MakeRotaryFrequencies(const Config& config, RotaryKind kind);
 void MakeRotaryAngles(const RotaryFrequencies& frequencies, size_t position, float* cosine,
                       float* sine);
 
-// Rotates the last 2 * pairs of `width` channels in place; `inverse` turns back.
+// The angles of one position, or of the first of several rows.
+struct RotaryAngles {
+  const float* cosine;
+  const float* sine;
+  size_t pairs;
+
+  RotaryAngles Row(size_t row) const { return {cosine + row * pairs, sine + row * pairs, pairs}; }
+};
+
+// Rotates the last 2 * pairs of `width` channels in place; kInverse turns back.
 enum class Turn : uint8_t { kForward, kInverse };
-void Rotate(const float* cosine, const float* sine, size_t pairs, Turn turn, float* x,
-            size_t width);
+void Rotate(const RotaryAngles& angles, Turn turn, float* x, size_t width);
 
 // y = H x / sqrt(n), H the Sylvester matrix in natural order; n a power of two; in place.
 void HadamardTransform(float* x, size_t n);

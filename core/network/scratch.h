@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "core/base/buffer.h"
 #include "core/checkpoint/config.h"
@@ -45,17 +44,6 @@ struct DraftScratch {
   Buffer<float> streams;  // [chunk, hc, hidden]
 
   void ReserveAll(const Sizes& sizes, size_t rows, Reserve* reserve);
-};
-
-// One chunk of tokens on its way through the network: what every part of it needs.
-struct Pass {
-  const Compute& compute;
-  const Weights& weights;
-  std::span<const int32_t> ids;  // [rows]
-  size_t position;               // of ids[0] in the sequence
-  Scratch* scratch;
-
-  size_t rows() const { return ids.size(); }
 };
 
 }  // namespace finback

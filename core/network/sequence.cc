@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/base/status.h"
-#include "core/network/forward.h"
+#include "core/network/layer.h"
 #include "core/network/model_impl.h"
 
 namespace finback {
@@ -95,8 +95,7 @@ struct Sequence::Impl {
     Embed(compute, weights, ids, streams);
     for (size_t i = 0; i < sizes().layers; ++i) {
       if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
-      RunLayer(pass, weights.layers[i], static_cast<int32_t>(i), streams, &storage.layers[i],
-               nullptr);
+      RunLayer(pass, weights.layers[i], static_cast<int32_t>(i), streams, &storage.layers[i]);
     }
     if (rows == LogitRows::kAll) {
       Head(pass, weights.hc_head, weights.norm, streams, ids.size(), logits);

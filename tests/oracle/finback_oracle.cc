@@ -14,7 +14,7 @@
 #include "core/base/file_map.h"
 #include "core/base/status.h"
 #include "core/checkpoint/safetensors.h"
-#include "core/network/forward.h"
+#include "core/network/layer.h"
 #include "core/network/model_impl.h"
 
 namespace finback {
@@ -145,7 +145,9 @@ class Run {
   void Layer(int32_t layer, const std::vector<int32_t>& ids, std::vector<float>* streams,
              LayerTrace* trace) {
     const size_t i = static_cast<size_t>(layer);
-    RunLayer(PassOf(ids), model_->weights().layers[i], layer, streams->data(), &states_[i], trace);
+    Pass pass = PassOf(ids);
+    pass.trace = trace;
+    RunLayer(pass, model_->weights().layers[i], layer, streams->data(), &states_[i]);
   }
 
   std::vector<float> Logits(const std::vector<float>& streams) {

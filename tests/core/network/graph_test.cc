@@ -68,10 +68,10 @@ TEST(Rotary, InverseUndoesForwardAndLeavesTheFirstChannels) {
   std::vector<float> cosine(32), sine(32), x(96), original(96);
   for (size_t i = 0; i < x.size(); ++i) original[i] = x[i] = std::sin(static_cast<float>(i) + 1);
   MakeRotaryAngles(f, 12345, cosine.data(), sine.data());
-  Rotate(cosine.data(), sine.data(), 32, Turn::kForward, x.data(), 96);
+  Rotate({cosine.data(), sine.data(), 32}, Turn::kForward, x.data(), 96);
   EXPECT_EQ(memcmp(x.data(), original.data(), 32 * sizeof(float)), 0);
   EXPECT_GT(std::fabs(x[32] - original[32]), 1e-3f);
-  Rotate(cosine.data(), sine.data(), 32, Turn::kInverse, x.data(), 96);
+  Rotate({cosine.data(), sine.data(), 32}, Turn::kInverse, x.data(), 96);
   for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], original[i], 1e-6f) << i;
 }
 
@@ -84,9 +84,9 @@ TEST(Rotary, DotOfRotatedVectorsDependsOnTheDistanceOnly) {
       b[i] = std::cos(3 * static_cast<float>(i));
     }
     MakeRotaryAngles(f, t, cosine.data(), sine.data());
-    Rotate(cosine.data(), sine.data(), 32, Turn::kForward, a.data(), 64);
+    Rotate({cosine.data(), sine.data(), 32}, Turn::kForward, a.data(), 64);
     MakeRotaryAngles(f, s, cosine.data(), sine.data());
-    Rotate(cosine.data(), sine.data(), 32, Turn::kForward, b.data(), 64);
+    Rotate({cosine.data(), sine.data(), 32}, Turn::kForward, b.data(), 64);
     double sum = 0;
     for (size_t i = 0; i < 64; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     return sum;
@@ -120,6 +120,7 @@ struct MixCase {
   HyperConnectionWeights w;
   std::vector<float> fn, streams;
   Scratch scratch;
+  StreamMix mix;
 
   MixCase(int32_t m, int iterations, float base_scale, float u_scale) {
     config.hidden = 4;
@@ -140,35 +141,35 @@ struct MixCase {
     scratch.hc_comb.Allocate(static_cast<size_t>(m * m));
     scratch.x.Allocate(4);
     const Compute compute(config, Precision::kFloat32, 1);
-    HyperConnectionPre(compute, w, streams.data(), 1, &scratch);
+    mix = ReadStreams(compute, w, streams.data(), 1, &scratch);
   }
 };
 
 TEST(HyperConnections, FourStreamsAfterTwentyIterations) {
-  MixCase mix(4, 20, 1, 1);
+  MixCase c(4, 20, 1, 1);
   const float pre[] = {0.2314762f, 0.2994339f, 0.3775417f, 0.4625712f};
   const float post[] = {1.0199974f, 0.5032365f, 0.6547860f, 0.8267649f};
   const float comb[] = {0.3642694f, 0.3642696f, 0.1133597f, 0.1581004f, 0.2611849f, 0.2611849f,
                         0.3642696f, 0.1133597f, 0.1872724f, 0.1872723f, 0.2611849f, 0.3642695f,
                         0.1872724f, 0.1872723f, 0.2611849f, 0.3642695f};
   for (size_t i = 0; i < 4; ++i) {
-    EXPECT_NEAR(mix.scratch.hc_mix[i], pre[i], 1e-6f) << i;
-    EXPECT_NEAR(mix.scratch.hc_post[i], post[i], 2e-6f) << i;
+    EXPECT_NEAR(c.scratch.hc_mix[i], pre[i], 1e-6f) << i;
+    EXPECT_NEAR(c.mix.post[i], post[i], 2e-6f) << i;
   }
-  for (size_t i = 0; i < 16; ++i) EXPECT_NEAR(mix.scratch.hc_comb[i], comb[i], 2e-6f) << i;
+  for (size_t i = 0; i < 16; ++i) EXPECT_NEAR(c.mix.comb[i], comb[i], 2e-6f) << i;
 }
 
 TEST(HyperConnections, TwoStreamsAfterThreeIterations) {
-  MixCase mix(2, 3, 1, 1);
+  MixCase c(2, 3, 1, 1);
   const float comb[] = {0.6787189f, 0.3203628f, 0.3212802f, 0.6796362f};
-  EXPECT_NEAR(mix.scratch.hc_post[0], 0.6636245f, 2e-6f);
-  EXPECT_NEAR(mix.scratch.hc_post[1], 0.8364813f, 2e-6f);
-  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(mix.scratch.hc_comb[i], comb[i], 2e-6f) << i;
+  EXPECT_NEAR(c.mix.post[0], 0.6636245f, 2e-6f);
+  EXPECT_NEAR(c.mix.post[1], 0.8364813f, 2e-6f);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(c.mix.comb[i], comb[i], 2e-6f) << i;
 }
 
 TEST(HyperConnections, EqualLogitsMixEvenly) {
-  MixCase mix(4, 20, 0, 0);
-  for (size_t i = 0; i < 16; ++i) EXPECT_NEAR(mix.scratch.hc_comb[i], 0.25f, 1e-5f) << i;
+  MixCase c(4, 20, 0, 0);
+  for (size_t i = 0; i < 16; ++i) EXPECT_NEAR(c.mix.comb[i], 0.25f, 1e-5f) << i;
 }
 
 TEST(HyperConnections, WritingBackSumsOverTheSourceStream) {
@@ -176,16 +177,11 @@ TEST(HyperConnections, WritingBackSumsOverTheSourceStream) {
   config.hidden = 1;
   config.hc_streams = 2;
   const Compute compute(config, Precision::kFloat32, 1);
-  Scratch scratch;
-  scratch.hc_post.Allocate(2);
-  scratch.hc_comb.Allocate(4);
-  scratch.hc_post[0] = 10;
-  scratch.hc_post[1] = 20;
+  const float post[] = {10, 20};
   const float comb[] = {1, 2, 3, 4};  // [source][destination]
-  std::copy(comb, comb + 4, scratch.hc_comb.data());
   float streams[] = {5, 7};
   const float y = 1;
-  HyperConnectionPost(compute, &y, 1, scratch, streams);
+  WriteStreams(compute, {nullptr, post, comb}, &y, 1, streams);
   EXPECT_EQ(streams[0], 10 + 1 * 5 + 3 * 7);
   EXPECT_EQ(streams[1], 20 + 2 * 5 + 4 * 7);
 }
