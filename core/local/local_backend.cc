@@ -10,6 +10,7 @@
 #include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
 #include "core/local/local_stream.h"
+#include "core/local/lone_sequence.h"
 #include "core/local/memory_budget.h"
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"
@@ -45,10 +46,9 @@ class LocalSequence final : public TokenSequence {
         shape_(shape),
         budget_(budget),
         reservation_(budget,
-                     Sequence::PlanBytes(model.config(), model.precision(), shape.context_tokens,
-                                         shape.chunk_tokens),
+                     LoneSequence::PlanBytes(model, shape.context_tokens, shape.chunk_tokens),
                      "a sequence"),
-        sequence_(std::make_unique<Sequence>(model, shape.context_tokens, shape.chunk_tokens)) {}
+        sequence_(model, shape.context_tokens, shape.chunk_tokens) {}
 
   void Evaluate(std::span<const int32_t> ids, Rows rows, float* logits) override {
     EvaluateControl control;
@@ -64,19 +64,19 @@ class LocalSequence final : public TokenSequence {
     if (cancelled_.load(std::memory_order_relaxed)) {
       throw Error(Code::kCancelled, "the evaluation was cancelled");
     }
-    sequence_->Evaluate(ids, wanted, logits, control);
+    sequence_.Evaluate(ids, wanted, logits, control);
   }
-  int64_t position() const override { return sequence_->position(); }
+  int64_t position() const override { return sequence_.memory().position(); }
   int64_t context_tokens() const override { return shape_.context_tokens; }
   int32_t vocab() const override { return model_.config().vocab; }
-  void RollBack(int64_t tokens) override { sequence_->RollBack(tokens); }
+  void RollBack(int64_t tokens) override { sequence_.RollBack(tokens); }
   std::unique_ptr<TokenSequence> Fork() const override {
     auto fork = std::make_unique<LocalSequence>(model_, shape_, budget_);
-    fork->sequence_->Restore(sequence_->Snapshot());
+    fork->sequence_.memory().Restore(sequence_.memory().Snapshot());
     return fork;
   }
-  std::vector<uint8_t> Snapshot() const override { return sequence_->Snapshot(); }
-  void Restore(std::span<const uint8_t> bytes) override { sequence_->Restore(bytes); }
+  std::vector<uint8_t> Snapshot() const override { return sequence_.memory().Snapshot(); }
+  void Restore(std::span<const uint8_t> bytes) override { sequence_.memory().Restore(bytes); }
   void Cancel() noexcept override { cancelled_.store(true, std::memory_order_relaxed); }
 
  private:
@@ -84,7 +84,7 @@ class LocalSequence final : public TokenSequence {
   const SessionShape shape_;
   MemoryBudget* budget_;
   Reservation reservation_;
-  std::unique_ptr<Sequence> sequence_;
+  LoneSequence sequence_;
   std::atomic<bool> cancelled_{false};
 };
 
@@ -306,11 +306,10 @@ std::unique_ptr<Session> LocalBackend::NewSession() {
 }
 
 std::string LocalBackend::Info() {
-  return ModelInfoJson({*model_, generation_, rules().ladder, shape_.context_tokens,
-                        shape_.chunk_tokens,
-                        Sequence::PlanBytes(model_->config(), model_->precision(),
-                                            shape_.context_tokens, shape_.chunk_tokens),
-                        budget_.limit()});
+  return ModelInfoJson(
+      {*model_, generation_, rules().ladder, shape_.context_tokens, shape_.chunk_tokens,
+       LoneSequence::PlanBytes(*model_, shape_.context_tokens, shape_.chunk_tokens),
+       budget_.limit()});
 }
 
 void LocalBackend::Verify(const std::string* sha256_list) {

@@ -14,8 +14,7 @@ int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 }  // namespace
 
 uint64_t SessionState::Bytes(const Model& model, const SessionShape& shape) {
-  return Sequence::PlanBytes(model.config(), model.precision(), shape.context_tokens,
-                             shape.chunk_tokens) +
+  return LoneSequence::PlanBytes(model, shape.context_tokens, shape.chunk_tokens) +
          static_cast<uint64_t>(model.config().vocab) * sizeof(float);
 }
 
@@ -40,19 +39,19 @@ SessionState::RestorePoint* SessionState::FindPoint(std::span<const int32_t> ids
 
 int64_t SessionState::Rewind(std::span<const int32_t> ids) {
   const int64_t longest = static_cast<int64_t>(ids.size()) - 1;  // the last id gives the logits
-  const int64_t common = std::min(CommonPrefix(sequence_.tokens(), ids), longest);
-  const bool reachable = common == sequence_.position() || common >= sequence_.roll_back_floor();
-  const int64_t here = reachable ? common : 0;
+  Sequence& memory = sequence_.memory();
+  const int64_t common = std::min(CommonPrefix(memory.tokens(), ids), longest);
+  const int64_t here = common >= memory.roll_back_floor() ? common : 0;
   RestorePoint* point = FindPoint(ids, longest);
   if (point != nullptr && static_cast<int64_t>(point->ids.size()) > here) {
-    sequence_.Restore(point->snapshot);
+    memory.Restore(point->snapshot);
     point->last_use = ++uses_;
-    return sequence_.position();
+    return memory.position();
   }
   if (here > 0) {
-    sequence_.RollBack(sequence_.position() - here);
+    memory.RollBack(memory.position() - here);
   } else {
-    sequence_.Reset();
+    memory.Reset();
   }
   return here;
 }
@@ -77,16 +76,17 @@ bool SessionState::MakeRoom(uint64_t bytes) {
 }
 
 void SessionState::KeepRestorePoint() {
-  const std::span<const int32_t> ids = sequence_.tokens();
+  const Sequence& memory = sequence_.memory();
+  const std::span<const int32_t> ids = memory.tokens();
   if (shape_.restore_points == 0 || ids.empty()) return;
   for (RestorePoint& point : points_) {
-    if (point.ids.size() == ids.size() && CommonPrefix(point.ids, ids) == sequence_.position()) {
+    if (point.ids.size() == ids.size() && CommonPrefix(point.ids, ids) == memory.position()) {
       point.last_use = ++uses_;
       return;
     }
   }
   RestorePoint point;
-  point.snapshot = sequence_.Snapshot();
+  point.snapshot = memory.Snapshot();
   const uint64_t bytes = point.snapshot.size() + ids.size_bytes();
   if (!MakeRoom(bytes)) return;
   point.reservation = Reservation::Try(budget_, bytes);

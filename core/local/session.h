@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "core/local/lone_sequence.h"
 #include "core/local/memory_budget.h"
-#include "core/network/model.h"
 
 namespace finback {
 
@@ -33,7 +33,7 @@ class SessionState {
   // Remembers the present position, if memory allows; the least recently used point makes way.
   void KeepRestorePoint();
 
-  Sequence& sequence() { return sequence_; }
+  LoneSequence& sequence() { return sequence_; }
   std::span<float> logits() { return logits_; }  // [vocab]
 
  private:
@@ -51,7 +51,7 @@ class SessionState {
   SessionShape shape_;
   MemoryBudget* budget_;
   Reservation reservation_;
-  Sequence sequence_;
+  LoneSequence sequence_;
   std::vector<float> logits_;
   std::vector<RestorePoint> points_;
   uint64_t points_bytes_ = 0, uses_ = 0;

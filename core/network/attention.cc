@@ -28,16 +28,18 @@ void NormHead(const Compute& compute, float* q, size_t width) {
   compute.RoundBf16(q, width);
 }
 
-// The rotary angles of a chunk, for the kind of layer.
+// The rotary angles of all rows, for the kind of layer.
 RotaryAngles AnglesOf(const Pass& pass, LayerKind kind) {
   const Compute& compute = pass.compute;
   const RotaryFrequencies& rotary =
       kind == LayerKind::kWindow ? compute.plain_rotary : compute.compressed_rotary;
   float* cosine = pass.scratch->cosine.data();
   float* sine = pass.scratch->sine.data();
-  for (size_t row = 0; row < pass.rows(); ++row) {
-    MakeRotaryAngles(rotary, pass.position + row, cosine + row * rotary.size(),
-                     sine + row * rotary.size());
+  for (const PassSegment& segment : pass.segments) {
+    for (size_t row = segment.begin; row < segment.end(); ++row) {
+      MakeRotaryAngles(rotary, segment.PositionAt(row), cosine + row * rotary.size(),
+                       sine + row * rotary.size());
+    }
   }
   return {cosine, sine, rotary.size()};
 }
@@ -69,17 +71,20 @@ Queries MakeQueries(const Pass& pass, const AttentionWeights& w, const RotaryAng
 }
 
 // Makes the tokens' window entries and stores them.
-void AppendWindow(const Pass& pass, const AttentionWeights& w, const RotaryAngles& angles,
-                  const Activation& x, LayerState* state) {
+void AppendWindow(const Pass& pass, const AttentionWeights& w, size_t layer,
+                  const RotaryAngles& angles, const Activation& x) {
   const Compute& compute = pass.compute;
   const size_t width = compute.sizes.head_dim;
   float* entries = Project(compute, w.wkv, x, Rounding::kBf16, pass.scratch->kv.data());
   RmsNorm(compute, entries, x.rows, w.kv_norm, entries);
-  for (size_t row = 0; row < x.rows; ++row) {
-    float* kv = entries + row * width;
-    Rotate(angles.Row(row), Turn::kForward, kv, width);
-    compute.RoundBf16(kv + width - 2 * angles.pairs, 2 * angles.pairs);
-    state->format.Store(compute.kernels, kv, state->WindowEntry(pass.position + row));
+  for (const PassSegment& segment : pass.segments) {
+    LayerState& state = segment.layers[layer];
+    for (size_t row = segment.begin; row < segment.end(); ++row) {
+      float* kv = entries + row * width;
+      Rotate(angles.Row(row), Turn::kForward, kv, width);
+      compute.RoundBf16(kv + width - 2 * angles.pairs, 2 * angles.pairs);
+      state.format.Store(compute.kernels, kv, state.WindowEntry(segment.PositionAt(row)));
+    }
   }
 }
 
@@ -99,9 +104,11 @@ struct KeyList {
   }
 };
 
-KeyList KeysOf(const Pass& pass, const LayerState& state, const Selection& selection, size_t row) {
+KeyList KeysOf(const Pass& pass, size_t layer, const Selection& selection, size_t row) {
   const Sizes& sizes = pass.compute.sizes;
-  const size_t end = pass.position + row + 1;
+  const PassSegment& segment = pass.SegmentOf(row);
+  const LayerState& state = segment.layers[layer];
+  const size_t end = segment.PositionAt(row) + 1;
   KeyList keys{state, end - std::min(end, sizes.window), end, nullptr, 0};
   if (state.kind == LayerKind::kCsa) {
     keys.chosen = selection.entries + row * sizes.index_topk;
@@ -158,8 +165,8 @@ void AttendHeads(const Compute& compute, const HeadsTask& task, const KeyList& k
 }
 
 // q [rows, heads, head_dim] -> what the heads read, [rows, heads, head_dim].
-const float* ReadMemory(const Pass& pass, const Vector& sink, const RotaryAngles& angles,
-                        const float* q, const Selection& selection, const LayerState& state) {
+const float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer,
+                        const RotaryAngles& angles, const float* q, const Selection& selection) {
   const Compute& compute = pass.compute;
   const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
   const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
@@ -174,7 +181,7 @@ const float* ReadMemory(const Pass& pass, const Vector& sink, const RotaryAngles
                    .count = std::min(kHeadsPerTask, heads - first),
                    .angles = angles.Row(row),
                    .out = attended + offset},
-                  KeysOf(pass, state, selection, row));
+                  KeysOf(pass, layer, selection, row));
     }
   });
   return attended;
@@ -209,20 +216,19 @@ const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, const fl
 
 }  // namespace
 
-const float* Attend(const Pass& pass, const AttentionWeights& w, const Activation& x,
-                    LayerState* state) {
-  const RotaryAngles angles = AnglesOf(pass, state->kind);
+const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer,
+                    const Activation& x) {
+  const LayerKind kind = pass.compute.config.layers[layer].kind;
+  const RotaryAngles angles = AnglesOf(pass, kind);
   const Queries queries = MakeQueries(pass, w, angles, x);
-  AppendWindow(pass, w, angles, x, state);
+  AppendWindow(pass, w, layer, angles, x);
   Selection selection;
-  if (state->kind != LayerKind::kWindow) {
-    Compress(pass, w.compressor, EntryKind::kMain, x, &state->main);
+  if (kind != LayerKind::kWindow) Compress(pass, w.compressor, layer, EntryKind::kMain, x);
+  if (kind == LayerKind::kCsa) {
+    Compress(pass, w.index_compressor, layer, EntryKind::kIndex, x);
+    selection = SelectEntries(pass, w, layer, angles, {queries.low, x});
   }
-  if (state->kind == LayerKind::kCsa) {
-    Compress(pass, w.index_compressor, EntryKind::kIndex, x, &state->index);
-    selection = SelectEntries(pass, w, angles, queries.low, x, state->index);
-  }
-  const float* attended = ReadMemory(pass, w.sink, angles, queries.heads, selection, *state);
+  const float* attended = ReadMemory(pass, w.sink, layer, angles, queries.heads, selection);
   return ProjectOutput(pass, w, attended);
 }
 

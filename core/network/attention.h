@@ -2,12 +2,11 @@
 #pragma once
 
 #include "core/network/pass.h"
-#include "core/network/state.h"
 
 namespace finback {
 
-// x [rows, hidden] normed input of the tokens, which are appended to `state` -> [rows, hidden].
-const float* Attend(const Pass& pass, const AttentionWeights& w, const Activation& x,
-                    LayerState* state);
+// x [rows, hidden] normed input of the tokens, which are appended to their segments' memory of the
+// layer -> [rows, hidden].
+const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer, const Activation& x);
 
 }  // namespace finback

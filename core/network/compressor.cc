@@ -59,26 +59,43 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryKind kin
   state->format.Store(compute.kernels, entry, state->Entry(window));
 }
 
-}  // namespace
+struct Projections {
+  const float* kv;
+  const float* gate;
+};
 
-void Compress(const Pass& pass, const CompressorWeights& w, EntryKind kind, const Activation& x,
-              CompressorState* state) {
-  const Compute& compute = pass.compute;
-  const size_t position = pass.position, row = state->row;
-  const float* kv = Project(compute, w.wkv, x, Rounding::kNone, pass.scratch->compressor_kv.data());
-  const float* gate =
-      Project(compute, w.wgate, x, Rounding::kNone, pass.scratch->compressor_gate.data());
-  for (size_t i = 0; i < x.rows; ++i) {
+// One segment's part: kv and gate [rows, state->row] are the projections of its rows.
+void Append(const Compute& compute, const CompressorWeights& w, EntryKind kind,
+            const PassSegment& segment, const Projections& projected, CompressorState* state) {
+  const size_t row = state->row, position = segment.position;
+  for (size_t i = 0; i < segment.rows; ++i) {
     const size_t t = position + i;
     const float* bias = w.ape.data() + t % state->ratio * row;
-    memcpy(state->KvRow(t), kv + i * row, row * sizeof(float));
+    memcpy(state->KvRow(t), projected.kv + i * row, row * sizeof(float));
     float* to = state->GateRow(t);
-    for (size_t ch = 0; ch < row; ++ch) to[ch] = gate[i * row + ch] + bias[ch];
+    for (size_t ch = 0; ch < row; ++ch) to[ch] = projected.gate[i * row + ch] + bias[ch];
   }
-  const size_t begin = position / state->ratio, end = (position + x.rows) / state->ratio;
+  const size_t begin = position / state->ratio, end = (position + segment.rows) / state->ratio;
   compute.parallel.For(end - begin, 1, [&](size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) EmitEntry(compute, w, kind, begin + i, state);
   });
+}
+
+}  // namespace
+
+void Compress(const Pass& pass, const CompressorWeights& w, size_t layer, EntryKind kind,
+              const Activation& x) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
+  const float* kv = Project(compute, w.wkv, x, Rounding::kNone, scratch->compressor_kv.data());
+  const float* gate =
+      Project(compute, w.wgate, x, Rounding::kNone, scratch->compressor_gate.data());
+  for (const PassSegment& segment : pass.segments) {
+    LayerState& state = segment.layers[layer];
+    const size_t at = segment.begin * w.wkv.out;
+    Append(compute, w, kind, segment, {kv + at, gate + at},
+           kind == EntryKind::kMain ? &state.main : &state.index);
+  }
 }
 
 }  // namespace finback

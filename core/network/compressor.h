@@ -2,16 +2,15 @@
 #pragma once
 
 #include "core/network/pass.h"
-#include "core/network/state.h"
 
 namespace finback {
 
 // The compressors of CSA and HCA layers, or the indexer's own, whose keys are Hadamard-rotated.
 enum class EntryKind : uint8_t { kMain, kIndex };
 
-// Takes the normed inputs x [rows, hidden] of the tokens, and appends to `state`
-// every entry whose window closes among them.
-void Compress(const Pass& pass, const CompressorWeights& w, EntryKind kind, const Activation& x,
-              CompressorState* state);
+// Takes the normed inputs x [rows, hidden] of the tokens, and appends to their segments' memory of
+// the layer every entry whose window closes among them.
+void Compress(const Pass& pass, const CompressorWeights& w, size_t layer, EntryKind kind,
+              const Activation& x);
 
 }  // namespace finback

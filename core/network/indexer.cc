@@ -12,8 +12,8 @@ constexpr size_t kScoreTile = 64;  // entries unpacked at once
 constexpr size_t kMaxTileFloats = 64 * 1024 / sizeof(float);
 
 // Index queries as the keys are: rotary, Hadamard, FP4 (through the packed form, which is exact).
-void RoundQueries(const Compute& compute, const RotaryAngles& angles, const EntryFormat& format,
-                  size_t rows, float* queries) {
+void RoundQueries(const Compute& compute, const RotaryAngles& angles, size_t rows, float* queries) {
+  const EntryFormat format = EntryFormat::Index(compute.sizes, compute.numerics);
   const size_t heads = compute.sizes.index_heads, width = format.width;
   compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
     uint8_t packed[4096];  // index_head_dim is bounded by the config
@@ -62,10 +62,15 @@ void SelectLargest(const float* score, size_t count, size_t k, float* order, int
   }
 }
 
-// One query of the indexer.
+// One query of the indexer, or the first of several.
 struct IndexQuery {
-  const float* heads;   // [index_heads, index_head_dim]
-  const float* weight;  // [index_heads]
+  const float* heads;   // [rows, index_heads, index_head_dim]
+  const float* weight;  // [rows, index_heads]
+
+  IndexQuery Row(const Sizes& sizes, size_t row) const {
+    return {heads + row * sizes.index_heads * sizes.index_head_dim,
+            weight + row * sizes.index_heads};
+  }
 };
 
 // Scores of entries [begin, end) for one query.
@@ -101,54 +106,70 @@ void Record(const Sizes& sizes, const Selection& selection, size_t rows, LayerTr
   }
 }
 
-}  // namespace
+// Where a selection is written; see Selection.
+struct SelectionRows {
+  int32_t* entries;
+  int32_t* counts;
+};
 
-Selection SelectEntries(const Pass& pass, const AttentionWeights& w, const RotaryAngles& angles,
-                        const Activation& q_low, const Activation& x,
-                        const CompressorState& state) {
+// One segment's rows: its queries score the entries that they can see in its memory.
+void SelectInSegment(const Pass& pass, const PassSegment& segment, const CompressorState& state,
+                     const IndexQuery& queries, const SelectionRows& to) {
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
-  const size_t topk = compute.sizes.index_topk, heads = compute.sizes.index_heads;
-  float* q = Project(compute, w.index_wq_b, q_low, Rounding::kBf16, scratch->index_q.data());
-  RoundQueries(compute, angles, state.format, x.rows, q);
-  const float* weight = HeadWeights(pass, w.index_weights, x);
-  int32_t* selected = scratch->selected.data();
-  int32_t* counts = scratch->selected_count.data();
-  const auto visible = [&](size_t row) { return (pass.position + row + 1) / state.ratio; };
+  const size_t topk = compute.sizes.index_topk;
+  const auto visible = [&](size_t row) { return (segment.PositionAt(row) + 1) / state.ratio; };
 
-  size_t row = 0;
-  for (; row < x.rows && visible(row) <= topk; ++row) {  // few enough: all are read
-    int32_t* chosen = selected + row * topk;
+  size_t row = segment.begin;
+  for (; row < segment.end() && visible(row) <= topk; ++row) {  // few enough: all are read
+    int32_t* chosen = to.entries + row * topk;
     for (size_t i = 0; i < visible(row); ++i) chosen[i] = static_cast<int32_t>(i);
-    counts[row] = static_cast<int32_t>(visible(row));
+    to.counts[row] = static_cast<int32_t>(visible(row));
   }
-  const size_t longest = visible(x.rows - 1);
-  while (row < x.rows) {
-    const size_t batch = std::clamp<size_t>(scratch->score.size() / longest, 1, x.rows - row);
+  const size_t longest = visible(segment.end() - 1);
+  while (row < segment.end()) {
+    const size_t batch =
+        std::clamp<size_t>(scratch->score.size() / longest, 1, segment.end() - row);
     const size_t tiles = (longest + kScoreTile - 1) / kScoreTile;
     const size_t first = row;
     float* score = scratch->score.data();
     compute.parallel.For(
         batch * tiles, std::max<size_t>(1, batch * tiles / 64), [&](size_t begin, size_t end) {
           for (size_t task = begin; task < end; ++task) {
-            const size_t i = task / tiles, tile = task % tiles, query = first + i;
-            const size_t stop = std::min((tile + 1) * kScoreTile, visible(query));
+            const size_t i = task / tiles, tile = task % tiles;
+            const size_t stop = std::min((tile + 1) * kScoreTile, visible(first + i));
             if (tile * kScoreTile >= stop) continue;
-            ScoreEntries(compute, {q + query * heads * state.format.width, weight + query * heads},
-                         state, tile * kScoreTile, stop, score + i * longest);
+            ScoreEntries(compute, queries.Row(compute.sizes, first + i), state, tile * kScoreTile,
+                         stop, score + i * longest);
           }
         });
     compute.parallel.For(batch, 1, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i) {
         SelectLargest(score + i * longest, visible(first + i), topk,
-                      scratch->score_order.data() + i * longest, selected + (first + i) * topk);
-        counts[first + i] = static_cast<int32_t>(topk);
+                      scratch->score_order.data() + i * longest, to.entries + (first + i) * topk);
+        to.counts[first + i] = static_cast<int32_t>(topk);
       }
     });
     row += batch;
   }
-  const Selection selection{selected, counts};
-  if (pass.trace != nullptr) Record(compute.sizes, selection, x.rows, pass.trace);
+}
+
+}  // namespace
+
+Selection SelectEntries(const Pass& pass, const AttentionWeights& w, size_t layer,
+                        const RotaryAngles& angles, const IndexInput& input) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
+  const size_t rows = pass.rows();
+  float* q = Project(compute, w.index_wq_b, input.q_low, Rounding::kBf16, scratch->index_q.data());
+  RoundQueries(compute, angles, rows, q);
+  const float* weight = HeadWeights(pass, w.index_weights, input.x);
+  const SelectionRows rows_of{scratch->selected.data(), scratch->selected_count.data()};
+  for (const PassSegment& segment : pass.segments) {
+    SelectInSegment(pass, segment, segment.layers[layer].index, {q, weight}, rows_of);
+  }
+  const Selection selection{rows_of.entries, rows_of.counts};
+  if (pass.trace != nullptr) Record(compute.sizes, selection, rows, pass.trace);
   return selection;
 }
 

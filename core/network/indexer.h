@@ -2,7 +2,6 @@
 #pragma once
 
 #include "core/network/pass.h"
-#include "core/network/state.h"
 
 namespace finback {
 
@@ -11,9 +10,14 @@ struct Selection {
   const int32_t* counts = nullptr;   // [rows]
 };
 
-// For the pass's tokens, whose entries are already appended. `q_low` is the normed
-// low-rank query, `x` the normed layer input.
-Selection SelectEntries(const Pass& pass, const AttentionWeights& w, const RotaryAngles& angles,
-                        const Activation& q_low, const Activation& x, const CompressorState& state);
+// What the indexer computes its queries from.
+struct IndexInput {
+  Activation q_low;  // the normed low-rank query
+  Activation x;      // the normed layer input
+};
+
+// For the pass's tokens, whose entries are already in their segments' memory of the layer.
+Selection SelectEntries(const Pass& pass, const AttentionWeights& w, size_t layer,
+                        const RotaryAngles& angles, const IndexInput& input);
 
 }  // namespace finback

@@ -1,5 +1,6 @@
 #include "core/network/layer.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/base/number_formats.h"
@@ -34,6 +35,35 @@ void EmbedToken(const Compute& compute, const Linear& embed, int32_t id, float* 
   }
 }
 
+// Outputs [begin, end) of the head, in tiles: all rows read a piece of the weights together, and
+// each has its own place for what comes out.
+void ScatterLogits(const Compute& compute, const Linear& w, const float* x, size_t begin,
+                   size_t end, std::span<float* const> logits) {
+  constexpr size_t kTileFloats = 64 * 1024 / sizeof(float), kTileRows = 256;
+  const size_t rows_at_once = std::min(kTileRows, logits.size());
+  const size_t outs_at_once = kTileFloats / rows_at_once;
+  float tile[kTileFloats];
+  for (size_t out = begin; out < end; out += outs_at_once) {
+    const size_t outs = std::min(outs_at_once, end - out);
+    for (size_t row = 0; row < logits.size(); row += rows_at_once) {
+      const size_t rows = std::min(rows_at_once, logits.size() - row);
+      RunProduct(compute, {.w = &w,
+                           .x = x + row * w.in,
+                           .x_stride = w.in,
+                           .rows = rows,
+                           .begin = out,
+                           .end = out + outs,
+                           .y = tile,
+                           .y_stride = outs,
+                           .y_origin = out,
+                           .rounding = Rounding::kNone});
+      for (size_t i = 0; i < rows; ++i) {
+        memcpy(logits[row + i] + out, tile + i * outs, outs * sizeof(float));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
@@ -46,15 +76,14 @@ void Embed(const Compute& compute, const Weights& weights, std::span<const int32
   }
 }
 
-void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* streams,
-              LayerState* state) {
+void RunLayer(const Pass& pass, const LayerWeights& w, size_t layer, float* streams) {
   const Compute& compute = pass.compute;
-  pass.weights.CheckLayer(layer);
+  pass.weights.CheckLayer(static_cast<int32_t>(layer));
 
   const StreamMix for_attention =
       ReadStreams(compute, w.hc_attn, streams, pass.rows(), pass.scratch);
   const Activation attention_input = NormInput(pass, w.attn_norm, for_attention.x);
-  const float* attended = Attend(pass, w.attn, attention_input, state);
+  const float* attended = Attend(pass, w.attn, layer, attention_input);
   WriteStreams(compute, for_attention, attended, pass.rows(), streams);
 
   const StreamMix for_experts = ReadStreams(compute, w.hc_ffn, streams, pass.rows(), pass.scratch);
@@ -64,16 +93,19 @@ void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* str
 }
 
 void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
-          const float* streams, size_t rows, float* logits) {
+          const float* streams, std::span<float* const> logits) {
   const Compute& compute = pass.compute;
+  const size_t rows = logits.size();
   const float* x = JoinStreams(compute, hc, streams, rows, pass.scratch);
   const float* normed = RmsNorm(compute, x, rows, norm, pass.scratch->normed.data());
-  const Activation input{normed, normed, rows, compute.sizes.hidden};
-  Project(compute, pass.weights.head, input, Rounding::kNone, logits);
+  const Linear& w = pass.weights.head;
+  compute.parallel.For(
+      w.out, ProductGrain(compute, w.out, rows * w.in),
+      [&](size_t begin, size_t end) { ScatterLogits(compute, w, normed, begin, end, logits); });
 }
 
-void RunDraft(const Pass& pass, const float* streams, LayerState* state, DraftScratch* draft,
-              float* logits) {
+void RunDraft(const Pass& pass, const float* streams, DraftScratch* draft,
+              std::span<float* const> logits) {
   const Compute& compute = pass.compute;
   const Weights& weights = pass.weights;
   Scratch* scratch = pass.scratch;
@@ -99,8 +131,8 @@ void RunDraft(const Pass& pass, const float* streams, LayerState* state, DraftSc
     for (size_t ch = 0; ch < d; ++ch) out[ch] += shared[i / m * d + ch];
     compute.RoundBf16(out, d);
   }
-  RunLayer(pass, w.layer, compute.config.layers_count, joined, state);
-  Head(pass, w.hc_head, w.norm, joined, rows, logits);
+  RunLayer(pass, w.layer, compute.sizes.layers, joined);
+  Head(pass, w.hc_head, w.norm, joined, logits);
 }
 
 }  // namespace finback

@@ -13,20 +13,19 @@ namespace finback {
 void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
            float* streams);
 
-// One layer over the chunk: updates streams [rows, hc, hidden] and the layer's state in place.
+// One layer over the pass: updates streams [rows, hc, hidden] and the segments' memory in place.
 // `layer` counts MTP blocks after the main layers.
-void RunLayer(const Pass& pass, const LayerWeights& w, int32_t layer, float* streams,
-              LayerState* state);
+void RunLayer(const Pass& pass, const LayerWeights& w, size_t layer, float* streams);
 
-// Final streams [rows, hc, hidden] -> logits [rows, vocab].
+// Final streams [logits.size(), hc, hidden] -> logits [vocab] of each of these rows.
 void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
-          const float* streams, size_t rows, float* logits);
+          const float* streams, std::span<float* const> logits);
 
 // The MTP block (docs/architecture.md 3.12), a layer of its own that guesses a token further.
 // Nothing in the library proposes tokens yet; the oracle holds it against its goldens. The pass
-// carries the ids of tokens t + 1; final streams [rows, hc, hidden] of tokens t -> logits
-// [rows, vocab] for tokens t + 2.
-void RunDraft(const Pass& pass, const float* streams, LayerState* state, DraftScratch* scratch,
-              float* logits);
+// carries the ids of tokens t + 1, and the block's memory; final streams [rows, hc, hidden] of
+// tokens t -> logits [vocab] of each row, for tokens t + 2.
+void RunDraft(const Pass& pass, const float* streams, DraftScratch* scratch,
+              std::span<float* const> logits);
 
 }  // namespace finback

@@ -264,13 +264,13 @@ const float* SumPairs(const Compute& compute, const Pairs& pairs, size_t rows, c
 
 }  // namespace
 
-const float* MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x) {
+const float* MixExperts(const Pass& pass, const MoeWeights& w, size_t layer, const Activation& x) {
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
   const Routing routing = Route(pass, w, x);
   const Pairs pairs = GroupByExpert(compute.sizes, routing, x.rows, scratch);
   for (size_t i = 0; i + 1 < pairs.groups; ++i) {  // the last group is the shared expert
-    pass.weights.CheckExpert(layer, pairs.group[i]);
+    pass.weights.CheckExpert(static_cast<int32_t>(layer), pairs.group[i]);
   }
   const float* input = GatherInputs(compute, w, pairs, x, scratch->pair_x.data());
   float* gate =

@@ -11,6 +11,6 @@ namespace finback {
 // x [rows, hidden] normed input of the tokens (hash layers route by id) -> [rows, hidden].
 // `layer` counts MTP blocks after the main layers; an expert's contents are checked when it is
 // first chosen.
-const float* MixExperts(const Pass& pass, const MoeWeights& w, int32_t layer, const Activation& x);
+const float* MixExperts(const Pass& pass, const MoeWeights& w, size_t layer, const Activation& x);
 
 }  // namespace finback

@@ -11,11 +11,10 @@ constexpr size_t kScoreBatch = size_t{1} << 20;
 
 }  // namespace
 
-void Scratch::ReserveAll(const Config& c, const StateShape& shape, Reserve* reserve) {
-  chunk = shape.chunk_tokens;
+void Scratch::ReserveAll(const Config& c, size_t rows, size_t context_tokens, Reserve* reserve) {
   Reserve& take = *reserve;
   const Sizes sizes(c);
-  const size_t rows = shape.chunk_tokens, d = sizes.hidden, m = sizes.streams;
+  const size_t d = sizes.hidden, m = sizes.streams;
   take(streams, rows * m * d);
   take(x, rows * d);
   take(normed, rows * d);
@@ -49,7 +48,7 @@ void Scratch::ReserveAll(const Config& c, const StateShape& shape, Reserve* rese
   if (has(LayerKind::kCsa)) {
     take(index_q, rows * sizes.index_heads * sizes.index_head_dim);
     take(index_weight, rows * sizes.index_heads);
-    const size_t entries = shape.context_tokens / 4 + 1;
+    const size_t entries = context_tokens / 4 + 1;
     const size_t scores = std::max(entries, std::min(kScoreBatch, rows * entries));
     take(score, scores);
     take(score_order, scores);

@@ -1,17 +1,15 @@
-// The working memory of one sequence's forward pass, sized once for its chunk and context.
+// The working memory of a pass through the network, sized once for a chunk of rows and for the
+// longest context. It is where results live, not how they travel: steps return what they made.
 #pragma once
 
 #include <cstdint>
 
 #include "core/base/buffer.h"
-#include "core/checkpoint/config.h"
-#include "core/network/state.h"
+#include "core/network/compute.h"
 
 namespace finback {
 
 struct Scratch {
-  size_t chunk = 0;
-  // Rows are tokens of the chunk.
   Buffer<float> streams;                  // [chunk, hc, hidden] the residual
   Buffer<float> x, normed, quantized, y;  // [chunk, hidden]
   Buffer<float> hc_mix;                   // [chunk, (2 + hc) * hc]
@@ -35,7 +33,7 @@ struct Scratch {
   Buffer<float> pair_x, pair_y;              // [pairs, hidden]
   Buffer<float> pair_gate, pair_up;          // [pairs, expert_width]
 
-  void ReserveAll(const Config& config, const StateShape& shape, Reserve* reserve);
+  void ReserveAll(const Config& config, size_t rows, size_t context_tokens, Reserve* reserve);
 };
 
 // What the draft block needs beside it.

@@ -129,7 +129,7 @@ class Run {
     for (size_t i = 0; i < states_.size(); ++i) {
       ReserveLayer(sizes(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
     }
-    scratch_.ReserveAll(config(), shape, &reserve);
+    scratch_.ReserveAll(config(), tokens, tokens, &reserve);
     if (config().drafts > 0) draft_scratch_.ReserveAll(sizes(), tokens, &reserve);
   }
 
@@ -142,19 +142,18 @@ class Run {
     return streams;
   }
 
-  void Layer(int32_t layer, const std::vector<int32_t>& ids, std::vector<float>* streams,
+  void Layer(size_t layer, const std::vector<int32_t>& ids, std::vector<float>* streams,
              LayerTrace* trace) {
-    const size_t i = static_cast<size_t>(layer);
-    Pass pass = PassOf(ids);
+    const PassSegment all = AllOf(ids);
+    Pass pass = PassOf(ids, &all);
     pass.trace = trace;
-    RunLayer(pass, model_->weights().layers[i], layer, streams->data(), &states_[i]);
+    RunLayer(pass, model_->weights().layers[layer], layer, streams->data());
   }
 
   std::vector<float> Logits(const std::vector<float>& streams) {
     const Weights& weights = model_->weights();
-    const size_t rows = streams.size() / sizes().residual();
-    std::vector<float> logits(rows * sizes().vocab);
-    Head(PassOf({}), weights.hc_head, weights.norm, streams.data(), rows, logits.data());
+    std::vector<float> logits(streams.size() / sizes().residual() * sizes().vocab);
+    Head(PassOf({}, nullptr), weights.hc_head, weights.norm, streams.data(), RowsOf(&logits));
     return logits;
   }
 
@@ -162,13 +161,22 @@ class Run {
   std::vector<float> Draft(const std::vector<float>& streams, const std::vector<int32_t>& ids) {
     const std::vector<int32_t> next(ids.begin() + 1, ids.end());
     std::vector<float> logits(next.size() * sizes().vocab);
-    RunDraft(PassOf(next), streams.data(), &states_.back(), &draft_scratch_, logits.data());
+    const PassSegment all = AllOf(next);
+    RunDraft(PassOf(next, &all), streams.data(), &draft_scratch_, RowsOf(&logits));
     return logits;
   }
 
  private:
-  Pass PassOf(std::span<const int32_t> ids) {
-    return {compute_, model_->weights(), ids, 0, &scratch_};
+  PassSegment AllOf(const std::vector<int32_t>& ids) {
+    return {.begin = 0, .rows = ids.size(), .position = 0, .layers = states_};
+  }
+  Pass PassOf(std::span<const int32_t> ids, const PassSegment* all) {
+    return {compute_, model_->weights(), ids, {all, all == nullptr ? 0u : 1u}, &scratch_};
+  }
+  std::vector<float*> RowsOf(std::vector<float>* logits) const {
+    std::vector<float*> rows;
+    for (size_t at = 0; at < logits->size(); at += sizes().vocab) rows.push_back(&(*logits)[at]);
+    return rows;
   }
 
   std::unique_ptr<Model> model_;
@@ -188,7 +196,7 @@ void Check(const std::string& folder) {
 
   double experts = 1, selections = 1;
   std::vector<float> streams = exact.Embedded(ids);
-  for (int32_t i = 0; i < config.layers_count; ++i) {
+  for (size_t i = 0; i < exact.sizes().layers; ++i) {
     LayerTrace trace;
     exact.Layer(i, ids, &streams, &trace);
     const std::string prefix = "float32.layer." + std::to_string(i);
@@ -215,12 +223,12 @@ void Check(const std::string& folder) {
   printf("}, \"published\": {\"layers\": [");
   Run published(folder, Precision::kPublished, ids.size());
   std::vector<float> before = published.Embedded(ids);
-  for (int32_t i = 0; i < config.layers_count; ++i) {
+  for (size_t i = 0; i < exact.sizes().layers; ++i) {
     LayerTrace trace;
     const std::string prefix = "layer." + std::to_string(i);
     published.Layer(i, ids, &before, &trace);
     std::vector<float> after = golden.Floats(prefix + ".streams");
-    printf("%s{\"layer\": %d, \"error\": %.3g, \"equal_experts\": %.6g", i == 0 ? "" : ", ", i,
+    printf("%s{\"layer\": %zu, \"error\": %.3g, \"equal_experts\": %.6g", i == 0 ? "" : ", ", i,
            RelativeError(before, after),
            EqualExperts(trace.experts, golden.Ids(prefix + ".experts"), k));
     if (!trace.selected.empty()) {

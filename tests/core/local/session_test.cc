@@ -48,7 +48,7 @@ int64_t Play(SessionState* session, const std::vector<int32_t>& ids) {
 }
 
 std::vector<float> FreshLogits(const std::vector<int32_t>& ids) {
-  Sequence sequence(TestModel(), 1024, 64);
+  LoneSequence sequence(TestModel(), 1024, 64);
   std::vector<float> logits(static_cast<size_t>(TestModel().config().vocab));
   sequence.Evaluate(ids, LogitRows::kLast, logits.data());
   return logits;

@@ -1,4 +1,6 @@
 // A sequence against itself: chunks, threads, snapshots, rollback and forks give the same bits.
+#include "core/network/sequence.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,7 +15,7 @@
 
 #include "core/base/status.h"
 #include "core/kernels/quantize.h"
-#include "core/network/model.h"
+#include "core/network/evaluator.h"
 #include "tests/core/checkpoint/checkpoint_builder.h"
 
 namespace finback {
@@ -43,14 +45,35 @@ std::vector<int32_t> RandomIds(const Model& model, size_t count, uint32_t seed) 
   return ids;
 }
 
-std::vector<float> Logits(Sequence* sequence, std::span<const int32_t> ids, int32_t vocab) {
+// A sequence and what computes it.
+class Alone {
+ public:
+  Alone(const Model& model, int64_t context_tokens, int32_t chunk_tokens)
+      : memory(model, context_tokens, chunk_tokens),
+        evaluator_(model, context_tokens, chunk_tokens) {}
+
+  void Evaluate(std::span<const int32_t> ids, LogitRows rows, float* logits,
+                const EvaluateControl& control = {}) {
+    const Segment segment{&memory, ids, rows, logits};
+    evaluator_.Run({&segment, 1}, control);
+  }
+  void RollBack(int64_t tokens) { evaluator_.RollBack(&memory, tokens); }
+  int64_t position() const { return memory.position(); }
+
+  Sequence memory;
+
+ private:
+  Evaluator evaluator_;
+};
+
+std::vector<float> Logits(Alone* sequence, std::span<const int32_t> ids, int32_t vocab) {
   std::vector<float> logits(ids.size() * static_cast<size_t>(vocab));
   sequence->Evaluate(ids, LogitRows::kAll, logits.data());
   return logits;
 }
 
 std::vector<float> Fresh(const Model& model, std::span<const int32_t> ids, int32_t chunk) {
-  Sequence sequence(model, kContext, chunk);
+  Alone sequence(model, kContext, chunk);
   return Logits(&sequence, ids, model.config().vocab);
 }
 
@@ -106,14 +129,14 @@ TEST_P(EveryPrecision, SnapshotRestoresAtAnyPosition) {
   const std::vector<int32_t> ids = RandomIds(*model, 262, 3);
   const std::vector<float> reference = Fresh(*model, ids, 64);
   for (const size_t at : {0, 3, 4, 5, 127, 128, 129, 257}) {
-    Sequence before(*model, kContext, 17);
+    Alone before(*model, kContext, 17);
     before.Evaluate(std::span(ids).first(at), LogitRows::kNone, nullptr);
-    const std::vector<uint8_t> bytes = before.Snapshot();
-    Sequence after(*model, kContext, 50);
+    const std::vector<uint8_t> bytes = before.memory.Snapshot();
+    Alone after(*model, kContext, 50);
     after.Evaluate(RandomIds(*model, 40, 99), LogitRows::kNone, nullptr);
-    after.Restore(bytes);
+    after.memory.Restore(bytes);
     EXPECT_EQ(after.position(), static_cast<int64_t>(at));
-    EXPECT_EQ(after.Snapshot(), bytes);
+    EXPECT_EQ(after.memory.Snapshot(), bytes);
     const std::vector<float> rest =
         Logits(&after, std::span(ids).subspan(at), model->config().vocab);
     EXPECT_TRUE(SameBits(rest, Rows(reference, at, model->config().vocab))) << "at " << at;
@@ -124,7 +147,7 @@ TEST_P(EveryPrecision, RollBackAndAnotherPathIsAsIfFresh) {
   const auto model = Open(GetParam());
   const std::vector<int32_t> ids = RandomIds(*model, 170, 4), other = RandomIds(*model, 20, 5);
   for (const int64_t back : {1, 4, 9, 32, 33, 130, 170}) {
-    Sequence sequence(*model, kContext, 32);
+    Alone sequence(*model, kContext, 32);
     sequence.Evaluate(ids, LogitRows::kNone, nullptr);
     sequence.RollBack(back);
     const size_t kept = ids.size() - static_cast<size_t>(back);
@@ -148,7 +171,7 @@ TEST(Sequence, RandomChunkSchedulesRollbacksAndSnapshotsAgree) {
   for (uint32_t seed = 1; seed <= 2; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
-    Sequence sequence(*model, kContext, 24);
+    Alone sequence(*model, kContext, 24);
     while (sequence.position() < static_cast<int64_t>(ids.size())) {
       const size_t at = static_cast<size_t>(sequence.position());
       const size_t count = std::min<size_t>(1 + random() % 60, ids.size() - at);
@@ -159,7 +182,7 @@ TEST(Sequence, RandomChunkSchedulesRollbacksAndSnapshotsAgree) {
       ASSERT_TRUE(SameBits(logits, expected)) << "from " << at;
       if (random() % 3 == 0)
         sequence.RollBack(static_cast<int64_t>(random() % 20) % sequence.position());
-      if (random() % 4 == 0) sequence.Restore(sequence.Snapshot());
+      if (random() % 4 == 0) sequence.memory.Restore(sequence.memory.Snapshot());
     }
   }
 }
@@ -168,7 +191,7 @@ TEST(Sequence, LastRowAloneEqualsTheLastOfAllRows) {
   const auto model = Open();
   const std::vector<int32_t> ids = RandomIds(*model, 70, 8);
   const std::vector<float> all = Fresh(*model, ids, 16);
-  Sequence sequence(*model, kContext, 16);
+  Alone sequence(*model, kContext, 16);
   std::vector<float> last(static_cast<size_t>(model->config().vocab));
   sequence.Evaluate(ids, LogitRows::kLast, last.data());
   EXPECT_TRUE(SameBits(last, Rows(all, ids.size() - 1, model->config().vocab)));
@@ -189,9 +212,9 @@ TEST(Sequence, ChangingATokenChangesNothingBeforeIt) {
 
 TEST(Sequence, ResetForgetsALongerPrompt) {
   const auto model = Open();
-  Sequence sequence(*model, kContext, 32);
+  Alone sequence(*model, kContext, 32);
   sequence.Evaluate(RandomIds(*model, 200, 10), LogitRows::kNone, nullptr);
-  sequence.Reset();
+  sequence.memory.Reset();
   const std::vector<int32_t> ids = RandomIds(*model, 3, 11);
   EXPECT_TRUE(SameBits(Logits(&sequence, ids, model->config().vocab), Fresh(*model, ids, 8)));
 }
@@ -200,11 +223,14 @@ TEST(Sequence, ForkGoesItsOwnWay) {
   const auto model = Open();
   const std::vector<int32_t> ids = RandomIds(*model, 140, 12), left = RandomIds(*model, 20, 13),
                              right = RandomIds(*model, 20, 14);
-  Sequence trunk(*model, kContext, 32);
+  Alone trunk(*model, kContext, 32);
   trunk.Evaluate(ids, LogitRows::kNone, nullptr);
-  const std::unique_ptr<Sequence> branch = trunk.Fork();
+  Alone branch(*model, kContext, 32);
+  branch.memory.Restore(trunk.memory.Snapshot());
+  const std::unique_ptr<Sequence> fork = trunk.memory.Fork();
+  EXPECT_EQ(fork->Snapshot(), branch.memory.Snapshot());
   const std::vector<float> on_trunk = Logits(&trunk, left, model->config().vocab);
-  const std::vector<float> on_branch = Logits(branch.get(), right, model->config().vocab);
+  const std::vector<float> on_branch = Logits(&branch, right, model->config().vocab);
   const auto expected = [&](const std::vector<int32_t>& tail) {
     std::vector<int32_t> path = ids;
     path.insert(path.end(), tail.begin(), tail.end());
@@ -217,7 +243,7 @@ TEST(Sequence, ForkGoesItsOwnWay) {
 TEST(Sequence, CancelBetweenLayersLeavesWholeChunks) {
   const auto model = Open();
   const std::vector<int32_t> ids = RandomIds(*model, 90, 15);
-  Sequence sequence(*model, kContext, 30);
+  Alone sequence(*model, kContext, 30);
   std::atomic<bool> cancel{false};
   EvaluateControl control;
   control.cancel = &cancel;
@@ -234,7 +260,7 @@ TEST(Sequence, CancelBetweenLayersLeavesWholeChunks) {
 
 TEST(Sequence, RefusesTokensOutsideTheVocabularyAndBeyondTheContext) {
   const auto model = Open();
-  Sequence sequence(*model, 16, 8);
+  Alone sequence(*model, 16, 8);
   const int32_t vocab = model->config().vocab;
   const std::vector<int32_t> bad = {1, vocab}, negative = {-1}, many(17, 1);
   EXPECT_NE(
@@ -252,36 +278,40 @@ TEST(Sequence, RefusesTokensOutsideTheVocabularyAndBeyondTheContext) {
 TEST(Sequence, DamagedSnapshotsAreRefusedAndChangeNothing) {
   const auto model = Open();
   const std::vector<int32_t> ids = RandomIds(*model, 60, 16), more = RandomIds(*model, 10, 17);
-  Sequence source(*model, kContext, 16);
+  Alone source(*model, kContext, 16);
   source.Evaluate(ids, LogitRows::kNone, nullptr);
-  const std::vector<uint8_t> good = source.Snapshot();
-  Sequence sequence(*model, kContext, 16);
+  const std::vector<uint8_t> good = source.memory.Snapshot();
+  Alone sequence(*model, kContext, 16);
   sequence.Evaluate(more, LogitRows::kNone, nullptr);
-  const std::vector<uint8_t> untouched = sequence.Snapshot();
+  const std::vector<uint8_t> untouched = sequence.memory.Snapshot();
   std::mt19937 random(1);
   for (int i = 0; i < 200; ++i) {
     std::vector<uint8_t> bad = good;
     const size_t at = i < 40 ? static_cast<size_t>(i) : random() % bad.size();
     bad[at] = static_cast<uint8_t>(bad[at] ^ (1u << (random() % 8)));
-    EXPECT_THROW(sequence.Restore(bad), Error) << "byte " << at;
+    EXPECT_THROW(sequence.memory.Restore(bad), Error) << "byte " << at;
   }
   for (const size_t size : {size_t{0}, size_t{7}, size_t{39}, good.size() - 1}) {
-    EXPECT_THROW(sequence.Restore(std::span(good).first(size)), Error) << size;
+    EXPECT_THROW(sequence.memory.Restore(std::span(good).first(size)), Error) << size;
   }
   const auto other = Open(Precision::kBf16);
-  Sequence elsewhere(*other, kContext, 16);
-  EXPECT_NE(Message([&] { elsewhere.Restore(good); }, Code::kInvalidArgument).find("precision"),
-            std::string::npos);
-  Sequence small(*model, 59, 16);
-  Message([&] { small.Restore(good); }, Code::kContextFull);
-  EXPECT_EQ(sequence.Snapshot(), untouched);
+  Alone elsewhere(*other, kContext, 16);
+  EXPECT_NE(
+      Message([&] { elsewhere.memory.Restore(good); }, Code::kInvalidArgument).find("precision"),
+      std::string::npos);
+  Alone small(*model, 59, 16);
+  Message([&] { small.memory.Restore(good); }, Code::kContextFull);
+  EXPECT_EQ(sequence.memory.Snapshot(), untouched);
 }
 
 TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
   const auto model = Open();
   const Config& c = model->config();
-  const uint64_t small = Sequence::PlanBytes(c, Precision::kPublished, 4096, 32);
-  const uint64_t large = Sequence::PlanBytes(c, Precision::kPublished, 8192, 32);
+  const auto plan = [&](int64_t context_tokens) {
+    return Sequence::PlanBytes(c, Precision::kPublished, context_tokens, 32) +
+           Evaluator::PlanBytes(c, context_tokens, 32);
+  };
+  const uint64_t small = plan(4096), large = plan(8192);
   uint64_t entries = 0;
   const uint64_t kv =
       KvFormat{static_cast<size_t>(c.head_dim), static_cast<size_t>(c.rope_dim)}.Bytes();

@@ -1,0 +1,72 @@
+// Computes what comes next in sequences: any number of them together, so that they share the
+// reading of the weights. A row's result does not depend on who else is in the batch, on how ids
+// are split over calls and chunks, or on threads: equal bits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "core/network/pass.h"
+#include "core/network/sequence.h"
+
+namespace finback {
+
+enum class LogitRows : uint8_t { kNone, kLast, kAll };
+
+// What one sequence wants of a batch.
+struct Segment {
+  Sequence* sequence;
+  std::span<const int32_t> ids;  // to evaluate after what is already there, each in [0, vocab)
+  LogitRows rows = LogitRows::kNone;
+  float* logits = nullptr;  // [0, 1 or ids.size(), vocab], for the rows that are wanted
+};
+using Batch = std::span<const Segment>;
+
+// How a run can be stopped and watched.
+struct EvaluateControl {
+  const std::atomic<bool>* cancel = nullptr;                  // polled between layers
+  std::function<bool(int64_t done, int64_t total)> progress;  // after each chunk; false cancels
+};
+
+// Owns the working memory of a chunk. One thread at a time; evaluators of one model may run on
+// several threads.
+class Evaluator {
+ public:
+  // Bytes that an Evaluator reserves.
+  static uint64_t PlanBytes(const Config& config, int64_t context_tokens, int32_t chunk_tokens);
+
+  // Computes `chunk_tokens` rows at once, of sequences that hold up to `context_tokens`.
+  Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
+
+  // Evaluates every segment, in chunks of rows taken from the segments in turn. Throws
+  // kInvalidArgument (id out of range; a sequence twice, of another model or longer than this is
+  // made for) and kContextFull before anything is done; kCancelled and kCheckpoint, and then every
+  // sequence holds the whole chunks that were finished, see position().
+  void Run(Batch batch, const EvaluateControl& control = {});
+
+  // Takes back any number of tokens; what the sequence cannot do alone is computed again.
+  void RollBack(Sequence* sequence, int64_t tokens);
+
+ private:
+  void Check(Batch batch) const;
+  void GatherPass(Batch batch);
+  void RunPass(const EvaluateControl& control);
+  void ComputeLogits(const Pass& pass, float* streams);
+
+  const Model& model_;
+  size_t chunk_, context_;
+  Scratch scratch_;
+  std::vector<size_t> done_;  // ids of each segment of the batch that passes have taken
+
+  // The present pass.
+  std::vector<int32_t> ids_;
+  std::vector<PassSegment> segments_;
+  std::vector<Sequence*> sequences_;  // of the segments
+  std::vector<size_t> wanted_;        // rows whose logits are wanted
+  std::vector<float*> logits_;        // [vocab] each, of the wanted rows
+};
+
+}  // namespace finback
