@@ -1,20 +1,15 @@
 #include <charconv>
-#include <cstring>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "capi/boundary.h"
 #include "capi/handles.h"
 
 namespace {
-
-enum Option : size_t {
-#define FINBACK_OPTION(enumerator, ...) enumerator,
-#include "capi/options.inc"
-#undef FINBACK_OPTION
-  kOptionCount
-};
 
 struct OptionRow {
   const char *name, *type, *default_value, *minimum, *maximum, *choices;
@@ -24,7 +19,7 @@ constexpr OptionRow kRows[] = {
 #define FINBACK_ANY "", "", ""
 #define FINBACK_RANGE(low, high) low, high, ""
 #define FINBACK_CHOICES(list) "", "", list
-#define FINBACK_OPTION(enumerator, name, type, default_value, bounds, doc) \
+#define FINBACK_OPTION(member, name, type, default_value, bounds, doc) \
   {name, type, default_value, bounds},
 #include "capi/options.inc"
 #undef FINBACK_ANY
@@ -32,13 +27,14 @@ constexpr OptionRow kRows[] = {
 #undef FINBACK_CHOICES
 #undef FINBACK_OPTION
 };
+constexpr size_t kOptionCount = std::size(kRows);
 
 // The same rows as JSON, pasted together by the compiler: nothing to allocate or free.
 constexpr const char* kDescriptions[] = {
 #define FINBACK_ANY ""
 #define FINBACK_RANGE(low, high) ", \"min\": " low ", \"max\": " high
 #define FINBACK_CHOICES(list) ", \"choices\": " list
-#define FINBACK_OPTION(enumerator, name, type, default_value, bounds, doc)                     \
+#define FINBACK_OPTION(member, name, type, default_value, bounds, doc)                         \
   "{\"name\": \"" name "\", \"type\": \"" type "\", \"default\": \"" default_value "\"" bounds \
   ", \"doc\": \"" doc "\"}",
 #include "capi/options.inc"
@@ -61,11 +57,25 @@ struct finback_options {
 namespace finback {
 namespace {
 
+// kOptionCount when there is none of that name.
+constexpr size_t FindRow(std::string_view name) {
+  size_t i = 0;
+  while (i < kOptionCount && kRows[i].name != name) ++i;
+  return i;
+}
+
 size_t FindOption(const char* name) {
-  for (size_t i = 0; i < kOptionCount; ++i) {
-    if (strcmp(kRows[i].name, name) == 0) return i;
-  }
-  Throw(Code::kNotFound, "no option named \"%s\"", name);
+  const size_t i = FindRow(name);
+  if (i == kOptionCount) Throw(Code::kNotFound, "no option named \"%s\"", name);
+  return i;
+}
+
+constexpr int64_t BoundOf(std::string_view digits) {
+  const bool negative = digits.starts_with('-');
+  if (negative) digits.remove_prefix(1);
+  int64_t value = 0;
+  for (const char digit : digits) value = 10 * value + (digit - '0');
+  return negative ? -value : value;
 }
 
 // False when `text` is not a decimal integer that fits.
@@ -74,19 +84,13 @@ bool ParseInteger(std::string_view text, int64_t* value) {
   return result.ec == std::errc() && result.ptr == text.data() + text.size() && !text.empty();
 }
 
-int64_t IntegerOf(std::string_view text) {
-  int64_t value = 0;
-  ParseInteger(text, &value);
-  return value;
-}
-
 // The value as it is kept: switches are "0" or "1".
 std::string CheckedValue(const OptionRow& row, const char* value) {
   const std::string_view type = row.type;
   if (type == "integer") {
     int64_t integer = 0;
-    if (!ParseInteger(value, &integer) || integer < IntegerOf(row.minimum) ||
-        integer > IntegerOf(row.maximum)) {
+    if (!ParseInteger(value, &integer) || integer < BoundOf(row.minimum) ||
+        integer > BoundOf(row.maximum)) {
       Throw(Code::kInvalidArgument, "option %s: must be an integer from %s to %s, got \"%s\"",
             row.name, row.minimum, row.maximum, value);
     }
@@ -106,72 +110,53 @@ std::string CheckedValue(const OptionRow& row, const char* value) {
   return value;
 }
 
-// The place of a choice's value in its list, as the enumerator of the same place.
-template <typename Enum>
-Enum ChoiceOf(const std::string* values, Option option) {
-  const std::string_view choices = kRows[option].choices;
-  const size_t at = choices.find("\"" + values[option] + "\"");
+// The place of a choice's value in its list.
+size_t ChoicePlace(std::string_view choices, const std::string& value) {
+  const size_t at = choices.find("\"" + value + "\"");
   size_t place = 0;
   for (size_t i = 0; i < at; ++i) place += choices[i] == ',' ? 1 : 0;
-  return static_cast<Enum>(place);
+  return place;
 }
 
-ServiceOptions ToServiceOptions(const std::string* values) {
-  ServiceOptions out;
-  out.base_url = values[kBaseUrl];
-  out.wire_format = values[kWireFormat] == "auto" ? "" : values[kWireFormat];
-  out.api_key = values[kApiKey];
-  out.providers_file = values[kProvidersFile];
-  out.prices_file = values[kPricesFile];
-  out.calendar_file = values[kCalendarFile];
-  out.routing_file = values[kRoutingFile];
-  out.translate_models = values[kTranslateModels] == "1";
-  out.replay_reasoning = ChoiceOf<ReplayReasoning>(values, kReplayReasoning);
-  out.forced_tools = ChoiceOf<ForcedTools>(values, kForcedTools);
-  out.markup_rescue = ChoiceOf<MarkupRescue>(values, kMarkupRescue);
-  out.stream = values[kServiceStream] == "1";
-  out.schema_repairs = static_cast<int32_t>(IntegerOf(values[kSchemaRepairs]));
-  out.proxy = values[kProxy];
-  out.environment_proxy = values[kEnvironmentProxy] == "1";
-  out.ca_file = values[kCaFile];
-  out.http_headers = values[kHttpHeaders];
-  out.connect_timeout_ms = IntegerOf(values[kConnectTimeoutMs]);
-  out.first_token_timeout_ms = IntegerOf(values[kFirstTokenTimeoutMs]);
-  out.idle_timeout_ms = IntegerOf(values[kIdleTimeoutMs]);
-  out.total_timeout_ms = IntegerOf(values[kTotalTimeoutMs]);
-  out.max_retries = static_cast<int32_t>(IntegerOf(values[kMaxRetries]));
-  out.max_concurrency = static_cast<int32_t>(IntegerOf(values[kMaxConcurrency]));
-  out.ledger = values[kLedger];
-  out.ledger_user = values[kLedgerUser];
-  out.ledger_tag = values[kLedgerTag];
-  out.budget = values[kBudget];
-  out.budget_period = ChoiceOf<BudgetPeriod>(values, kBudgetPeriod);
-  out.budget_scope = ChoiceOf<BudgetScope>(values, kBudgetScope);
-  out.unknown_price = ChoiceOf<UnknownPrice>(values, kUnknownPrice);
-  out.record = values[kRecord];
-  out.replay = values[kReplay];
-  return out;
+// Whether a member can hold every value that its row allows.
+template <typename Member>
+constexpr bool Holds(const OptionRow& row) {
+  const std::string_view type = row.type;
+  if (std::is_same_v<Member, std::string>) return type == "string" || type == "choice";
+  if (std::is_same_v<Member, bool>) return type == "switch";
+  if (std::is_enum_v<Member>) return type == "choice";
+  if constexpr (std::is_integral_v<Member> && !std::is_same_v<Member, bool>) {
+    return type == "integer" && std::in_range<Member>(BoundOf(row.minimum)) &&
+           std::in_range<Member>(BoundOf(row.maximum));
+  }
+  return false;
+}
+
+// `value` has passed CheckedValue().
+template <typename Member>
+void ReadMember(const OptionRow& row, const std::string& value, Member* member) {
+  if constexpr (std::is_same_v<Member, std::string>) {
+    *member = value;
+  } else if constexpr (std::is_same_v<Member, bool>) {
+    *member = value == "1";
+  } else if constexpr (std::is_enum_v<Member>) {
+    *member = static_cast<Member>(ChoicePlace(row.choices, value));
+  } else {
+    int64_t integer = 0;
+    ParseInteger(value, &integer);
+    *member = static_cast<Member>(integer);
+  }
 }
 
 }  // namespace
 
 EngineOptions ToEngineOptions(const finback_options& options) {
   EngineOptions out;
-  const auto& values = options.values;
-  out.model = values[kModel];
-  out.precision = values[kPrecision] == "bf16"      ? PrecisionChoice::kBf16
-                  : values[kPrecision] == "float32" ? PrecisionChoice::kFloat32
-                                                    : PrecisionChoice::kPublished;
-  out.threads = static_cast<int>(IntegerOf(values[kThreads]));
-  out.context_tokens = IntegerOf(values[kContextTokens]);
-  out.chunk_tokens = static_cast<int32_t>(IntegerOf(values[kChunkTokens]));
-  out.memory_budget_bytes = static_cast<uint64_t>(IntegerOf(values[kMemoryBudgetBytes]));
-  out.effort_ladder = values[kEffortLadder] == "preview" ? LadderChoice::kPreview
-                      : values[kEffortLadder] == "0731"  ? LadderChoice::k0731
-                                                         : LadderChoice::kAuto;
-  out.trust_all = values[kTrustAll] == "1";
-  out.restore_points = static_cast<int32_t>(IntegerOf(values[kRestorePoints]));
-  out.service = ToServiceOptions(values);
+#define FINBACK_OPTION(member, name, ...)                                                      \
+  static_assert(Holds<decltype(EngineOptions::member)>(kRows[FindRow(name)]), "option " name); \
+  ReadMember(kRows[FindRow(name)], options.values[FindRow(name)], &out.member);
+#include "capi/options.inc"
+#undef FINBACK_OPTION
   if (options.progress != nullptr) {
     out.progress = [function = options.progress, data = options.progress_data](
                        const char* phase, uint64_t done, uint64_t total) {

@@ -1,5 +1,5 @@
-// What an engine is opened with, already validated. capi/options.inc names,
-// bounds and explains each.
+// What an engine is opened with, already validated. capi/options.inc has a row for each member that
+// a user may set: it names, bounds and explains it.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ enum class UnknownPrice : uint8_t { kAllow, kRefuse };
 
 // What only a service needs. Paths are of files or folders; "" is none.
 struct ServiceOptions {
-  std::string base_url, wire_format, api_key;
+  std::string base_url, api_key;
+  std::string wire_format = "auto";
   std::string providers_file, prices_file, calendar_file, routing_file;
   bool translate_models = false;
   ReplayReasoning replay_reasoning = ReplayReasoning::kAuto;
