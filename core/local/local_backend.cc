@@ -9,6 +9,7 @@
 #include "core/base/status.h"
 #include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
+#include "core/local/choices.h"
 #include "core/local/local_stream.h"
 #include "core/local/lone_sequence.h"
 #include "core/local/memory_budget.h"
@@ -20,18 +21,6 @@
 
 namespace finback {
 namespace {
-
-Precision ModelPrecision(PrecisionChoice choice) {
-  switch (choice) {
-    case PrecisionChoice::kPublished:
-      return Precision::kPublished;
-    case PrecisionChoice::kBf16:
-      return Precision::kBf16;
-    case PrecisionChoice::kFloat32:
-      return Precision::kFloat32;
-  }
-  return Precision::kPublished;
-}
 
 uint64_t RandomSeed() {
   std::random_device random;
@@ -53,9 +42,7 @@ class LocalSequence final : public TokenSequence {
   void Evaluate(std::span<const int32_t> ids, Rows rows, float* logits) override {
     EvaluateControl control;
     control.cancel = &cancelled_;
-    const LogitRows wanted = rows == Rows::kNone   ? LogitRows::kNone
-                             : rows == Rows::kLast ? LogitRows::kLast
-                                                   : LogitRows::kAll;
+    const LogitRows wanted = Chosen(kLogitRows, rows);
     // A cancel that came before the call stops it too; either way it is used up.
     struct Clear {
       std::atomic<bool>* flag;
@@ -145,7 +132,7 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
   };
   report(0, 1);
   ModelOptions model_options;
-  model_options.precision = ModelPrecision(options.precision);
+  model_options.precision = Chosen(kPrecisions, options.precision);
   model_options.threads = options.threads;
   auto model = Model::Open(options.model, model_options);
   const uint64_t bytes = model->weights().total_bytes();
@@ -195,9 +182,7 @@ const PromptTokenizer& LocalBackend::prompts() {
 
 PromptRules LocalBackend::rules() const {
   PromptRules rules;
-  rules.ladder = options_.effort_ladder == LadderChoice::kAuto   ? model_->config().effort_ladder
-                 : options_.effort_ladder == LadderChoice::k0731 ? EffortLadder::k0731
-                                                                 : EffortLadder::kPreview;
+  rules.ladder = Chosen(kLadders, options_.effort_ladder).value_or(model_->config().effort_ladder);
   rules.thinking = generation_.has_thinking ? generation_.thinking : true;
   rules.trust_all = options_.trust_all;
   return rules;
@@ -322,9 +307,7 @@ void LocalBackend::Verify(const std::string* sha256_list) {
 
 std::vector<int32_t> LocalBackend::Tokenize(std::string_view text, SpecialTokens special) {
   std::vector<int32_t> ids;
-  prompts().tokenizer().Encode(
-      text, special == SpecialTokens::kRecognize ? AddedTokens::kRecognize : AddedTokens::kIgnore,
-      &ids);
+  prompts().tokenizer().Encode(text, Chosen(kSpecialTokens, special), &ids);
   return ids;
 }
 
