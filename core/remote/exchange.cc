@@ -33,9 +33,7 @@ void AddNotice(std::string text, std::vector<Event>* events) {
 WirePolicy PolicyOf(const ServiceOptions& options) {
   WirePolicy policy;
   policy.force_tool_disables_thinking = options.forced_tools == ForcedTools::kDisableThinking;
-  policy.replay = options.replay_reasoning == ReplayReasoning::kAlways ? WirePolicy::Replay::kAlways
-                  : options.replay_reasoning == ReplayReasoning::kNever ? WirePolicy::Replay::kNever
-                                                                        : WirePolicy::Replay::kAuto;
+  policy.replay = options.replay_reasoning;
   policy.stream = options.stream;
   return policy;
 }

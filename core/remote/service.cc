@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <iterator>
+#include <utility>
 
 #include "core/base/file_map.h"
 #include "core/base/status.h"
@@ -29,10 +30,15 @@ void ApplyWireFormat(const std::string& name, Provider* provider) {
   }
 }
 
+// kAuto is as the provider has it.
+constexpr std::pair<MarkupRescue, Rescue> kRescues[] = {{MarkupRescue::kOff, Rescue::kOff},
+                                                        {MarkupRescue::kStrip, Rescue::kStrip},
+                                                        {MarkupRescue::kParse, Rescue::kParse}};
+
 void ApplyRescue(MarkupRescue choice, Provider* provider) {
-  if (choice == MarkupRescue::kOff) provider->rescue = Rescue::kOff;
-  if (choice == MarkupRescue::kStrip) provider->rescue = Rescue::kStrip;
-  if (choice == MarkupRescue::kParse) provider->rescue = Rescue::kParse;
+  for (const auto& [ours, rescue] : kRescues) {
+    if (ours == choice) provider->rescue = rescue;
+  }
 }
 
 std::vector<std::string> ParseHeaders(const std::string& json) {

@@ -200,13 +200,13 @@ void Planner::PlanFormat() {
 
 void Planner::PlanReplay() {
   switch (policy_.replay) {
-    case WirePolicy::Replay::kAlways:
+    case ReplayReasoning::kAlways:
       plan_.replay_reasoning = true;
       break;
-    case WirePolicy::Replay::kNever:
+    case ReplayReasoning::kNever:
       plan_.replay_reasoning = false;
       break;
-    case WirePolicy::Replay::kAuto:
+    case ReplayReasoning::kAuto:
       plan_.replay_reasoning =
           !provider_.reasoning_out.empty() && plan_.model_entry.family != kFamilyWithoutReplay;
       break;

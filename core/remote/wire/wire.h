@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/engine/event.h"
+#include "core/engine/options.h"
 #include "core/engine/request.h"
 #include "core/remote/catalog/provider.h"
 #include "core/remote/transport/failure.h"
@@ -40,7 +41,7 @@ enum class ThinkingFields : uint8_t { kSent, kLeftOut };
 // What the plan needs from the engine's options, and from what a service said before.
 struct WirePolicy {
   bool force_tool_disables_thinking = true;  // else a forced tool against thinking is refused
-  enum class Replay : uint8_t { kAuto, kAlways, kNever } replay = Replay::kAuto;
+  ReplayReasoning replay = ReplayReasoning::kAuto;
   bool stream = true;
   ThinkingFields thinking_fields = ThinkingFields::kSent;  // left out where they are refused
 };

@@ -63,7 +63,7 @@ TEST(AnthropicRequest, ReplaysThinkingBlocksUnchanged) {
             R"([{"type":"thinking","thinking":"t","signature":"s","future":1.5},)"
             R"({"type":"redacted_thinking","data":"d"},{"type":"text","text":"a"}])");
   WirePolicy never;
-  never.replay = WirePolicy::Replay::kNever;
+  never.replay = ReplayReasoning::kNever;
   EXPECT_EQ(Turn(turn, "", never)["content"].dump(), R"([{"type":"text","text":"a"}])");
 }
 

@@ -96,8 +96,8 @@ TEST(OpenAiRequest, KeepsTheThreeStatesOfReasoning) {
   EXPECT_EQ(field(SentMessage("deepinfra:m", message(""), kTools), "reasoning_content"), "absent");
   EXPECT_EQ(field(SentMessage("vllm:m", message(given), kTools), "reasoning"), "\" t\\n\"");
   WirePolicy never, always;
-  never.replay = WirePolicy::Replay::kNever;
-  always.replay = WirePolicy::Replay::kAlways;
+  never.replay = ReplayReasoning::kNever;
+  always.replay = ReplayReasoning::kAlways;
   EXPECT_EQ(field(SentMessage(kFlash, message(given), "", never), "reasoning_content"), "absent");
   EXPECT_EQ(field(SentMessage(kFlash, message(given), kTools, never), "reasoning_content"), "\"\"");
   EXPECT_EQ(field(SentMessage("linkai:m", message(given)), "reasoning_content"), "absent");

@@ -303,8 +303,8 @@ TEST(WirePlan, ForwardsServiceFieldsByTheTableAlone) {
 
 TEST(WirePlan, ReplaysReasoningByPolicyAndFamily) {
   WirePolicy always, never;
-  always.replay = WirePolicy::Replay::kAlways;
-  never.replay = WirePolicy::Replay::kNever;
+  always.replay = ReplayReasoning::kAlways;
+  never.replay = ReplayReasoning::kNever;
   EXPECT_TRUE(Plan(Ask(kFlash)).replay_reasoning);
   EXPECT_FALSE(Plan(Ask(kFlash), never).replay_reasoning);
   EXPECT_FALSE(Plan(Ask("linkai:m")).replay_reasoning);
