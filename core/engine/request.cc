@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "core/base/status.h"
 #include "core/engine/request_messages.h"
@@ -26,16 +27,18 @@ constexpr const char* kServiceFields[] = {"stream_options",
                                           "prompt_cache_key",
                                           "prompt_cache_retention"};
 
-struct EffortName {
-  const char* name;
-  Toggle thinking;
-  Effort effort;
-};
-constexpr EffortName kEffortNames[] = {
-    {"none", Toggle::kOff, Effort::kDefault},  {"minimal", Toggle::kDefault, Effort::kLow},
-    {"low", Toggle::kDefault, Effort::kLow},   {"medium", Toggle::kDefault, Effort::kHigh},
-    {"high", Toggle::kDefault, Effort::kHigh}, {"xhigh", Toggle::kDefault, Effort::kHigh},
-    {"max", Toggle::kDefault, Effort::kMax},   {"ultra", Toggle::kDefault, Effort::kMax}};
+// What requests may call an effort besides.
+constexpr EffortLevel kEffortAliases[] = {{"minimal", Effort::kLow},
+                                          {"medium", Effort::kHigh},
+                                          {"xhigh", Effort::kHigh},
+                                          {"ultra", Effort::kMax}};
+
+std::optional<Effort> FindRequestedEffort(std::string_view name) {
+  for (const EffortLevel& alias : kEffortAliases) {
+    if (alias.name == name) return alias.effort;
+  }
+  return FindEffort(name);
+}
 
 void ReadThinking(JsonFields* fields, Request* request) {
   if (const Json* thinking = fields->FindObject("thinking")) {
@@ -52,15 +55,13 @@ void ReadThinking(JsonFields* fields, Request* request) {
     inner.RejectUnknown();
   }
   if (const std::string* effort = fields->FindString("reasoning_effort")) {
-    const EffortName* match = nullptr;
-    for (const EffortName& row : kEffortNames) {
-      if (*effort == row.name) match = &row;
-    }
-    if (match == nullptr) {
+    if (*effort == kNoEffort) {
+      request->thinking = Toggle::kOff;
+    } else if (const auto found = FindRequestedEffort(*effort)) {
+      request->effort = *found;
+    } else {
       FailAt("reasoning_effort", "must be none, low, high or max, got \"" + Shown(*effort) + "\"");
     }
-    request->effort = match->effort;
-    if (match->thinking != Toggle::kDefault) request->thinking = match->thinking;
     // Asking for effort is asking for thinking, unless it was disabled in so many words.
     if (request->thinking == Toggle::kDefault) request->thinking = Toggle::kOn;
   }

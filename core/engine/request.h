@@ -11,10 +11,10 @@
 
 #include "core/chat/chat_encoding.h"
 #include "core/chat/messages.h"
+#include "core/engine/effort.h"
 
 namespace finback {
 
-enum class Effort : uint8_t { kDefault, kLow, kHigh, kMax };  // "none" turns thinking off
 enum class Toggle : uint8_t { kDefault, kOff, kOn };
 enum class ToolChoice : uint8_t { kAuto, kNone, kRequired, kNamed };
 enum class ResponseFormat : uint8_t { kText, kJsonObject, kJsonSchema };

@@ -33,9 +33,7 @@ void ApplyTranslation(const std::string& fields, Request* request) {
   }
   const Json* effort = object.Find("reasoning_effort");
   if (effort != nullptr && request->effort == Effort::kDefault) {
-    request->effort = effort->text == "max"   ? Effort::kMax
-                      : effort->text == "low" ? Effort::kLow
-                                              : Effort::kHigh;
+    request->effort = FindEffort(effort->text).value_or(Effort::kHigh);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "core/base/ascii.h"
+#include "core/engine/effort.h"
 #include "core/json/json_fields.h"
 #include "core/remote/catalog/data/data.h"
 
@@ -175,8 +176,9 @@ void CheckHeaders(const Pairs& headers, const std::string& path) {
 
 void CheckEfforts(const Pairs& efforts, const std::string& path) {
   for (const auto& [effort, spelling] : efforts) {
-    if (effort != "none" && effort != "low" && effort != "high" && effort != "max") {
-      FailAt(path + "." + Shown(effort), "unknown effort; it is one of none, low, high, max");
+    if (effort != kNoEffort && !FindEffort(effort)) {
+      FailAt(path + "." + Shown(effort),
+             "unknown effort; it is one of " + std::string(kNoEffort) + ", " + EffortNames());
     }
   }
 }

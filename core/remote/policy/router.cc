@@ -127,10 +127,8 @@ std::vector<std::string> ReadTexts(const char* name, JsonFields* fields) {
 }
 
 Effort ReadEffort(const std::string& text, const std::string& path) {
-  if (text == "low") return Effort::kLow;
-  if (text == "high") return Effort::kHigh;
-  if (text == "max") return Effort::kMax;
-  FailAt(path, "unknown effort \"" + Shown(text) + "\"; it is one of low, high, max");
+  if (const auto effort = FindEffort(text)) return *effort;
+  FailAt(path, "unknown effort \"" + Shown(text) + "\"; it is one of " + EffortNames());
 }
 
 void ReadConditions(const Json& when, const std::string& path, RouteRule* rule) {

@@ -17,11 +17,7 @@ bool IsJson(std::string_view text) {
 }  // namespace
 
 std::string_view EffortText(const WirePlan& plan) {
-  const std::string_view ours = !plan.thinking                ? "none"
-                                : plan.effort == Effort::kLow ? "low"
-                                : plan.effort == Effort::kMax ? "max"
-                                                              : "high";
-  return plan.provider->EffortName(ours);
+  return plan.provider->EffortName(plan.thinking ? EffortName(plan.effort) : kNoEffort);
 }
 
 std::string_view ReplayedArguments(std::string_view raw) { return IsJson(raw) ? raw : "{}"; }
