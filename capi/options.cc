@@ -84,6 +84,17 @@ bool ParseInteger(std::string_view text, int64_t* value) {
   return result.ec == std::errc() && result.ptr == text.data() + text.size() && !text.empty();
 }
 
+// The place of a value in a JSON list of texts without escapes; -1 when it is not in it.
+int32_t ChoicePlace(std::string_view choices, std::string_view value) {
+  int32_t place = 0;
+  for (size_t begin = choices.find('"'); begin != std::string_view::npos; ++place) {
+    const size_t end = choices.find('"', begin + 1);
+    if (choices.substr(begin + 1, end - begin - 1) == value) return place;
+    begin = choices.find('"', end + 1);
+  }
+  return -1;
+}
+
 // The value as it is kept: switches are "0" or "1".
 std::string CheckedValue(const OptionRow& row, const char* value) {
   const std::string_view type = row.type;
@@ -101,21 +112,12 @@ std::string CheckedValue(const OptionRow& row, const char* value) {
     Throw(Code::kInvalidArgument, "option %s: must be 0 (false) or 1 (true), got \"%s\"", row.name,
           value);
   } else if (type == "choice") {
-    const std::string quoted = std::string("\"") + value + "\"";
-    if (std::string_view(row.choices).find(quoted) == std::string_view::npos) {
+    if (ChoicePlace(row.choices, value) < 0) {
       Throw(Code::kInvalidArgument, "option %s: must be one of %s, got \"%s\"", row.name,
             row.choices, value);
     }
   }
   return value;
-}
-
-// The place of a choice's value in its list.
-size_t ChoicePlace(std::string_view choices, const std::string& value) {
-  const size_t at = choices.find("\"" + value + "\"");
-  size_t place = 0;
-  for (size_t i = 0; i < at; ++i) place += choices[i] == ',' ? 1 : 0;
-  return place;
 }
 
 // Whether a member can hold every value that its row allows.

@@ -58,6 +58,8 @@ static void test_options(void) {
   CHECK(finback_options_set(options, "threads", "8x") == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_options_set(options, "threads", "") == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_options_set(options, "precision", "fp64") == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK(finback_options_set(options, "precision", ", ") == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK(finback_options_set(options, "precision", "") == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_options_set(options, "precision", "bf16") == FINBACK_OK);
   CHECK(finback_options_set(options, "trust_all", "yes") == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_options_set(options, "warp", "9") == FINBACK_ERROR_NOT_FOUND);
