@@ -242,7 +242,8 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   JsonWriter json(&out);
   json.BeginObject().Key("model").String(model.folder());
   json.Key("precision").String(PrecisionName(model.precision()));
-  json.Key("isa").String(IsaName(ActiveIsa())).Key("threads").Integer(model.parallel().threads());
+  json.Key("isa").String(IsaName(ActiveIsa()));
+  json.Key("threads").Integer(model.compute().parallel.threads());
   WriteConfig(model, inputs.ladder, &json);
   json.Key("generation").BeginObject();
   const GenerationConfig& generation = inputs.generation;

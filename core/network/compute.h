@@ -3,15 +3,21 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "core/base/parallel.h"
 #include "core/checkpoint/config.h"
 #include "core/checkpoint/weights.h"
 #include "core/kernels/kernels.h"
-#include "core/network/model.h"
 #include "core/network/rotary.h"
 
 namespace finback {
+
+enum class Precision : uint8_t {
+  kPublished,  // every rounding of the published model
+  kBf16,       // inputs of quantized linears stay bfloat16
+  kFloat32,    // no rounding anywhere: for the oracle
+};
 
 // The roundings of the published model (docs/architecture.md 3.13); all false is the plain float32
 // network.

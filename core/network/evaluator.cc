@@ -5,7 +5,6 @@
 
 #include "core/base/status.h"
 #include "core/network/layer.h"
-#include "core/network/model_impl.h"
 
 namespace finback {
 namespace {
@@ -128,7 +127,7 @@ void Evaluator::GatherPass(Batch batch) {
 
 void Evaluator::RunPass(const EvaluateControl& control) {
   const Weights& weights = model_.weights();
-  const Compute& compute = *model_.impl().compute;
+  const Compute& compute = model_.compute();
   const Pass pass{compute, weights, ids_, segments_, &scratch_};
   weights.CheckGlobal();
   for (size_t i = 0; i < segments_.size(); ++i) sequences_[i]->BeginChunk(segments_[i].rows);

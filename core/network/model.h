@@ -1,21 +1,15 @@
-// The network over one checkpoint. Immutable once open; any number of sequences share it.
+// The network over one checkpoint. Immutable once open; any number of sequences and evaluators
+// share it.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
-#include "core/base/parallel.h"
 #include "core/checkpoint/config.h"
 #include "core/checkpoint/weights.h"
+#include "core/network/compute.h"
 
 namespace finback {
-
-enum class Precision : uint8_t {
-  kPublished,  // every rounding of the published model
-  kBf16,       // inputs of quantized linears stay bfloat16
-  kFloat32,    // no rounding anywhere: for the oracle
-};
 
 struct ModelOptions {
   Precision precision = Precision::kPublished;
@@ -25,20 +19,21 @@ struct ModelOptions {
 class Model {
  public:
   static std::unique_ptr<Model> Open(const std::string& folder, const ModelOptions& options);
-  ~Model();
 
-  const Config& config() const;
-  const Weights& weights() const;
-  Precision precision() const;
-  const Parallel& parallel() const;
-  const std::string& folder() const;
-
-  struct Impl;  // model_impl.h, for this room and its tests
-  const Impl& impl() const { return *impl_; }
+  const std::string& folder() const { return folder_; }
+  const Config& config() const { return config_; }
+  const Weights& weights() const { return *weights_; }
+  Precision precision() const { return precision_; }
+  const Compute& compute() const { return *compute_; }
 
  private:
-  Model();
-  std::unique_ptr<Impl> impl_;
+  Model(const std::string& folder, const ModelOptions& options);
+
+  std::string folder_;
+  Config config_;
+  Precision precision_;
+  std::unique_ptr<Weights> weights_;
+  std::unique_ptr<const Compute> compute_;  // refers to config_
 };
 
 }  // namespace finback

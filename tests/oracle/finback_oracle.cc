@@ -15,7 +15,7 @@
 #include "core/base/status.h"
 #include "core/checkpoint/safetensors.h"
 #include "core/network/layer.h"
-#include "core/network/model_impl.h"
+#include "core/network/model.h"
 
 namespace finback {
 namespace {
@@ -122,7 +122,7 @@ class Run {
  public:
   Run(const std::string& folder, Precision precision, size_t tokens)
       : model_(Model::Open(folder, {.precision = precision, .threads = 0})),
-        compute_(*model_->impl().compute),
+        compute_(model_->compute()),
         states_(model_->config().layers.size()) {
     Reserve reserve(Reserve::Mode::kTake);
     const StateShape shape{tokens, tokens};
