@@ -8,7 +8,7 @@
 #include "core/checkpoint/config.h"
 #include "core/engine/backend.h"
 #include "core/engine/options.h"
-#include "core/network/model.h"
+#include "core/network/evaluator.h"
 #include "core/tokenizer/tokenizer.h"
 
 namespace finback {
