@@ -4,6 +4,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "core/base/utf8.h"
+
 namespace finback {
 namespace {
 
@@ -28,11 +30,7 @@ void SetLastError(Code code, const char* message, const char* details) noexcept 
   const size_t details_size = strlen(details);
   const bool fits = details_size < sizeof last_error.details;
   memcpy(last_error.details, fits ? details : "", (fits ? details_size : 0) + 1);
-  size_t size = strlen(message);
-  if (size >= sizeof last_error.message) {
-    size = sizeof last_error.message - 1;
-    while (size > 0 && (static_cast<unsigned char>(message[size]) & 0xC0) == 0x80) --size;
-  }
+  const size_t size = CutUtf8(message, sizeof last_error.message - 1).size();
   for (size_t i = 0; i < size; ++i) {
     const bool control = static_cast<unsigned char>(message[i]) < 0x20;
     last_error.message[i] = control ? ' ' : message[i];

@@ -1,10 +1,13 @@
 #include "core/base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 namespace finback {
 namespace {
+
+constexpr bool IsContinuation(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
 enum class Sequence { kComplete, kUnfinished, kInvalid };
 
@@ -22,7 +25,7 @@ Sequence Classify(std::string_view text, size_t* length) {
   while (*length < needed) {
     if (*length == text.size()) return Sequence::kUnfinished;
     const uint8_t next = byte(*length);
-    const bool fits = *length == 1 ? next >= low && next <= high : (next & 0xC0) == 0x80;
+    const bool fits = *length == 1 ? next >= low && next <= high : IsContinuation(next);
     if (!fits) return Sequence::kInvalid;
     ++*length;
   }
@@ -53,6 +56,23 @@ size_t FindInvalidUtf8(std::string_view text) {
     if (Classify(text.substr(i), &length) != Sequence::kComplete) return i;
     i += length;
   }
+}
+
+std::string_view CutUtf8(std::string_view text, size_t most_bytes) noexcept {
+  if (text.size() <= most_bytes) return text;
+  constexpr size_t kMostContinuations = 3;
+  size_t end = most_bytes;
+  while (end > 0 && most_bytes - end < kMostContinuations &&
+         IsContinuation(static_cast<uint8_t>(text[end]))) {
+    --end;
+  }
+  text.remove_suffix(text.size() - end);
+  return text;
+}
+
+size_t CountCharacters(std::string_view utf8) noexcept {
+  return static_cast<size_t>(std::count_if(
+      utf8.begin(), utf8.end(), [](char c) { return !IsContinuation(static_cast<uint8_t>(c)); }));
 }
 
 void Utf8Stream::Push(std::string_view bytes, std::string* out) {

@@ -1,4 +1,5 @@
-// UTF-8 checks and an incremental decoder that never emits half a character.
+// UTF-8 checks, the one place that cuts text, and an incremental decoder that never emits half a
+// character.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +16,12 @@ size_t FindInvalidUtf8(std::string_view text);
 
 // `bytes` with what is no UTF-8 replaced, as the stream below does.
 std::string ValidUtf8(std::string_view bytes);
+
+// The longest beginning of `text` that has at most `most_bytes` and ends between two characters.
+// What is no UTF-8 may lose three bytes more.
+std::string_view CutUtf8(std::string_view text, size_t most_bytes) noexcept;
+
+size_t CountCharacters(std::string_view utf8) noexcept;
 
 // Takes bytes as they come; gives out the longest valid prefix. Bytes that can no longer become a
 // character are replaced by U+FFFD, one per maximal ill-formed subpart.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/chat/wire_strings.h"
 
 namespace finback {
@@ -18,10 +19,8 @@ namespace {
 
 // The caller's text in one line of a message: escaped, and cut between characters.
 std::string Quoted(std::string_view text) {
-  size_t length = std::min<size_t>(text.size(), 64);
-  while (length > 0 && length < text.size() && (text[length] & 0xC0) == 0x80) --length;
   std::string quoted;
-  AppendJsonString(text.substr(0, length), &quoted);
+  AppendJsonString(CutUtf8(text, 64), &quoted);
   return quoted;
 }
 

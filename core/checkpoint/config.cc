@@ -8,6 +8,7 @@
 
 #include "core/base/file_map.h"
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/json/json.h"
 
 namespace finback {
@@ -36,10 +37,10 @@ std::string Found(const Json& value) {
     case Json::Kind::kObject:
       return "an object";
     case Json::Kind::kString:
-      AppendJsonString(value.text.substr(0, 80), &text);
+      AppendJsonString(CutUtf8(value.text, 80), &text);
       return text;
     default:
-      return value.text.substr(0, 80);
+      return std::string(CutUtf8(value.text, 80));
   }
 }
 
@@ -235,7 +236,7 @@ bool CheckQuantization(const Fields& root) {
     if (!right) {
       std::string found;
       AppendPythonJson(*block, &found);
-      quantization.Unsupported("weight_block_size", found.substr(0, 80), "[128, 128]");
+      quantization.Unsupported("weight_block_size", std::string(CutUtf8(found, 80)), "[128, 128]");
     }
   }
   return true;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 
 namespace finback {
 namespace {
@@ -50,7 +51,7 @@ class SaxHandler {
                       : Other(std::to_string(value).c_str());
   }
   bool number_float(number_float_t, const string_t& spelling) {
-    return Other(spelling.substr(0, 40).c_str());
+    return Other(std::string(CutUtf8(spelling, 40)).c_str());
   }
   bool binary(binary_t&) { return Other("binary data"); }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) {
@@ -424,7 +425,7 @@ const char* StoredTypeName(StoredType type) { return kTypes[static_cast<size_t>(
 std::string QuoteForMessage(std::string_view text) {
   constexpr size_t kLongest = 160;
   std::string out = "\"";
-  for (const char c : text.substr(0, kLongest)) {
+  for (const char c : CutUtf8(text, kLongest)) {
     const unsigned char byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte >= 0x7F) {
       out += Format("\\x%02x", byte);

@@ -80,7 +80,7 @@ void ReadSeed(JsonFields* fields, Request* request) {
     const uint64_t digit = static_cast<uint64_t>(c - '0');
     if (magnitude > (std::numeric_limits<uint64_t>::max() - digit) / 10 ||
         (negative && magnitude * 10 + digit > uint64_t{1} << 63)) {
-      FailAt("seed", Format("does not fit 64 bits: %.32s", seed->text.c_str()));
+      FailAt("seed", "does not fit 64 bits: " + Shown(seed->text));
     }
     magnitude = magnitude * 10 + digit;
   }
@@ -125,7 +125,7 @@ void ReadLogitBias(JsonFields* fields, Request* request) {
     const std::string path = "logit_bias." + key;
     if (!value.IsNumber()) FailAt(path, Format("expected a number, found %s", KindName(value)));
     if (!(value.number >= -100 && value.number <= 100)) {
-      FailAt(path, Format("must be between -100 and 100, got %.32s", value.text.c_str()));
+      FailAt(path, "must be between -100 and 100, got " + Shown(value.text));
     }
     request->logit_bias.emplace_back(static_cast<int32_t>(id), static_cast<float>(value.number));
   }

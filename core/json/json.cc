@@ -209,7 +209,7 @@ std::string ShortReason(std::string_view message) {
     const size_t expected = message.rfind("'; expected ");
     if (expected != std::string_view::npos) reason += message.substr(expected + 1);
   }
-  if (reason.size() > 200) reason.resize(200);
+  reason.resize(CutUtf8(reason, 200).size());
   for (char& c : reason) {
     if (c < 0x20 || c > 0x7E) c = '?';
   }

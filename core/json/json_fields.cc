@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "core/base/utf8.h"
+
 namespace finback {
 void FailAt(const std::string& path, const std::string& message) {
   throw Error(Code::kInvalidRequest, path.empty() ? message : path + ": " + message);
@@ -11,9 +13,7 @@ void FailAt(const std::string& path, const std::string& message) {
 std::string Shown(std::string_view text) {
   constexpr size_t kLongest = 64;
   if (text.size() <= kLongest) return std::string(text);
-  size_t cut = kLongest;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-  return std::string(text.substr(0, cut)) + "...";
+  return std::string(CutUtf8(text, kLongest)) + "...";
 }
 
 JsonFields::JsonFields(const Json& object, std::string path)
@@ -78,8 +78,7 @@ bool JsonFields::Number(std::string_view name, double low, double high, double* 
     FailAt(Path(name), Format("expected a number, found %s", KindName(*found)));
   }
   if (!(found->number >= low && found->number <= high)) {
-    FailAt(Path(name),
-           Format("must be between %g and %g, got %.32s", low, high, found->text.c_str()));
+    FailAt(Path(name), Format("must be between %g and %g, got ", low, high) + Shown(found->text));
   }
   *value = found->number;
   return true;
@@ -89,16 +88,15 @@ bool JsonFields::Integer(std::string_view name, int64_t low, int64_t high, int64
   const Json* found = Find(name);
   if (found == nullptr) return false;
   if (!found->IsInteger()) {
-    FailAt(Path(name),
-           Format("expected an integer, found %s",
-                  found->IsNumber() ? found->text.substr(0, 32).c_str() : KindName(*found)));
+    FailAt(Path(name), Format("expected an integer, found %s",
+                              found->IsNumber() ? Shown(found->text).c_str() : KindName(*found)));
   }
   // Two different fallbacks tell "does not fit" from every value.
   const int64_t integer = found->Integer(0);
   const bool fits = integer == found->Integer(1);
   if (!fits || integer < low || integer > high) {
-    FailAt(Path(name), Format("must be between %" PRId64 " and %" PRId64 ", got %.32s", low, high,
-                              found->text.c_str()));
+    FailAt(Path(name), Format("must be between %" PRId64 " and %" PRId64 ", got ", low, high) +
+                           Shown(found->text));
   }
   *value = integer;
   return true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/utf8.h"
 #include "core/json/json_fields.h"
 #include "core/schema/strict_problem.h"
 
@@ -351,11 +352,7 @@ Failure SchemaFailure(std::string_view answer, std::string_view problem, int rep
   }
   failure.http_status = 200;
   failure.body = Redact(answer);
-  if (failure.body.size() > kMaxBodyBytes) {
-    size_t cut = kMaxBodyBytes;
-    while (cut > 0 && (static_cast<unsigned char>(failure.body[cut]) & 0xC0) == 0x80) --cut;
-    failure.body.resize(cut);
-  }
+  failure.body.resize(CutUtf8(failure.body, kMaxBodyBytes).size());
   return failure;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/utf8.h"
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
 #include "core/schema/json_pattern.h"
@@ -86,12 +87,6 @@ std::string Quoted(std::string_view text) {
   std::string quoted;
   AppendJsonString(Shown(text), &quoted);
   return quoted;
-}
-
-size_t Characters(std::string_view utf8) {
-  return static_cast<size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
 }
 
 bool IsPlainName(std::string_view name) {
@@ -285,11 +280,11 @@ class Judge final : public rule::ConstraintVisitor {
 
   bool visit(const MinLengthConstraint& limit) override {
     return !value_->IsString() ||
-           NoFewer(Characters(value_->text), limit.getMinLength(), "character");
+           NoFewer(CountCharacters(value_->text), limit.getMinLength(), "character");
   }
   bool visit(const MaxLengthConstraint& limit) override {
     return !value_->IsString() ||
-           AtMost(Characters(value_->text), limit.getMaxLength(), "character");
+           AtMost(CountCharacters(value_->text), limit.getMaxLength(), "character");
   }
   bool visit(const MinItemsConstraint& limit) override {
     return !value_->IsArray() || NoFewer(value_->items.size(), limit.getMinItems(), "item");

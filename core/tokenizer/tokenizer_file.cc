@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/json/json.h"
 #include "core/tokenizer/text_index.h"
 
@@ -67,11 +68,10 @@ std::optional<std::string> FromByteAlphabet(std::string_view name) {
 
 // For messages: one line, short, quoted.
 std::string Quote(std::string_view text) {
-  size_t size = std::min<size_t>(text.size(), 40);
-  while (size < text.size() && (static_cast<uint8_t>(text[size]) & 0xc0) == 0x80) --size;
+  const std::string_view shown = CutUtf8(text, 40);
   std::string out;
-  AppendJsonString(text.substr(0, size), &out);
-  if (size < text.size()) out += "...";
+  AppendJsonString(shown, &out);
+  if (shown.size() < text.size()) out += "...";
   return out;
 }
 
@@ -84,7 +84,7 @@ std::string Describe(const Json* json) {
       return json->boolean ? "true" : "false";
     case Json::Kind::kInteger:
     case Json::Kind::kFloat:
-      return json->text.substr(0, 30);
+      return std::string(CutUtf8(json->text, 30));
     case Json::Kind::kString:
       return Quote(json->text);
     case Json::Kind::kArray:

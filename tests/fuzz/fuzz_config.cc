@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/checkpoint/config.h"
 #include "core/checkpoint/verify.h"
 
@@ -56,7 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CheckNumbers(config);
     CheckLayers(config);
     Require(finback::PublishedTotals(config).tensors > 0);
-  } catch (const finback::Error&) {
+  } catch (const finback::Error& error) {
+    Require(finback::FindInvalidUtf8(error.what()) == finback::kValidUtf8);
   }
   return 0;
 }

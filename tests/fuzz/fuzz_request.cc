@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/engine/request.h"
 
 namespace {
@@ -15,6 +16,7 @@ void Try(Parse parse, std::string_view json) {
     parse(json);
   } catch (const finback::Error& error) {
     if (error.code() != finback::Code::kInvalidRequest || error.what()[0] == '\0') __builtin_trap();
+    if (finback::FindInvalidUtf8(error.what()) != finback::kValidUtf8) __builtin_trap();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/tokenizer/split_pattern.h"
 #include "core/tokenizer/tokenizer.h"
 
@@ -65,7 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       Tokenize(input);
     }
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (finback::FindInvalidUtf8(error.what()) != finback::kValidUtf8) __builtin_trap();
   }
   return 0;
 }

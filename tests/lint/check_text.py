@@ -1,5 +1,5 @@
-"""Text rules: ASCII sources, #pragma once, READMEs of at most 60 lines in every folder, line ends, and a
-project that speaks of itself alone."""
+"""Text rules: ASCII sources, #pragma once, READMEs of at most 60 lines in every folder, line ends, text that is
+cut at characters, and a project that speaks of itself alone."""
 
 import os
 import re
@@ -18,6 +18,11 @@ FOREIGN = re.compile(
     r"co-authored" r"-by",
     re.IGNORECASE,
 )
+# Ways to cut text for a message inside a character: base/utf8 alone may.
+CUT = re.compile(
+    r"& 0x[cC]0\b|%\.\d+s|\.(?:substr\(0, |resize\()(?:[2-9]\d|\d{3,}|kLongest|kMost\w+|kMax\w+|kShown\w*Bytes)\)"
+)
+CUT_CHECKED = re.compile(r"^(?!core/base/utf8\.)(core|capi)/.*\.(cc|h|hpp)$")
 
 
 def check_file(root, path):
@@ -36,6 +41,8 @@ def check_file(root, path):
     text = content.decode("utf-8", "replace")
     if name == "README.md" and os.path.dirname(path) and text.count("\n") > README_LINES:
         yield f"{path}: {text.count(chr(10))} lines, at most {README_LINES}"
+    for match in CUT.finditer(text) if CUT_CHECKED.match(path) else ():
+        yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: cuts text at a byte, use CutUtf8: {match.group(0)}"
     for match in FOREIGN.finditer(text):
         yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: speaks of something outside the project: {match.group(0)}"
 

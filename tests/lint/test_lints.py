@@ -319,6 +319,12 @@ class Lints(unittest.TestCase):
     def test_text_issue_number(self):
         self.catches("check_text.py", {"core/base/a.cc": "\n// for issue" " 12\n"}, "core/base/a.cc:2")
 
+    def test_text_cut_at_a_byte(self):
+        for cut in ('Format("got %.32s", text)', "text.substr(0, 64)", "text.substr(0, kLongest)", "text.resize(200)",
+                    "(text[end] & 0xC0) == 0x80"):
+            self.catches("check_text.py", {"core/chat/a.cc": f"int a = {cut};\n"}, "core/chat/a.cc:1: cuts text at a byte")
+        self.passes("check_text.py", {"core/base/utf8.cc": "int a = (text[end] & 0xC0) == 0x80;\n", "core/base/a.cc": "// substr(0, 9)\n"})
+
     # comments
 
     def test_comments_clean(self):

@@ -71,7 +71,7 @@ class Tree:
 
 
 class NewOption(unittest.TestCase):
-    SOURCES = ("check.cc", "capi/options.cc", "capi/boundary.cc", "core/base/status.cc")
+    SOURCES = ("check.cc", "capi/options.cc", "capi/boundary.cc", "core/base/status.cc", "core/base/utf8.cc")
 
     def test_an_option_is_a_row_and_a_member(self):
         tree = Tree("capi", "core")

@@ -111,11 +111,7 @@ int64_t PeriodStart(BudgetPeriod period, int64_t unix_ms) {
 // What others sent: valid UTF-8 of reasonable length.
 std::string Tidy(std::string_view text) {
   constexpr size_t kLongest = 256;
-  std::string out;
-  Utf8Stream utf8;
-  utf8.Push(text.substr(0, kLongest), &out);
-  if (text.size() <= kLongest) utf8.Finish(&out);
-  return out;
+  return ValidUtf8(CutUtf8(text, kLongest));
 }
 
 // Counters that no service can mean would make every later sum overflow.

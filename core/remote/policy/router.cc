@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/base/ascii.h"
+#include "core/base/utf8.h"
 #include "core/json/json_fields.h"
 
 namespace finback {
@@ -45,9 +46,7 @@ void ForEachText(const Message& message, const Visitor& visit) {
 int64_t Characters(const Request& request) {
   int64_t characters = 0;
   const auto count = [&](const std::string& text) {
-    characters += std::count_if(text.begin(), text.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    });
+    characters += static_cast<int64_t>(CountCharacters(text));
   };
   count(request.prompt);
   count(request.suffix);

@@ -81,12 +81,7 @@ std::string_view WithoutMark(std::string_view text) {
   return text;
 }
 
-// Never cuts inside a character of valid UTF-8.
-void CutTo(size_t bytes, std::string* text) {
-  if (text->size() <= bytes) return;
-  while (bytes > 0 && (static_cast<unsigned char>((*text)[bytes]) & 0xC0) == 0x80) --bytes;
-  text->resize(bytes);
-}
+void CutTo(size_t bytes, std::string* text) { text->resize(CutUtf8(*text, bytes).size()); }
 
 // One printable line: runs of blanks and control characters become one blank.
 std::string OneLine(std::string_view text, size_t most_bytes) {

@@ -16,6 +16,7 @@
 #include "core/base/ascii.h"
 #include "core/base/freed_by.h"
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/remote/transport/authorities.h"
 
 namespace finback {
@@ -84,8 +85,8 @@ Origin ParseOrigin(const std::string& text, const HttpSettings& settings) {
   }
   const std::string scheme = UrlPart(url, CURLUPART_SCHEME, 0);
   if (scheme != "https" && scheme != "http") {
-    Throw(Code::kInvalidArgument, "the URL's scheme \"%.20s\" is not https or http",
-          scheme.c_str());
+    Throw(Code::kInvalidArgument, "the URL's scheme \"%s\" is not https or http",
+          std::string(CutUtf8(scheme, 20)).c_str());
   }
   const std::string host = UrlPart(url, CURLUPART_HOST, 0);
   const std::string port = UrlPart(url, CURLUPART_PORT, 0);

@@ -6,6 +6,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "core/json/json_writer.h"
 #include "core/remote/wire/tool_arguments.h"
 #include "core/remote/wire/wire_json.h"
@@ -334,7 +335,7 @@ void AnswerEvents::Fail(FailureKind kind, const std::string& what, std::string_v
   failure.message = "the service " + what;
   failure.http_status = 200;
   failure.retryable = true;
-  failure.body = Redact(body.substr(0, kShownBodyBytes));
+  failure.body = Redact(CutUtf8(body, kShownBodyBytes));
   failure.provider = provider_->name;
   failure.model = model_;
   ThrowFailure(failure);

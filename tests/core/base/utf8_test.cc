@@ -123,5 +123,28 @@ TEST(Utf8Stream, RandomBytesDecodeAlikeInAnyChunking) {
   }
 }
 
+TEST(CutUtf8, NeverCutsInsideACharacter) {
+  const std::string text = "a\u00e9\u20ac\U0001f600z";
+  const std::vector<size_t> ends = {0, 1, 3, 6, 10, 11};  // of characters
+  for (size_t most = 0; most <= text.size() + 2; ++most) {
+    size_t expected = 0;
+    for (const size_t end : ends) expected = end <= most ? end : expected;
+    EXPECT_EQ(CutUtf8(text, most), std::string_view(text).substr(0, expected)) << most;
+  }
+}
+
+TEST(CutUtf8, LosesAtMostThreeBytesOfWhatIsNoUtf8) {
+  const std::string text(100, '\x80');
+  for (size_t most = 0; most < 100; ++most) {
+    const size_t size = CutUtf8(text, most).size();
+    EXPECT_TRUE(size <= most && size + 3 >= most) << most;
+  }
+}
+
+TEST(CountCharacters, CountsCharactersAndNotBytes) {
+  EXPECT_EQ(CountCharacters(""), 0u);
+  EXPECT_EQ(CountCharacters("a\u00e9\u20ac\U0001f600z"), 5u);
+}
+
 }  // namespace
 }  // namespace finback

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "tests/core/checkpoint/checkpoint_builder.h"
 
 namespace finback {
@@ -533,6 +534,23 @@ TEST(Config, TextThatIsNoConfigIsRefused) {
     const std::string message = Refusal([&] { ParseConfig(text, "some/config.json"); }, &code);
     EXPECT_EQ(code, Code::kCheckpoint) << text << ": " << message;
     EXPECT_NE(message.find("some/config.json"), std::string::npos) << message;
+  }
+}
+
+TEST(Config, ErrorsNeverShowHalfACharacter) {
+  for (size_t before = 0; before < 100; ++before) {
+    const std::string text = std::string(before, 'x') + "\u20ac\u20ac\u20ac\u20ac";
+    Code code;
+    for (const char* field : {"hidden_size", "hidden_act", "model_type", "scoring_func"}) {
+      const std::string message = Refusal([&] { Parse([&](Json& j) { j[field] = text; }); }, &code);
+      EXPECT_NE(code, Code::kOk) << field;
+      EXPECT_EQ(FindInvalidUtf8(message), kValidUtf8) << message;
+    }
+    const std::string message = Refusal(
+        [&] { Parse([&](Json& j) { j["quantization_config"]["weight_block_size"] = {text}; }); },
+        &code);
+    EXPECT_EQ(code, Code::kUnsupported);
+    EXPECT_EQ(FindInvalidUtf8(message), kValidUtf8) << message;
   }
 }
 
