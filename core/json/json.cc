@@ -499,4 +499,37 @@ const char* KindName(const Json& json) {
   return "nothing";
 }
 
+bool IsJsonObject(std::string_view text, Json* json) {
+  Json scratch;
+  if (json == nullptr) json = &scratch;
+  try {
+    *json = ParseJson(text, "JSON");
+  } catch (const Error&) {
+    return false;
+  }
+  return json->IsObject();
+}
+
+bool SameJson(const Json& a, const Json& b) {
+  if (a.IsNumber() && b.IsNumber()) return a.text == b.text || a.number == b.number;
+  if (a.kind != b.kind || a.items.size() != b.items.size() || a.text != b.text ||
+      a.boolean != b.boolean || a.members.size() != b.members.size()) {
+    return false;
+  }
+  for (size_t i = 0; i < a.items.size(); ++i) {
+    if (!SameJson(a.items[i], b.items[i])) return false;
+  }
+  for (const auto& [name, value] : a.members) {
+    const Json* other = b.Find(name);
+    if (other == nullptr || !SameJson(value, *other)) return false;
+  }
+  return true;
+}
+
+std::string JsonText(const Json& json) {
+  std::string text;
+  AppendPythonJson(json, &text);
+  return text;
+}
+
 }  // namespace finback

@@ -59,11 +59,18 @@ enum class JsonNumbers { kStrict, kPython };
 Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers = JsonNumbers::kStrict,
                Code code = Code::kInvalidArgument);
 
+// Whether `text` is a JSON object, and nothing else, by the strict rules. `json` may be nullptr.
+bool IsJsonObject(std::string_view text, Json* json);
+
+// Equal but for the order of members and the spelling of numbers.
+bool SameJson(const Json& a, const Json& b);
+
 // Appends `text` as a JSON string literal: Python's json.dumps(ensure_ascii=False) escaping.
 void AppendJsonString(std::string_view text, std::string* out);
 
 // Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ",
 // floats in Python spelling.
 void AppendPythonJson(const Json& value, std::string* out);
+std::string JsonText(const Json& value);  // the same as a string of its own
 
 }  // namespace finback

@@ -7,9 +7,9 @@
 #include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "core/chat/tool_arguments.h"
 #include "core/json/json_writer.h"
-#include "core/remote/wire/tool_arguments.h"
-#include "core/remote/wire/wire_json.h"
+#include "core/json/lenient_json.h"
 
 namespace finback {
 namespace {
@@ -235,9 +235,10 @@ bool AnswerEvents::IsServed(const ToolCall& rescued, std::set<size_t>* taken) co
   for (size_t i = 0; i < calls_.size(); ++i) {
     const Call& call = calls_[i];
     if (call.name != rescued.name || taken->count(i) > 0) continue;
-    const bool same = call.arguments == rescued.arguments ||
-                      (ParseWireJson(call.arguments, &theirs, nullptr) &&
-                       ParseWireJson(rescued.arguments, &ours, nullptr) && SameJson(ours, theirs));
+    const bool same =
+        call.arguments == rescued.arguments ||
+        (ParseLenientJson(call.arguments, &theirs, nullptr) &&
+         ParseLenientJson(rescued.arguments, &ours, nullptr) && SameJson(ours, theirs));
     if (!same) continue;
     taken->insert(i);
     return true;
@@ -320,7 +321,7 @@ Json AnswerEvents::ParseObject(std::string_view text) const {
   if (text.empty()) Fail(FailureKind::kTransport, "sent an empty body");
   Json json;
   std::string reason;
-  if (!ParseWireJson(text, &json, &reason)) {
+  if (!ParseLenientJson(text, &json, &reason)) {
     Fail(FailureKind::kTransport, "sent no valid " + reason, text);
   }
   if (!json.IsObject()) {

@@ -5,9 +5,9 @@
 
 #include "core/base/ascii.h"
 #include "core/base/status.h"
+#include "core/json/lenient_json.h"
 #include "core/remote/wire/answer_events.h"
 #include "core/remote/wire/codecs.h"
-#include "core/remote/wire/wire_json.h"
 
 namespace finback {
 namespace {

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "core/json/json_writer.h"
+#include "core/json/lenient_json.h"
 #include "core/remote/wire/codecs.h"
-#include "core/remote/wire/wire_json.h"
 #include "core/remote/wire/wire_request.h"
 
 namespace finback {

@@ -1,9 +1,9 @@
 // Chat Completions, and the plain completions beside it, as requests. Answers: openai_decoder.cc.
 #include <string>
 
+#include "core/json/json.h"
 #include "core/json/json_writer.h"
 #include "core/remote/wire/codecs.h"
-#include "core/remote/wire/wire_json.h"
 #include "core/remote/wire/wire_request.h"
 
 namespace finback {

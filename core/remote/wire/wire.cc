@@ -8,8 +8,8 @@
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
+#include "core/json/lenient_json.h"
 #include "core/remote/wire/codecs.h"
-#include "core/remote/wire/wire_json.h"
 #include "core/remote/wire/wire_request.h"
 #include "core/schema/strict_problem.h"
 

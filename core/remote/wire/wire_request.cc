@@ -1,6 +1,6 @@
 #include "core/remote/wire/wire_request.h"
 
-#include "core/remote/wire/wire_json.h"
+#include "core/json/lenient_json.h"
 
 namespace finback {
 namespace {

@@ -1,4 +1,4 @@
-// Reading what services send, which is seldom exactly what they document: null is absent, numbers
+// Reading what others send, which is seldom exactly what they document: null is absent, numbers
 // come as strings, a text may be cut inside a character. Nothing here throws for what it reads.
 #pragma once
 
@@ -12,14 +12,7 @@ namespace finback {
 
 // False, with the reason, for what is no JSON even with these pardoned: a byte-order mark, bytes
 // that are not UTF-8 and escaped halves of surrogate pairs (both become U+FFFD), NaN and Infinity.
-bool ParseWireJson(std::string_view text, Json* json, std::string* reason);
-
-// Whether `text` is a JSON object by the strict rules. `json` may be nullptr.
-bool IsJsonObject(std::string_view text, Json* json);
-// Equal but for the order of members and the spelling of numbers.
-bool SameJson(const Json& a, const Json& b);
-// One line, always spelled the same.
-std::string JsonText(const Json& json);
+bool ParseLenientJson(std::string_view text, Json* json, std::string* reason);
 
 // The member, or nullptr if it is absent, null, or of another kind.
 const Json* FindValue(const Json& object, std::string_view name);

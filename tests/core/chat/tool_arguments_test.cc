@@ -1,4 +1,4 @@
-#include "core/remote/wire/tool_arguments.h"
+#include "core/chat/tool_arguments.h"
 
 #include <gtest/gtest.h>
 

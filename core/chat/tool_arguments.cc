@@ -1,7 +1,6 @@
-#include "core/remote/wire/tool_arguments.h"
+#include "core/chat/tool_arguments.h"
 
 #include "core/base/ascii.h"
-#include "core/remote/wire/wire_json.h"
 
 namespace finback {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/remote/wire/wire_json.h"
+#include "core/json/lenient_json.h"
 
 #include <algorithm>
 #include <charconv>
@@ -48,9 +48,9 @@ std::string WithoutHalfPairs(std::string_view text) {
   return whole;
 }
 
-bool Parse(std::string_view text, JsonNumbers numbers, Json* json, std::string* reason) {
+bool Parse(std::string_view text, Json* json, std::string* reason) {
   try {
-    *json = ParseJson(text, "JSON", numbers);
+    *json = ParseJson(text, "JSON", JsonNumbers::kPython);
     return true;
   } catch (const Error& error) {
     if (reason != nullptr) *reason = error.what();
@@ -58,46 +58,16 @@ bool Parse(std::string_view text, JsonNumbers numbers, Json* json, std::string* 
   }
 }
 
-bool SameNumber(const Json& a, const Json& b) { return a.text == b.text || a.number == b.number; }
-
 }  // namespace
 
-bool ParseWireJson(std::string_view text, Json* json, std::string* reason) {
+bool ParseLenientJson(std::string_view text, Json* json, std::string* reason) {
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
     text.remove_prefix(kByteOrderMark.size());
   }
-  if (Parse(text, JsonNumbers::kPython, json, reason)) return true;
+  if (Parse(text, json, reason)) return true;
   // Only now: whole text pays nothing for this.
   const std::string repaired = WithoutHalfPairs(ValidUtf8(text));
-  return repaired != text && Parse(repaired, JsonNumbers::kPython, json, nullptr);
-}
-
-bool IsJsonObject(std::string_view text, Json* json) {
-  Json scratch;
-  if (json == nullptr) json = &scratch;
-  return Parse(text, JsonNumbers::kStrict, json, nullptr) && json->IsObject();
-}
-
-bool SameJson(const Json& a, const Json& b) {
-  if (a.IsNumber() && b.IsNumber()) return SameNumber(a, b);
-  if (a.kind != b.kind || a.items.size() != b.items.size() || a.text != b.text ||
-      a.boolean != b.boolean || a.members.size() != b.members.size()) {
-    return false;
-  }
-  for (size_t i = 0; i < a.items.size(); ++i) {
-    if (!SameJson(a.items[i], b.items[i])) return false;
-  }
-  for (const auto& [name, value] : a.members) {
-    const Json* other = b.Find(name);
-    if (other == nullptr || !SameJson(value, *other)) return false;
-  }
-  return true;
-}
-
-std::string JsonText(const Json& json) {
-  std::string text;
-  AppendPythonJson(json, &text);
-  return text;
+  return repaired != text && Parse(repaired, json, nullptr);
 }
 
 const Json* FindValue(const Json& object, std::string_view name) {
