@@ -18,14 +18,15 @@ struct Block {
 };
 
 struct Turn {
-  const Message* message;  // of a user turn: the first message of it
+  const PromptMessage* message;  // of a user turn: the first message of it
   std::string path;
-  std::string_view role, task;
+  Role role;  // never kTool
+  std::string_view task;
   std::vector<Block> blocks;
   bool has_tools = false;
 };
 
-void AppendUserBlocks(const Message& message, std::vector<Block>* blocks) {
+void AppendUserBlocks(const PromptMessage& message, std::vector<Block>* blocks) {
   if (message.blocks.empty()) {
     blocks->push_back({ContentBlock::Kind::kText, message.content, {}});
   }
@@ -34,18 +35,18 @@ void AppendUserBlocks(const Message& message, std::vector<Block>* blocks) {
   }
 }
 
-std::vector<Turn> Merge(const std::vector<Message>& messages, const char* list) {
+std::vector<Turn> Merge(const std::vector<PromptMessage>& messages, const char* list) {
   std::vector<Turn> turns;
   for (size_t i = 0; i < messages.size(); ++i) {
-    const Message& message = messages[i];
-    const bool is_tool = message.role == "tool", is_user = message.role == "user";
-    const bool after_user = !turns.empty() && turns.back().role == "user";
+    const PromptMessage& message = messages[i];
+    const bool is_tool = message.role == Role::kTool, is_user = message.role == Role::kUser;
+    const bool after_user = !turns.empty() && turns.back().role == Role::kUser;
     const bool joins = after_user && (is_tool || (is_user && turns.back().task.empty()));
     if (!joins) {
       Turn turn;
       turn.message = &message;
       turn.path = message.path.empty() ? Format("%s[%zu]", list, i) : message.path;
-      turn.role = is_tool ? std::string_view("user") : std::string_view(message.role);
+      turn.role = is_tool ? Role::kUser : message.role;
       if (!is_tool) turn.task = message.task;
       turn.has_tools = !is_tool && !is_user && !message.tools.empty();
       turns.push_back(std::move(turn));
@@ -64,14 +65,14 @@ std::vector<Turn> Merge(const std::vector<Message>& messages, const char* list) 
 void OrderToolResults(std::vector<Turn>* turns) {
   std::map<std::string_view, size_t> order;
   for (Turn& turn : *turns) {
-    if (turn.role == "assistant" && !turn.message->tool_calls.empty()) {
+    if (turn.role == Role::kAssistant && !turn.message->tool_calls.empty()) {
       order.clear();
       const std::vector<ToolCall>& calls = turn.message->tool_calls;
       for (size_t i = 0; i < calls.size(); ++i) {
         if (!calls[i].id.empty()) order[calls[i].id] = i;
       }
     }
-    if (turn.role != "user" || order.empty()) continue;
+    if (turn.role != Role::kUser || order.empty()) continue;
     std::vector<size_t> places;
     std::vector<std::pair<size_t, Block>> results;
     for (size_t i = 0; i < turn.blocks.size(); ++i) {
@@ -87,7 +88,9 @@ void OrderToolResults(std::vector<Turn>* turns) {
   }
 }
 
-bool IsQuestion(const Turn& turn) { return turn.role == "user" || turn.role == "developer"; }
+bool IsQuestion(const Turn& turn) {
+  return turn.role == Role::kUser || turn.role == Role::kDeveloper;
+}
 
 // Index of the last user or developer turn; -1 if none.
 ptrdiff_t LastQuestion(const std::vector<Turn>& turns) {
@@ -104,7 +107,7 @@ void DropOldTurns(std::vector<Turn>* turns) {
   std::vector<Turn> kept;
   for (size_t i = 0; i < turns->size(); ++i) {
     Turn& turn = (*turns)[i];
-    if (static_cast<ptrdiff_t>(i) < last && turn.role == "developer") continue;
+    if (static_cast<ptrdiff_t>(i) < last && turn.role == Role::kDeveloper) continue;
     kept.push_back(std::move(turn));
   }
   *turns = std::move(kept);
@@ -179,32 +182,38 @@ class Renderer {
 
   void Render(size_t index, SpanWriter* out) const {
     const Turn& turn = turns_[index];
-    if (turn.role == "system") {
-      out->Untrusted(turn.message->content);
-      Suffixes(*turn.message, out);
-    } else if (turn.role == "developer") {
-      if (turn.message->content.empty()) {
-        Throw(Code::kInvalidRequest, "%s.content: a developer message must not be empty",
-              turn.path.c_str());
-      }
-      out->Token(wire::kUser);
-      out->Untrusted(turn.message->content);
-      Suffixes(*turn.message, out);
-    } else if (turn.role == "user") {
-      User(turn, out);
-    } else if (turn.role == "latest_reminder") {
-      out->Token(wire::kLatestReminder);
-      out->Untrusted(turn.message->content);
-    } else if (turn.role == "assistant") {
-      Assistant(index, out);
-    } else {
-      Throw(Code::kInvalidRequest, "%s.role: unknown role", turn.path.c_str());
+    const PromptMessage& message = *turn.message;
+    switch (turn.role) {
+      case Role::kSystem:
+        out->Untrusted(message.content);
+        Suffixes(message, out);
+        break;
+      case Role::kDeveloper:
+        if (message.content.empty()) {
+          Throw(Code::kInvalidRequest, "%s.content: a developer message must not be empty",
+                turn.path.c_str());
+        }
+        out->Token(wire::kUser);
+        out->Untrusted(message.content);
+        Suffixes(message, out);
+        break;
+      case Role::kUser:
+      case Role::kTool:
+        User(turn, out);
+        break;
+      case Role::kLatestReminder:
+        out->Token(wire::kLatestReminder);
+        out->Untrusted(message.content);
+        break;
+      case Role::kAssistant:
+        Assistant(index, out);
+        break;
     }
     Transition(index, out);
   }
 
  private:
-  static void Suffixes(const Message& message, SpanWriter* out) {
+  static void Suffixes(const PromptMessage& message, SpanWriter* out) {
     if (!message.tools.empty()) {
       out->Plain("\n\n");
       out->Markup(wire::kToolsBefore);
@@ -249,7 +258,7 @@ class Renderer {
 
   void Assistant(size_t index, SpanWriter* out) const {
     const Turn& turn = turns_[index];
-    const Message& message = *turn.message;
+    const PromptMessage& message = *turn.message;
     const bool after_task = index > 0 && !turns_[index - 1].task.empty();
     const bool is_current = static_cast<ptrdiff_t>(index) > last_question_;
     if (is_thinking_ && !after_task && (!drop_ || is_current)) {
@@ -321,8 +330,8 @@ class Renderer {
   void Transition(size_t index, SpanWriter* out) const {
     const Turn& turn = turns_[index];
     if (index + 1 < turns_.size()) {
-      const std::string_view next = turns_[index + 1].role;
-      if (next != "assistant" && next != "latest_reminder") return;
+      const Role next = turns_[index + 1].role;
+      if (next != Role::kAssistant && next != Role::kLatestReminder) return;
     }
     if (!turn.task.empty()) {
       if (turn.task == "action") {
@@ -354,8 +363,8 @@ std::string EncodedPrompt::Text() const {
   return text;
 }
 
-EncodedPrompt EncodeChat(const std::vector<Message>& messages, const std::vector<Message>& context,
-                         const EncodeOptions& options) {
+EncodedPrompt EncodeChat(const std::vector<PromptMessage>& messages,
+                         const std::vector<PromptMessage>& context, const EncodeOptions& options) {
   std::vector<Turn> prefix = Merge(context, "context");
   std::vector<Turn> turns = prefix;
   for (Turn& turn : Merge(messages, "messages")) turns.push_back(std::move(turn));

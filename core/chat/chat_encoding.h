@@ -35,8 +35,8 @@ struct EncodedPrompt {
   std::string Text() const;
 };
 
-// Throws Error(kInvalidRequest) naming the message, e.g. `messages[2].role: unknown role "robot"`.
-EncodedPrompt EncodeChat(const std::vector<Message>& messages, const std::vector<Message>& context,
-                         const EncodeOptions& options);
+// Throws Error(kInvalidRequest) naming the message, e.g. `messages[2].content: ...`.
+EncodedPrompt EncodeChat(const std::vector<PromptMessage>& messages,
+                         const std::vector<PromptMessage>& context, const EncodeOptions& options);
 
 }  // namespace finback

@@ -3,191 +3,260 @@
 #include <algorithm>
 
 #include "core/base/status.h"
-#include "core/base/utf8.h"
 #include "core/chat/wire_strings.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 namespace {
 
-[[noreturn]] void Fail(const std::string& path, const std::string& message) {
-  throw Error(Code::kInvalidRequest, path + ": " + message);
-}
+struct RoleRow {
+  Role role;
+  const char* name;
+  bool asks;  // an answer may follow
+};
+constexpr RoleRow kRoles[] = {
+    {Role::kSystem, "system", false}, {Role::kDeveloper, "developer", true},
+    {Role::kUser, "user", true},      {Role::kAssistant, "assistant", false},
+    {Role::kTool, "tool", true},      {Role::kLatestReminder, "latest_reminder", false},
+};
 
-[[noreturn]] void FailKind(const std::string& path, const char* expected, const Json& found) {
-  Fail(path, std::string("expected ") + expected + ", found " + KindName(found));
-}
+const RoleRow& RowOf(Role role) { return kRoles[static_cast<size_t>(role)]; }
 
-// The caller's text in one line of a message: escaped, and cut between characters.
-std::string Quoted(std::string_view text) {
-  std::string quoted;
-  AppendJsonString(CutUtf8(text, 64), &quoted);
-  return quoted;
+constexpr bool RolesAreInOrder() {
+  for (size_t i = 0; i < std::size(kRoles); ++i) {
+    if (static_cast<size_t>(kRoles[i].role) != i) return false;
+  }
+  return true;
 }
+static_assert(RolesAreInOrder());
 
-// The member, or nullptr when it is absent or null.
-const Json* FindValue(const Json& object, std::string_view key) {
-  const Json* value = object.Find(key);
-  return value == nullptr || value->IsNull() ? nullptr : value;
-}
+enum class Dialect : uint8_t { kChatCompletions, kReferenceEncoder };
 
-std::string StringOr(const Json& object, const char* key, const std::string& path,
-                     const char* fallback) {
-  const Json* value = FindValue(object, key);
-  if (value == nullptr) return fallback;
-  if (!value->IsString()) FailKind(path + "." + key, "a string", *value);
-  return value->text;
-}
+// What a message of Chat Completions may have that says nothing about the prompt.
+constexpr const char* kIgnored[] = {"mask", "refusal", "annotations", "audio"};
 
-std::string RequiredString(const Json& object, const char* key, const std::string& path) {
-  const Json* value = object.Find(key);
-  if (value == nullptr) Fail(path + "." + key, "missing");
-  if (!value->IsString()) FailKind(path + "." + key, "a string", *value);
-  return value->text;
-}
+class MessageReader {
+ public:
+  MessageReader(const Json& json, const std::string& path, Dialect dialect)
+      : fields_(json, path), is_chat_(dialect == Dialect::kChatCompletions) {
+    message_.path = path;
+  }
 
-bool IsKnown(std::string_view name, std::initializer_list<std::string_view> known) {
-  return std::find(known.begin(), known.end(), name) != known.end();
-}
+  Message Read() {
+    message_.role = ReadRole();
+    if (const Json* content = FindContent()) ReadContent(*content);
+    if (is_chat_) ReadChatFields();
+    if (fields_.Bool("wo_eos", false)) message_.without_eos = true;
+    ReadTask();
+    if (message_.role == Role::kTool) {
+      if (const std::string* id = fields_.FindString("tool_call_id")) message_.tool_call_id = *id;
+    } else if (message_.role != Role::kUser) {
+      ReadTools();
+      ReadResponseFormat();
+    }
+    if (message_.role == Role::kAssistant) ReadAnswer();
+    if (is_chat_) fields_.RejectUnknown();
+    return std::move(message_);
+  }
 
-std::vector<ContentBlock> ParseParts(const Json& list, const std::string& path) {
-  std::vector<ContentBlock> blocks;
-  for (size_t i = 0; i < list.items.size(); ++i) {
-    const std::string here = path + Format("[%zu]", i);
-    const Json& part = list.items[i];
-    if (!part.IsObject()) FailKind(here, "an object", part);
-    ContentBlock block;
-    const std::string type = RequiredString(part, "type", here);
-    if (type == "text") {
-      block.text = StringOr(part, "text", here, "");
+ private:
+  Role ReadRole() {
+    const std::string& name = fields_.RequireString("role");
+    for (const RoleRow& row : kRoles) {
+      if (name == row.name) return row.role;
+    }
+    fields_.Fail("role", "unknown role " + Quoted(name));
+  }
+
+  const Json* FindContent() {
+    const Json* content = fields_.Find("content");
+    if (is_chat_ && content == nullptr && message_.role != Role::kAssistant) {
+      fields_.FailMissing("content");
+    }
+    return content;
+  }
+
+  void ReadContent(const Json& content) {
+    if (content.IsString()) {
+      message_.content = content.text;
+    } else if (!content.IsArray()) {
+      fields_.FailKind("content", "a string or a list of parts", content);
+    } else if (is_chat_) {
+      ReadChatParts(content);
     } else {
-      block.kind = ContentBlock::Kind::kUnsupported;
-      block.text = type;
+      ReadEncoderParts(content);
     }
-    blocks.push_back(std::move(block));
-  }
-  return blocks;
-}
-
-std::string JoinParts(const std::vector<ContentBlock>& blocks) {
-  std::string text;
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    if (i > 0) text += "\n\n";
-    const bool unsupported = blocks[i].kind == ContentBlock::Kind::kUnsupported;
-    text += unsupported ? "[Unsupported " + blocks[i].text + "]" : blocks[i].text;
-  }
-  return text;
-}
-
-void ParseContent(const Json& json, const std::string& path, Message* message) {
-  const std::string here = path + ".content";
-  const Json* content = FindValue(json, "content");
-  if (content == nullptr) return;
-  if (content->IsString()) {
-    message->content = content->text;
-    return;
-  }
-  if (!content->IsArray()) FailKind(here, "a string or a list of parts", *content);
-  std::vector<ContentBlock> blocks = ParseParts(*content, here);
-  if (message->role == "user") {
-    message->blocks = std::move(blocks);
-    return;
-  }
-  for (size_t i = 0; message->role != "tool" && i < blocks.size(); ++i) {
-    if (blocks[i].kind == ContentBlock::Kind::kUnsupported) {
-      Fail(here + Format("[%zu].type", i),
-           "a " + message->role + " message takes text only, found " + Quoted(blocks[i].text));
+    if (is_chat_ && message_.role == Role::kDeveloper && message_.content.empty()) {
+      fields_.Fail("content", "must not be empty");
     }
   }
-  message->content = JoinParts(blocks);
-}
 
-std::vector<Json> ParseToolSchemas(const Json& json, const std::string& path) {
-  std::vector<Json> functions;
-  const Json* tools = FindValue(json, "tools");
-  if (tools == nullptr) return functions;
-  const std::string here = path + ".tools";
-  if (!tools->IsArray()) FailKind(here, "a list", *tools);
-  for (size_t i = 0; i < tools->items.size(); ++i) {
-    const Json& tool = tools->items[i];
-    const std::string place = here + Format("[%zu]", i);
-    if (!tool.IsObject()) FailKind(place, "an object", tool);
-    const Json* function = tool.Find("function");
-    if (function == nullptr) Fail(place + ".function", "missing");
-    if (!function->IsObject()) FailKind(place + ".function", "an object", *function);
-    functions.push_back(*function);
-  }
-  return functions;
-}
+  struct Part {
+    bool is_text;
+    std::string_view text;  // of other parts: their type
+  };
 
-std::vector<ToolCall> ParseToolCalls(const Json& json, const std::string& path) {
-  std::vector<ToolCall> calls;
-  const Json* list = FindValue(json, "tool_calls");
-  if (list == nullptr) return calls;
-  const std::string here = path + ".tool_calls";
-  if (!list->IsArray()) FailKind(here, "a list", *list);
-  for (size_t i = 0; i < list->items.size(); ++i) {
-    const Json& item = list->items[i];
-    const std::string place = here + Format("[%zu]", i);
-    if (!item.IsObject()) FailKind(place, "an object", item);
-    const Json* function = item.Find("function");
-    if (function == nullptr) Fail(place + ".function", "missing");
-    if (!function->IsObject()) FailKind(place + ".function", "an object", *function);
-    ToolCall call;
-    call.id = StringOr(item, "id", place, "");
-    if (call.id.empty()) call.id = StringOr(*function, "id", place + ".function", "");
-    call.name = RequiredString(*function, "name", place + ".function");
-    call.arguments = RequiredString(*function, "arguments", place + ".function");
-    calls.push_back(std::move(call));
+  Part ReadPart(const Json& part, size_t index) {
+    JsonFields fields = fields_.Within(part, fields_.Path("content", index));
+    const std::string& type = fields.RequireString("type");
+    if (type != "text") return {false, type};
+    if (!is_chat_) {
+      const std::string* text = fields.FindString("text");
+      return {true, text == nullptr ? std::string_view() : *text};
+    }
+    const std::string& text = fields.RequireString("text");
+    fields.RejectUnknown();
+    return {true, text};
   }
-  return calls;
+
+  void ReadChatParts(const Json& list) {
+    if (list.items.empty() && message_.role != Role::kAssistant) {
+      fields_.Fail("content", "must not be empty");
+    }
+    bool is_plain = true;
+    for (size_t i = 0; i < list.items.size(); ++i) {
+      const Part part = ReadPart(list.items[i], i);
+      is_plain = is_plain && part.is_text;
+      if (!part.is_text) continue;
+      if (i > 0) message_.content += "\n\n";
+      message_.content += part.text;
+    }
+    if (!is_plain) message_.parts = list.items;
+  }
+
+  void ReadEncoderParts(const Json& list) {
+    const Role role = message_.role;
+    for (size_t i = 0; i < list.items.size(); ++i) {
+      const Part part = ReadPart(list.items[i], i);
+      if (role == Role::kUser) {
+        ContentBlock& block = message_.blocks.emplace_back();
+        if (!part.is_text) block.kind = ContentBlock::Kind::kUnsupported;
+        block.text = part.text;
+        continue;
+      }
+      if (!part.is_text && role != Role::kTool) {
+        fields_.FailAtPath(fields_.Path("content", i) + ".type",
+                           "a " + std::string(RoleName(role)) + " message takes text only, found " +
+                               Quoted(part.text));
+      }
+      if (i > 0) message_.content += "\n\n";
+      message_.content += part.is_text ? "" : "[Unsupported ";
+      message_.content += part.text;
+      message_.content += part.is_text ? "" : "]";
+    }
+  }
+
+  void RejectUnless(bool allowed, const char* name, const char* message) {
+    if (!allowed && fields_.Find(name) != nullptr) fields_.Fail(name, message);
+  }
+
+  // What the reference encoder does not know, and what belongs to other roles.
+  void ReadChatFields() {
+    const Role role = message_.role;
+    const bool is_answer = role == Role::kAssistant;
+    const bool is_rule = role == Role::kSystem || role == Role::kDeveloper;
+    RejectUnless(is_answer, "tool_calls", "only assistant messages carry tool calls");
+    RejectUnless(is_answer, "reasoning_content", "only assistant messages carry reasoning");
+    RejectUnless(is_answer, "reasoning_details", "only assistant messages carry reasoning");
+    RejectUnless(is_answer, "prefix", "only an assistant message can be continued");
+    RejectUnless(role == Role::kTool, "tool_call_id", "only tool messages answer a call");
+    RejectUnless(is_rule, "tools", "only system and developer messages carry tools");
+    RejectUnless(is_rule, "response_format",
+                 "only system and developer messages carry a response format");
+    if (const std::string* name = fields_.FindString("name")) message_.name = *name;
+    if (const Json* details = fields_.FindArray("reasoning_details")) {
+      message_.reasoning_details = *details;
+    }
+    message_.without_eos = fields_.Bool("prefix", false);
+    for (const char* name : kIgnored) fields_.Ignore(name);
+  }
+
+  void ReadTask() {
+    const std::string* task = fields_.FindString("task");
+    if (task == nullptr || task->empty()) return;
+    if (std::find(std::begin(wire::kTasks), std::end(wire::kTasks), *task) ==
+        std::end(wire::kTasks)) {
+      fields_.Fail("task", "unknown task " + Quoted(*task));
+    }
+    message_.task = *task;
+  }
+
+  void ReadTools() {
+    const Json* tools = fields_.FindArray("tools");
+    for (size_t i = 0; tools != nullptr && i < tools->items.size(); ++i) {
+      JsonFields tool = fields_.Within(tools->items[i], fields_.Path("tools", i));
+      message_.tools.push_back(tool.RequireObject("function"));
+    }
+  }
+
+  void ReadResponseFormat() {
+    const Json* format = fields_.FindObject("response_format");
+    if (format == nullptr) return;
+    message_.has_response_format = !format->members.empty();
+    message_.response_format = *format;
+  }
+
+  void ReadAnswer() {
+    if (const std::string* reasoning = fields_.FindString("reasoning_content")) {
+      message_.has_reasoning = true;
+      message_.reasoning_content = *reasoning;
+    }
+    const Json* calls = fields_.FindArray("tool_calls");
+    for (size_t i = 0; calls != nullptr && i < calls->items.size(); ++i) {
+      JsonFields item = fields_.Within(calls->items[i], fields_.Path("tool_calls", i));
+      JsonFields function = item.Within(item.RequireObject("function"), item.Path("function"));
+      ToolCall& call = message_.tool_calls.emplace_back();
+      const std::string* id = item.FindString("id");
+      if (id == nullptr || id->empty()) id = function.FindString("id");
+      if (id != nullptr) call.id = *id;
+      call.name = function.RequireString("name");
+      call.arguments = function.RequireString("arguments");
+    }
+  }
+
+  JsonFields fields_;
+  const bool is_chat_;
+  Message message_;
+};
+
+// Whether a conversation may end with it, and an answer follow.
+bool Asks(const Message& message) {
+  return RowOf(message.role).asks || !message.task.empty() ||
+         (message.role == Role::kAssistant && message.without_eos);
 }
 
 }  // namespace
 
-Message ParseMessage(const Json& json, const std::string& path) {
-  if (!json.IsObject()) FailKind(path, "an object", json);
-  Message message;
-  message.path = path;
-  message.role = RequiredString(json, "role", path);
-  if (!IsKnown(message.role,
-               {"system", "developer", "user", "assistant", "tool", "latest_reminder"})) {
-    Fail(path + ".role", "unknown role " + Quoted(message.role));
+std::string_view RoleName(Role role) { return RowOf(role).name; }
+
+std::vector<Message> ParseChatMessages(const Json& list, const std::string& path) {
+  if (list.items.empty()) FailAt(path, "must not be empty");
+  std::vector<Message> messages;
+  messages.reserve(list.items.size());
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    const std::string here = Format("%s[%zu]", path.c_str(), i);
+    const Message& message =
+        messages.emplace_back(MessageReader(list.items[i], here, Dialect::kChatCompletions).Read());
+    const bool is_answer = message.role == Role::kAssistant;
+    const bool is_last = i + 1 == list.items.size();
+    if (!is_last && is_answer && message.without_eos) {
+      FailAt(here + ".prefix", "only the last message can be continued");
+    }
+    if (is_last && !Asks(message)) {
+      FailAt(here, is_answer ? "ends with an answer; add \"prefix\": true to continue it"
+                             : "the last message must be a user, developer or tool message");
+    }
   }
-  ParseContent(json, path, &message);
-  message.task = StringOr(json, "task", path, "");
-  if (!message.task.empty() && std::find(std::begin(wire::kTasks), std::end(wire::kTasks),
-                                         message.task) == std::end(wire::kTasks)) {
-    Fail(path + ".task", "unknown task " + Quoted(message.task));
-  }
-  if (const Json* flag = FindValue(json, "wo_eos")) {
-    if (!flag->IsBool()) FailKind(path + ".wo_eos", "a boolean", *flag);
-    message.without_eos = flag->boolean;
-  }
-  if (message.role == "user") return message;
-  if (message.role == "tool") {
-    message.tool_call_id = StringOr(json, "tool_call_id", path, "");
-    return message;
-  }
-  message.tools = ParseToolSchemas(json, path);
-  if (const Json* format = FindValue(json, "response_format")) {
-    if (!format->IsObject()) FailKind(path + ".response_format", "an object", *format);
-    message.has_response_format = !format->members.empty();
-    message.response_format = *format;
-  }
-  if (message.role == "assistant") {
-    message.has_reasoning = FindValue(json, "reasoning_content") != nullptr;
-    message.reasoning_content = StringOr(json, "reasoning_content", path, "");
-    message.tool_calls = ParseToolCalls(json, path);
-  }
-  return message;
+  return messages;
 }
 
-std::vector<Message> ParseMessages(const Json& array, const std::string& path) {
-  if (!array.IsArray()) FailKind(path, "a list", array);
-  std::vector<Message> messages;
-  messages.reserve(array.items.size());
-  for (size_t i = 0; i < array.items.size(); ++i) {
-    messages.push_back(ParseMessage(array.items[i], path + Format("[%zu]", i)));
+std::vector<PromptMessage> ParsePromptMessages(const Json& list, const std::string& path) {
+  if (!list.IsArray()) FailAt(path, Format("expected a list, found %s", KindName(list)));
+  std::vector<PromptMessage> messages;
+  messages.reserve(list.items.size());
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    const std::string here = Format("%s[%zu]", path.c_str(), i);
+    messages.push_back(MessageReader(list.items[i], here, Dialect::kReferenceEncoder).Read());
   }
   return messages;
 }

@@ -1,12 +1,17 @@
-// A conversation as the prompt encoder reads it.
+// A conversation as data: what the prompt encoder reads of it, and what a service may take besides.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/json/json.h"
 
 namespace finback {
+
+enum class Role : uint8_t { kSystem, kDeveloper, kUser, kAssistant, kTool, kLatestReminder };
+std::string_view RoleName(Role role);  // as JSON spells it
 
 struct ToolCall {
   std::string id, name;
@@ -20,12 +25,12 @@ struct ContentBlock {
   std::string tool_call_id;  // kToolResult
 };
 
-struct Message {
-  std::string role;  // system, developer, user, assistant, tool, latest_reminder
+// A message as the prompt encoder reads it.
+struct PromptMessage {
+  Role role = Role::kUser;
   std::string content;
   std::vector<ContentBlock> blocks;  // user: list-valued content, in place of `content`
   std::string reasoning_content;
-  bool has_reasoning = false;  // reasoning_content was given, though it may be empty
   std::vector<ToolCall> tool_calls;
   std::string tool_call_id;
   std::vector<Json> tools;  // the `function` objects
@@ -34,19 +39,28 @@ struct Message {
   std::string task;          // "", action, query, authority, domain, title, read_url
   bool without_eos = false;  // wo_eos: the answer goes on
   std::string path;          // where it stood, for error messages: "messages[2]"
+};
 
-  // What only a service can take; the prompt encoder knows nothing of it.
+// A message of a request, with what only a service can take.
+struct Message : PromptMessage {
+  bool has_reasoning = false;  // reasoning_content was given, though it may be empty
   std::string name;
   std::vector<Json> parts;  // the content as it came, when not all of it is text
   Json reasoning_details;   // a gateway's own form of the reasoning, to be given back as it is
 };
 
-// One message of the reference encoder's input (role, content, tools, response_format, tool_calls,
-// reasoning_content, task, wo_eos, tool_call_id); other keys are ignored, as are tools and
+// Two dialects, read by one reader; both throw Error(kInvalidRequest) with "<path>: ...".
+//
+// A Chat Completions conversation. Unknown fields are refused, and fields of other roles than the
+// message's. A list of text parts is one text, its parts joined by an empty line. "prefix": true
+// continues an answer. The last message must call for an answer.
+std::vector<Message> ParseChatMessages(const Json& list, const std::string& path);
+
+// The reference encoder's input: role, content, tools, response_format, tool_calls,
+// reasoning_content, task, wo_eos, tool_call_id. Other keys are ignored, as are tools and
 // response_format of user and tool messages. Content may be a list of parts: text parts are joined
 // by an empty line; other parts become "[Unsupported type]" in user and tool messages and are
-// refused elsewhere. Throws Error(kInvalidRequest) with "<path>.<key>: ...".
-Message ParseMessage(const Json& json, const std::string& path);
-std::vector<Message> ParseMessages(const Json& array, const std::string& path);
+// refused elsewhere.
+std::vector<PromptMessage> ParsePromptMessages(const Json& list, const std::string& path);
 
 }  // namespace finback

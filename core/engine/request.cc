@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "core/base/status.h"
-#include "core/engine/request_messages.h"
+#include "core/engine/request_tools.h"
 #include "core/json/json_fields.h"
 
 namespace finback {
@@ -43,14 +43,13 @@ std::optional<Effort> FindRequestedEffort(std::string_view name) {
 void ReadThinking(JsonFields* fields, Request* request) {
   if (const Json* thinking = fields->FindObject("thinking")) {
     JsonFields inner(*thinking, "thinking");
-    const std::string* type = inner.FindString("type");
-    if (type == nullptr) FailAt("thinking.type", "is missing");
-    if (*type == "enabled") {
+    const std::string& type = inner.RequireString("type");
+    if (type == "enabled") {
       request->thinking = Toggle::kOn;
-    } else if (*type == "disabled") {
+    } else if (type == "disabled") {
       request->thinking = Toggle::kOff;
     } else {
-      FailAt("thinking.type", "must be \"enabled\" or \"disabled\", got \"" + Shown(*type) + "\"");
+      inner.Fail("type", "must be \"enabled\" or \"disabled\", got \"" + Shown(type) + "\"");
     }
     inner.RejectUnknown();
   }
@@ -71,7 +70,7 @@ void ReadSeed(JsonFields* fields, Request* request) {
   const Json* seed = fields->Find("seed");
   if (seed == nullptr) return;
   if (!seed->IsInteger()) {
-    FailAt("seed", Format("expected an integer, found %s", KindName(*seed)));
+    fields->FailKind("seed", "an integer", *seed);
   }
   // Any integer of 64 bits, signed or not.
   const bool negative = seed->text[0] == '-';
@@ -97,7 +96,7 @@ void ReadStop(JsonFields* fields, Request* request) {
     return;
   }
   if (!stop->IsArray()) {
-    FailAt("stop", Format("expected a string or a list of strings, found %s", KindName(*stop)));
+    fields->FailKind("stop", "a string or a list of strings", *stop);
   }
   if (stop->items.size() > kMaxStops) {
     FailAt("stop", Format("at most %d strings, got %zu", kMaxStops, stop->items.size()));
@@ -197,30 +196,26 @@ void ReadToolChoice(JsonFields* fields, Request* request) {
   if (choice == nullptr) return;
   if (choice->IsObject()) {
     JsonFields inner(*choice, "tool_choice");
-    const std::string* type = inner.FindString("type");
-    if (type == nullptr) FailAt("tool_choice.type", "is missing");
-    if (*type != "function") {
-      FailAt("tool_choice.type", "must be \"function\", got \"" + Shown(*type) + "\"");
+    const std::string& type = inner.RequireString("type");
+    if (type != "function") {
+      inner.Fail("type", "must be \"function\", got \"" + Shown(type) + "\"");
     }
-    const Json* function = inner.FindObject("function");
-    if (function == nullptr) FailAt("tool_choice.function", "is missing");
+    JsonFields named(inner.RequireObject("function"), "tool_choice.function");
     inner.RejectUnknown();
-    JsonFields named(*function, "tool_choice.function");
-    const std::string* name = named.FindString("name");
-    if (name == nullptr) FailAt("tool_choice.function.name", "is missing");
+    const std::string& name = named.RequireString("name");
     named.RejectUnknown();
     for (const Json& tool : request->tools) {
       const Json* defined = tool.Find("name");
-      if (defined != nullptr && defined->text == *name) {
+      if (defined != nullptr && defined->text == name) {
         request->tool_choice = ToolChoice::kNamed;
-        request->tool_name = *name;
+        request->tool_name = name;
         return;
       }
     }
-    FailAt("tool_choice.function.name", "no tool is called \"" + Shown(*name) + "\"");
+    named.Fail("name", "no tool is called \"" + Shown(name) + "\"");
   }
   if (!choice->IsString()) {
-    FailAt("tool_choice", Format("expected a string or an object, found %s", KindName(*choice)));
+    fields->FailKind("tool_choice", "a string or an object", *choice);
   }
   if (choice->text == "none") {
     request->tool_choice = ToolChoice::kNone;
@@ -237,25 +232,20 @@ void ReadResponseFormat(JsonFields* fields, Request* request) {
   const Json* format = fields->FindObject("response_format");
   if (format == nullptr) return;
   JsonFields inner(*format, "response_format");
-  const std::string* type = inner.FindString("type");
-  if (type == nullptr) FailAt("response_format.type", "is missing");
-  if (*type == "json_object") {
+  const std::string& type = inner.RequireString("type");
+  if (type == "json_object") {
     request->response_format = ResponseFormat::kJsonObject;
-  } else if (*type == "json_schema") {
+  } else if (type == "json_schema") {
     request->response_format = ResponseFormat::kJsonSchema;
-    const Json* outer = inner.FindObject("json_schema");
-    if (outer == nullptr) FailAt("response_format.json_schema", "is missing");
-    JsonFields schema(*outer, "response_format.json_schema");
+    JsonFields schema(inner.RequireObject("json_schema"), "response_format.json_schema");
     schema.FindString("name");
     schema.FindString("description");
     schema.Bool("strict", false);
-    if (schema.FindObject("schema") == nullptr) {
-      FailAt("response_format.json_schema.schema", "is missing");
-    }
+    schema.RequireObject("schema");
     schema.RejectUnknown();
-  } else if (*type != "text") {
-    FailAt("response_format.type",
-           "must be \"text\", \"json_object\" or \"json_schema\", got \"" + Shown(*type) + "\"");
+  } else if (type != "text") {
+    inner.Fail("type",
+               "must be \"text\", \"json_object\" or \"json_schema\", got \"" + Shown(type) + "\"");
   }
   inner.RejectUnknown();
   request->format = *format;
@@ -295,9 +285,7 @@ Request ParseChatRequest(std::string_view json) {
     FailAt(fields.Find("functions") != nullptr ? "functions" : "function_call",
            "is obsolete; use tools and tool_choice");
   }
-  const Json* messages = fields.FindArray("messages");
-  if (messages == nullptr) FailAt("messages", "is missing");
-  request.messages = ParseChatMessages(*messages, "messages");
+  request.messages = ParseChatMessages(fields.RequireArray("messages"), "messages");
   if (const Json* list = fields.FindArray("tools")) request.tools = ParseTools(*list, "tools");
   ReadToolChoice(&fields, &request);
   ReadResponseFormat(&fields, &request);
@@ -312,9 +300,7 @@ Request ParseCompletionRequest(std::string_view json) {
   request.is_chat = false;
   ReadCommon(&fields, &request);
   ReadSampling(&fields, &request);
-  const std::string* prompt = fields.FindString("prompt");
-  if (prompt == nullptr) FailAt("prompt", "is missing");
-  request.prompt = *prompt;
+  request.prompt = fields.RequireString("prompt");
   request.recognize_special = fields.Bool("recognize_special", true);
   if (fields.Find("add_bos") != nullptr) {
     request.add_bos = fields.Bool("add_bos", false) ? Toggle::kOn : Toggle::kOff;
@@ -332,15 +318,13 @@ EncodeRequest ParseEncodeRequest(std::string_view json) {
   const Json document = ParseDocument(json);
   EncodeRequest request;
   if (document.IsArray()) {
-    request.messages = ParseMessages(document, "messages");
+    request.messages = ParsePromptMessages(document, "messages");
     return request;
   }
   JsonFields fields(document, "");
-  const Json* messages = fields.FindArray("messages");
-  if (messages == nullptr) FailAt("messages", "is missing");
-  request.messages = ParseMessages(*messages, "messages");
+  request.messages = ParsePromptMessages(fields.RequireArray("messages"), "messages");
   if (const Json* context = fields.FindArray("context")) {
-    request.context = ParseMessages(*context, "context");
+    request.context = ParsePromptMessages(*context, "context");
   }
   if (const Json* tools = fields.FindArray("tools")) {
     PlaceTools(ParseTools(*tools, "tools"), &request.messages);

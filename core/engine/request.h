@@ -59,7 +59,7 @@ Request ParseCompletionRequest(std::string_view json);
 
 // What the prompt encoder alone takes: a list of messages, or an object around one.
 struct EncodeRequest {
-  std::vector<Message> messages, context;
+  std::vector<PromptMessage> messages, context;
   EncodeOptions options;
 };
 EncodeRequest ParseEncodeRequest(std::string_view json);

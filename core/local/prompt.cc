@@ -1,7 +1,7 @@
 #include "core/local/prompt.h"
 
 #include "core/base/status.h"
-#include "core/engine/request_messages.h"
+#include "core/engine/request_tools.h"
 #include "core/json/json_fields.h"
 
 namespace finback {
@@ -60,8 +60,8 @@ void RequireInProcess(const Request& request) {
   if (request.is_chat) RequireChat(request);
 }
 
-std::vector<Message> PromptMessages(const Request& request) {
-  std::vector<Message> messages = request.messages;
+std::vector<PromptMessage> PromptMessages(const Request& request) {
+  std::vector<PromptMessage> messages(request.messages.begin(), request.messages.end());
   if (request.tool_choice != ToolChoice::kNone) PlaceTools(request.tools, &messages);
   if (request.response_format == ResponseFormat::kJsonObject) {
     PlaceResponseFormat(request.format, &messages);
@@ -87,8 +87,8 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options) {
   }
   const Message& last = request.messages.back();
   // A continued answer is past its reasoning, and tasks have none.
-  return last.role == "assistant" || !last.task.empty() ? ThinkingMode::kChat
-                                                        : ThinkingMode::kThinking;
+  return last.role == Role::kAssistant || !last.task.empty() ? ThinkingMode::kChat
+                                                             : ThinkingMode::kThinking;
 }
 
 PromptTokenizer::PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer)

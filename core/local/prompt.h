@@ -28,7 +28,7 @@ void RequireInProcess(const Request& request);
 
 // The conversation as the prompt encoder takes it: tools and response format placed on the leading
 // system message, which is made when there is none.
-std::vector<Message> PromptMessages(const Request& request);
+std::vector<PromptMessage> PromptMessages(const Request& request);
 
 // How a chat request is to be rendered.
 EncodeOptions ChatOptions(const Request& request, const PromptRules& rules);

@@ -62,7 +62,7 @@ bool IsObjectSchema(const Json& schema) {
 }
 
 bool Continues(const Request& request) {
-  return !request.messages.empty() && request.messages.back().role == "assistant";
+  return !request.messages.empty() && request.messages.back().role == Role::kAssistant;
 }
 
 // Whether the request asks for nothing that a Responses endpoint ignores (docs/services.md 15).
@@ -83,11 +83,11 @@ bool MayForceTool(const Request& request, const Provider& provider) {
 
 void AppendToSystem(std::string_view text, Request* request) {
   std::vector<Message>& messages = request->messages;
-  const bool has_system =
-      !messages.empty() && (messages[0].role == "system" || messages[0].role == "developer");
+  const bool has_system = !messages.empty() && (messages[0].role == Role::kSystem ||
+                                                messages[0].role == Role::kDeveloper);
   if (!has_system) {
     Message system;
-    system.role = "system";
+    system.role = Role::kSystem;
     system.path = "messages[0]";
     messages.insert(messages.begin(), std::move(system));
   }
@@ -226,8 +226,8 @@ Request WithJsonWord(Request request) {
   if (request.response_format != ResponseFormat::kJsonObject) return request;
   const bool said =
       std::any_of(request.messages.begin(), request.messages.end(), [](const Message& message) {
-        return (message.role == "system" || message.role == "developer" ||
-                message.role == "user") &&
+        return (message.role == Role::kSystem || message.role == Role::kDeveloper ||
+                message.role == Role::kUser) &&
                MentionsJson(message.content);
       });
   if (said) return request;
@@ -329,13 +329,13 @@ Request RepairRequest(Request shaped, std::string_view answer, std::string_view 
     begun.without_eos = false;
   } else if (!said.empty()) {
     Message turn;
-    turn.role = "assistant";
+    turn.role = Role::kAssistant;
     turn.content = said;
     turn.path = Format("messages[%zu]", shaped.messages.size());
     shaped.messages.push_back(std::move(turn));
   }
   Message request;
-  request.role = "user";
+  request.role = Role::kUser;
   request.path = Format("messages[%zu]", shaped.messages.size());
   request.content = "Your answer was not accepted: " + std::string(problem) +
                     ".\nGive the complete, corrected JSON value and nothing else.";

@@ -83,12 +83,6 @@ std::string Spelled(double value) {
   return text;
 }
 
-std::string Quoted(std::string_view text) {
-  std::string quoted;
-  AppendJsonString(Shown(text), &quoted);
-  return quoted;
-}
-
 bool IsPlainName(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||

@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Try(
           [](std::string_view text) {
             const finback::Request request = finback::ParseChatRequest(text);
-            finback::EncodeChat(request.messages, {}, {});
+            finback::EncodeChat({request.messages.begin(), request.messages.end()}, {}, {});
           },
           json);
       break;

@@ -72,7 +72,7 @@ std::string UserText(const Request& request) {
   };
   append(request.prompt);
   for (const Message& message : request.messages) {
-    if (message.role == "user") ForEachText(message, append);
+    if (message.role == Role::kUser) ForEachText(message, append);
   }
   return lower;
 }

@@ -42,7 +42,7 @@ class Encoder {
 
  private:
   static bool IsSystem(const Message& message) {
-    return message.role == "system" || message.role == "developer";
+    return message.role == Role::kSystem || message.role == Role::kDeveloper;
   }
 
   // The format has one place for it, wherever it stood.
@@ -101,7 +101,7 @@ class Encoder {
     std::string_view open;  // the role whose message is being written
     for (const Message& message : request_.messages) {
       if (IsSystem(message)) continue;
-      const bool assistant = message.role == "assistant";
+      const bool assistant = message.role == Role::kAssistant;
       if (assistant && !HasBlocks(message)) continue;
       const std::string_view role = assistant ? "assistant" : "user";
       if (role != open) {
@@ -111,7 +111,7 @@ class Encoder {
       }
       if (assistant) {
         WriteAssistant(message);
-      } else if (message.role == "tool") {
+      } else if (message.role == Role::kTool) {
         WriteToolResult(message);
       } else {
         WriteParts(message, message.content);

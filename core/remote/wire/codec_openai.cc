@@ -44,12 +44,12 @@ class Encoder {
     json_.Key("messages").BeginList();
     for (const Message& message : request_.messages) {
       json_.BeginObject();
-      const bool renamed = message.role == "developer" && !provider_.supports.developer_role;
-      json_.Key("role").String(renamed ? "system" : message.role);
+      const bool renamed = message.role == Role::kDeveloper && !provider_.supports.developer_role;
+      json_.Key("role").String(RoleName(renamed ? Role::kSystem : message.role));
       WriteContent(message);
       if (!message.name.empty()) json_.Key("name").String(message.name);
-      if (message.role == "assistant") WriteAssistant(message);
-      if (message.role == "tool") json_.Key("tool_call_id").String(message.tool_call_id);
+      if (message.role == Role::kAssistant) WriteAssistant(message);
+      if (message.role == Role::kTool) json_.Key("tool_call_id").String(message.tool_call_id);
       json_.EndObject();
     }
     json_.EndList();
@@ -58,7 +58,7 @@ class Encoder {
   void WriteContent(const Message& message) {
     json_.Key("content");
     if (message.parts.empty()) {
-      json_.String(message.role == "tool" ? ToolOutput(message) : message.content);
+      json_.String(message.role == Role::kTool ? ToolOutput(message) : message.content);
       return;
     }
     json_.BeginList();

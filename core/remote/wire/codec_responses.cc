@@ -43,20 +43,20 @@ class Encoder {
   // A system message at the beginning is the instructions; later ones keep their place.
   void WriteInput() {
     size_t first = 0;
-    const std::string& role = request_.messages[0].role;
-    if (request_.messages.size() > 1 && (role == "system" || role == "developer")) {
+    const Role role = request_.messages[0].role;
+    if (request_.messages.size() > 1 && (role == Role::kSystem || role == Role::kDeveloper)) {
       json_.Key("instructions").String(request_.messages[0].content);
       first = 1;
     }
     json_.Key("input").BeginList();
     for (size_t i = first; i < request_.messages.size(); ++i) {
       const Message& message = request_.messages[i];
-      if (message.role == "assistant") {
+      if (message.role == Role::kAssistant) {
         WriteAssistant(message);
-      } else if (message.role == "tool") {
+      } else if (message.role == Role::kTool) {
         WriteOutput(message);
       } else {
-        WriteMessage(message.role == "developer" ? "system" : message.role, message);
+        WriteMessage(message.role == Role::kDeveloper ? Role::kSystem : message.role, message);
       }
     }
     json_.EndList();
@@ -66,8 +66,8 @@ class Encoder {
     json_.BeginObject().Key("type").String(type).Key("text").String(text).EndObject();
   }
 
-  void WriteMessage(std::string_view role, const Message& message) {
-    json_.BeginObject().Key("type").String("message").Key("role").String(role);
+  void WriteMessage(Role role, const Message& message) {
+    json_.BeginObject().Key("type").String("message").Key("role").String(RoleName(role));
     json_.Key("content").BeginList();
     WriteParts(message);
     json_.EndList().EndObject();

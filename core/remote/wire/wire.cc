@@ -238,7 +238,7 @@ void Planner::CheckFeatures() const {
 }
 
 void Planner::CheckRole(const Message& message) const {
-  if (message.role == "latest_reminder" && provider_.name != "deepseek") {
+  if (message.role == Role::kLatestReminder && provider_.name != "deepseek") {
     FailAt(message.path + ".role", "\"latest_reminder\" is not known to " + provider_.name);
   }
 }
@@ -262,8 +262,9 @@ void Planner::CheckParts(const Message& message) const {
     if (!is_image && type != "file") {
       FailAt(path + ".type", "\"" + Shown(type) + "\" is not supported by " + where_);
     }
-    if (message.role != "user" && message.role != "tool") {
-      FailAt(path + ".type", "a " + message.role + " message takes text only");
+    if (message.role != Role::kUser && message.role != Role::kTool) {
+      FailAt(path + ".type",
+             "a " + std::string(RoleName(message.role)) + " message takes text only");
     }
     if (!supports_.images || !plan_.model_entry.images) {
       FailAt(path + ".type", where_ + " takes text only");
@@ -286,7 +287,7 @@ void Planner::CheckAnswered(const Turn& turn, const std::string& before) {
 }
 
 void Planner::CheckCalls(const Message& message, Turn* turn) {
-  if (message.role == "tool") {
+  if (message.role == Role::kTool) {
     const std::string path = message.path + ".tool_call_id";
     if (message.tool_call_id.empty()) FailAt(path, "is missing");
     if (turn->open.erase(message.tool_call_id) == 0) {
@@ -316,7 +317,7 @@ void Planner::CheckMessages() {
     CheckLocalFields(message);
     CheckParts(message);
     CheckCalls(message, &turn);
-    if (message.role != "assistant" || !message.without_eos) continue;
+    if (message.role != Role::kAssistant || !message.without_eos) continue;
     if (!supports_.prefix || Speaks(WireFormat::kResponses)) {
       FailAt(message.path + ".prefix", "is not supported by " + where_);
     }

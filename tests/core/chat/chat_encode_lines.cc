@@ -40,10 +40,10 @@ finback::ThinkingMode Mode(const Json& request) {
 }
 
 std::string Encode(const Json& request) {
-  const auto messages = finback::ParseMessages(*request.Find("messages"), "messages");
-  std::vector<finback::Message> context;
+  const auto messages = finback::ParsePromptMessages(*request.Find("messages"), "messages");
+  std::vector<finback::PromptMessage> context;
   if (const Json* list = request.Find("context"))
-    context = finback::ParseMessages(*list, "context");
+    context = finback::ParsePromptMessages(*list, "context");
   finback::EncodeOptions options;
   options.thinking = Mode(request);
   options.drop_thinking = Flag(request, "drop_thinking");

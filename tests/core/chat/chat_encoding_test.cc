@@ -57,7 +57,7 @@ TEST_P(Fixtures, EncodeByteForByte) {
   if (const Json* tools = input.Find("tools")) {
     list.items[0].members.emplace_back("tools", *tools);
   }
-  const auto messages = ParseMessages(list, "messages");
+  const auto messages = ParsePromptMessages(list, "messages");
   for (bool trust_all : {false, true}) {
     EncodeOptions options =
         Options(GetParam() == 4 ? ThinkingMode::kChat : ThinkingMode::kThinking);
@@ -334,8 +334,8 @@ TEST(ChatEncoding, ErrorsNameThePlace) {
   } cases[] = {
       {R"({"role": "user"})", "messages: expected a list, found an object"},
       {R"([5])", "messages[0]: expected an object, found a number"},
-      {R"([{}])", "messages[0].role: missing"},
-      {R"([{"role": null}])", "messages[0].role: expected a string, found null"},
+      {R"([{}])", "messages[0].role: is missing"},
+      {R"([{"role": null}])", "messages[0].role: is missing"},
       {R"([{"role": "user"}, {"role": "robot"}])", "messages[1].role: unknown role \"robot\""},
       {R"([{"role": "a\nb"}])", "messages[0].role: unknown role \"a\\nb\""},
       {R"([{"role": "direct_search_results"}])",
@@ -344,25 +344,26 @@ TEST(ChatEncoding, ErrorsNameThePlace) {
        "messages[0].content: expected a string or a list of parts, found a number"},
       {R"([{"role": "user", "content": ["x"]}])",
        "messages[0].content[0]: expected an object, found a string"},
-      {R"([{"role": "user", "content": [{"text": "x"}]}])", "messages[0].content[0].type: missing"},
+      {R"([{"role": "user", "content": [{"text": "x"}]}])",
+       "messages[0].content[0].type: is missing"},
       {R"([{"role": "system", "content": [{"type": "image"}]}])",
        "messages[0].content[0].type: a system message takes text only, found \"image\""},
       {R"([{"role": "user", "task": "sing"}])", "messages[0].task: unknown task \"sing\""},
       {R"([{"role": "assistant", "wo_eos": 1}])",
-       "messages[0].wo_eos: expected a boolean, found a number"},
+       "messages[0].wo_eos: expected true or false, found a number"},
       {R"([{"role": "developer"}])", "messages[0].content: a developer message must not be empty"},
       {R"([{"role": "system", "tools": {}}])",
        "messages[0].tools: expected a list, found an object"},
       {R"([{"role": "system", "tools": [{"name": "f"}]}])",
-       "messages[0].tools[0].function: missing"},
+       "messages[0].tools[0].function: is missing"},
       {R"([{"role": "system", "response_format": "json"}])",
        "messages[0].response_format: expected an object, found a string"},
       {R"([{"role": "assistant", "reasoning_content": []}])",
        "messages[0].reasoning_content: expected a string, found a list"},
       {R"([{"role": "assistant", "tool_calls": [{"id": "1"}]}])",
-       "messages[0].tool_calls[0].function: missing"},
+       "messages[0].tool_calls[0].function: is missing"},
       {R"([{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}])",
-       "messages[0].tool_calls[0].function.arguments: missing"},
+       "messages[0].tool_calls[0].function.arguments: is missing"},
       {R"([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}])",
        "messages[0].tool_calls[0].function.arguments: expected a string, found an object"},
       {R"([{"role": "tool", "tool_call_id": 7}])",
@@ -371,14 +372,14 @@ TEST(ChatEncoding, ErrorsNameThePlace) {
 }
 
 TEST(ChatEncoding, MessagesMadeByHandAreNamedByTheirIndex) {
-  std::vector<Message> messages(2);
-  messages[0].role = "user";
-  messages[1].role = "robot";
+  std::vector<PromptMessage> messages(2);
+  messages[0].role = Role::kUser;
+  messages[1].role = Role::kDeveloper;
   try {
     EncodeChat(messages, {}, {});
     ADD_FAILURE();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "messages[1].role: unknown role");
+    EXPECT_STREQ(error.what(), "messages[1].content: a developer message must not be empty");
   }
 }
 

@@ -35,9 +35,9 @@ inline std::string Wire(std::string text) {
   return text;
 }
 
-inline std::vector<Message> Conversation(const std::string& json,
-                                         const std::string& path = "messages") {
-  return ParseMessages(ParseJson(Wire(json), "conversation"), path);
+inline std::vector<PromptMessage> Conversation(const std::string& json,
+                                               const std::string& path = "messages") {
+  return ParsePromptMessages(ParseJson(Wire(json), "conversation"), path);
 }
 
 inline std::string ReadGolden(const std::string& name) {

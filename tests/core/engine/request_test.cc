@@ -44,7 +44,7 @@ TEST(ChatRequest, TakesDefaultsWhenOnlyMessagesAreThere) {
   const Request request = Chat("");
   EXPECT_TRUE(request.is_chat);
   ASSERT_EQ(request.messages.size(), 1u);
-  EXPECT_EQ(request.messages[0].role, "user");
+  EXPECT_EQ(request.messages[0].role, Role::kUser);
   EXPECT_EQ(request.messages[0].content, "hi");
   EXPECT_EQ(request.thinking, Toggle::kDefault);
   EXPECT_EQ(request.effort, Effort::kDefault);

@@ -60,7 +60,7 @@ TEST(InProcessRequest, RefusesSuffixAndEchoOfACompletion) {
             "echo: is not supported");
 }
 
-std::vector<Message> Prompt(const std::string& messages, const std::string& fields) {
+std::vector<PromptMessage> Prompt(const std::string& messages, const std::string& fields) {
   return PromptMessages(ParseChatRequest("{\"messages\": " + messages + ", " + fields + "}"));
 }
 
@@ -68,14 +68,14 @@ constexpr const char* kHello = R"([{"role": "user", "content": "hi"}])";
 constexpr const char* kTools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
 
 TEST(PromptMessages, PutsToolsOnTheLeadingSystemMessage) {
-  const std::vector<Message> with =
+  const std::vector<PromptMessage> with =
       Prompt(R"([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}])", kTools);
   ASSERT_EQ(with.size(), 2u);
   ASSERT_EQ(with[0].tools.size(), 1u);
   EXPECT_EQ(with[0].tools[0].Find("name")->text, "f");
-  const std::vector<Message> without = Prompt(kHello, kTools);
+  const std::vector<PromptMessage> without = Prompt(kHello, kTools);
   ASSERT_EQ(without.size(), 2u);
-  EXPECT_EQ(without[0].role, "system");
+  EXPECT_EQ(without[0].role, Role::kSystem);
   EXPECT_EQ(without[0].content, "");
   EXPECT_EQ(without[0].tools.size(), 1u);
 }
@@ -85,7 +85,8 @@ TEST(PromptMessages, LeavesToolsOutThatMayNotBeCalled) {
 }
 
 TEST(PromptMessages, PutsTheJsonFormatOnTheSystemMessage) {
-  const std::vector<Message> json = Prompt(kHello, R"("response_format": {"type": "json_object"})");
+  const std::vector<PromptMessage> json =
+      Prompt(kHello, R"("response_format": {"type": "json_object"})");
   ASSERT_EQ(json.size(), 2u);
   EXPECT_TRUE(json[0].has_response_format);
   EXPECT_EQ(json[0].response_format.Find("type")->text, "json_object");

@@ -137,7 +137,7 @@ TEST(ShapeRequest, PutsTheSchemaAtTheEndOfTheSystemPrompt) {
 
   const Request alone = ShapeRequest(Ask(kClosed), SchemaRoute::kInstruction);
   ASSERT_EQ(alone.messages.size(), 2u);
-  EXPECT_EQ(alone.messages[0].role, "system");
+  EXPECT_EQ(alone.messages[0].role, Role::kSystem);
   EXPECT_EQ(alone.messages[0].content, std::string(kInstruction) + kClosed);
   EXPECT_EQ(alone.response_format, ResponseFormat::kText);
   EXPECT_TRUE(alone.format.IsNull());
@@ -395,9 +395,9 @@ TEST(RepairRequest, ShowsTheModelItsAnswerAndTheProblem) {
   const Request repair = RepairRequest(shaped, " {\"a\": \"x\"}\n", "$.a: expected an integer");
   ASSERT_EQ(repair.messages.size(), shaped.messages.size() + 2);
   EXPECT_EQ(repair.messages[0].content, shaped.messages[0].content);
-  EXPECT_EQ(repair.messages[2].role, "assistant");
+  EXPECT_EQ(repair.messages[2].role, Role::kAssistant);
   EXPECT_EQ(repair.messages[2].content, "{\"a\": \"x\"}");
-  EXPECT_EQ(repair.messages[3].role, "user");
+  EXPECT_EQ(repair.messages[3].role, Role::kUser);
   EXPECT_EQ(repair.messages[3].content,
             "Your answer was not accepted: $.a: expected an integer.\n"
             "Give the complete, corrected JSON value and nothing else.");
@@ -407,7 +407,7 @@ TEST(RepairRequest, ShowsTheModelItsAnswerAndTheProblem) {
 TEST(RepairRequest, HasNoTurnForAnEmptyAnswer) {
   const Request repair = RepairRequest(Ask(kClosed), " \n", "the answer is empty");
   ASSERT_EQ(repair.messages.size(), 2u);
-  EXPECT_EQ(repair.messages[1].role, "user");
+  EXPECT_EQ(repair.messages[1].role, Role::kUser);
 }
 
 TEST(RepairRequest, EndsATurnThatTheRequestBegan) {
@@ -417,7 +417,7 @@ TEST(RepairRequest, EndsATurnThatTheRequestBegan) {
   ASSERT_EQ(repair.messages.size(), 3u);
   EXPECT_EQ(repair.messages[1].content, "[1, true]");
   EXPECT_FALSE(repair.messages[1].without_eos);
-  EXPECT_EQ(repair.messages[2].role, "user");
+  EXPECT_EQ(repair.messages[2].role, Role::kUser);
 }
 
 TEST(SchemaFailure, KeepsTheAnswerAndTheReason) {
