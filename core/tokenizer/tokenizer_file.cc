@@ -5,8 +5,7 @@
 #include <optional>
 
 #include "core/base/status.h"
-#include "core/base/utf8.h"
-#include "core/json/json.h"
+#include "core/json/json_fields.h"
 #include "core/tokenizer/text_index.h"
 
 namespace finback {
@@ -66,160 +65,92 @@ std::optional<std::string> FromByteAlphabet(std::string_view name) {
   return bytes;
 }
 
-// For messages: one line, short, quoted.
-std::string Quote(std::string_view text) {
-  const std::string_view shown = CutUtf8(text, 40);
-  std::string out;
-  AppendJsonString(shown, &out);
-  if (shown.size() < text.size()) out += "...";
-  return out;
-}
-
-std::string Describe(const Json* json) {
-  if (json == nullptr) return "nothing";
-  switch (json->kind) {
-    case Json::Kind::kNull:
-      return "null";
-    case Json::Kind::kBool:
-      return json->boolean ? "true" : "false";
-    case Json::Kind::kInteger:
-    case Json::Kind::kFloat:
-      return std::string(CutUtf8(json->text, 30));
-    case Json::Kind::kString:
-      return Quote(json->text);
-    case Json::Kind::kArray:
-      return "an array";
-    case Json::Kind::kObject:
-      return "an object";
-  }
-  return "nothing";
-}
-
-std::string Index(const char* field, size_t index) { return Format("%s[%zu]", field, index); }
-
 class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path) {}
 
   TokenizerFile Read(std::string_view text) {
     CheckSize(text);
-    Json root;
-    try {
-      root = ParseJson(text, path_.c_str());
-    } catch (const Error& error) {
-      throw Error(Code::kCheckpoint, error.what());
-    }
-    if (!root.IsObject()) Wrong("the document", "an object", &root);
-    ReadNormalizer(root.Find("normalizer"));
-    ReadModel(root);
-    ReadAddedTokens(root.Find("added_tokens"));
-    ReadPreTokenizer(root.Find("pre_tokenizer"));
-    CheckByteLevel(root.Find("post_processor"), "post_processor", true);
-    CheckByteLevel(root.Find("decoder"), "decoder", false);
+    const Json document = ParseJson(text, path_.c_str(), JsonNumbers::kStrict, Code::kCheckpoint);
+    JsonFields root(document, "", {.code = Code::kCheckpoint, .file = path_});
+    ReadNormalizer(&root);
+    ReadModel(root.Within(root.RequireObject("model"), "model"));
+    ReadAddedTokens(&root);
+    ReadPreTokenizer(root.Within(root.RequireObject("pre_tokenizer"), "pre_tokenizer"));
+    CheckByteLevel(root.Object("post_processor"));
+    CheckByteLevel(root.Within(root.RequireObject("decoder"), "decoder"));
     return std::move(file_);
   }
 
  private:
-  [[noreturn]] void Fail(Code code, const std::string& field, const std::string& message) const {
-    throw Error(code, path_ + ": " + field + ": " + message);
-  }
-  [[noreturn]] void Bad(const std::string& field, const std::string& message) const {
-    Fail(Code::kCheckpoint, field, message);
-  }
-  [[noreturn]] void Wrong(const std::string& field, const char* expected, const Json* found) const {
-    Bad(field, std::string("expected ") + expected + ", found " + Describe(found));
-  }
-  [[noreturn]] void Unsupported(const std::string& field, const Json* found) const {
-    Fail(Code::kUnsupported, field, Describe(found) + " is not supported");
+  [[noreturn]] static void Unsupported(const JsonFields& fields, std::string_view name,
+                                       const std::string& found) {
+    fields.FailAtPath(Code::kUnsupported, fields.Path(name), found + " is not supported");
   }
 
   void CheckSize(std::string_view text) const {
     if (text.size() > TokenizerFile::kMaxBytes) {
-      Bad("the file",
-          Format("%zu bytes, expected at most %zu", text.size(), TokenizerFile::kMaxBytes));
+      Throw(Code::kCheckpoint, "%s: %zu bytes, expected at most %zu", path_.c_str(), text.size(),
+            TokenizerFile::kMaxBytes);
     }
     size_t values = 0;
     for (char c : text) values += c == ',' || c == '[' || c == '{';
     if (values > kMaxValues) {
-      Bad("the file", Format("%zu values, expected at most %zu", values, kMaxValues));
+      Throw(Code::kCheckpoint, "%s: %zu values, expected at most %zu", path_.c_str(), values,
+            kMaxValues);
     }
   }
 
-  const std::string& Type(const Json& object, const std::string& field) const {
-    const Json* const type = object.Find("type");
-    if (type == nullptr || !type->IsString()) Wrong(field + ".type", "a string", type);
-    return type->text;
+  // What must be off, because this library does not do it.
+  static void RefuseFlag(JsonFields* fields, const char* name) {
+    if (fields->Bool(name, false)) Unsupported(*fields, name, "true");
   }
 
-  // Absent and null mean `fallback`.
-  bool Flag(const Json& object, const std::string& field, const char* name, bool fallback) const {
-    const Json* const flag = object.Find(name);
-    if (flag == nullptr || flag->IsNull()) return fallback;
-    if (!flag->IsBool()) Wrong(field + "." + name, "true or false", flag);
-    return flag->boolean;
-  }
-  void RefuseFlag(const Json& object, const std::string& field, const char* name) const {
-    if (Flag(object, field, name, false)) Unsupported(field + "." + name, object.Find(name));
-  }
-
-  static bool IsId(const Json* json) {
-    if (json == nullptr || !json->IsInteger()) return false;
-    const int64_t id = json->Integer(-1);
-    return id >= 0 && id < TokenizerFile::kMaxIds;
-  }
-  int32_t Id(const Json* json, const std::string& field) const {
-    if (!IsId(json)) Wrong(field, kExpectedId, json);
-    return static_cast<int32_t>(json->Integer(-1));
+  static bool IsId(const Json& json) {
+    const int64_t id = json.Integer(-1);
+    return json.IsInteger() && id >= 0 && id < TokenizerFile::kMaxIds;
   }
 
   // Only the normalizer that changes nothing.
-  void ReadNormalizer(const Json* normalizer) const {
-    if (normalizer == nullptr || normalizer->IsNull()) return;
-    if (!normalizer->IsObject()) Wrong("normalizer", "an object or null", normalizer);
-    const std::string& type = Type(*normalizer, "normalizer");
-    const Json* const steps = normalizer->Find("normalizers");
-    if (type == "Sequence" && steps != nullptr && steps->IsArray()) {
-      for (size_t i = 0; i < steps->items.size(); ++i) {
-        const std::string field = Index("normalizer.normalizers", i);
-        if (!steps->items[i].IsObject()) Wrong(field, "an object", &steps->items[i]);
-        Type(steps->items[i], field);
-        Unsupported(field + ".type", steps->items[i].Find("type"));
-      }
-      return;
+  static void ReadNormalizer(JsonFields* root) {
+    JsonFields normalizer = root->Object("normalizer");
+    if (normalizer.IsAbsent()) return;
+    const std::string& type = normalizer.RequireString("type");
+    if (type != "Sequence") Unsupported(normalizer, "type", Quoted(type));
+    const Json& steps = normalizer.RequireArray("normalizers");
+    for (size_t i = 0; i < steps.items.size(); ++i) {
+      JsonFields step = normalizer.Within(steps.items[i], normalizer.Path("normalizers", i));
+      Unsupported(step, "type", Quoted(step.RequireString("type")));
     }
-    if (type == "Sequence") Wrong("normalizer.normalizers", "an array", steps);
-    Unsupported("normalizer.type", normalizer->Find("type"));
   }
 
-  void ReadModel(const Json& root) {
-    const Json* const model = root.Find("model");
-    if (model == nullptr || !model->IsObject()) Wrong("model", "an object", model);
-    if (Type(*model, "model") != "BPE") Unsupported("model.type", model->Find("type"));
-    const Json* const dropout = model->Find("dropout");
-    if (dropout != nullptr && !dropout->IsNull() &&
-        !(dropout->IsNumber() && dropout->number == 0)) {
-      Unsupported("model.dropout", dropout);
+  void ReadModel(JsonFields model) {
+    const std::string& type = model.RequireString("type");
+    if (type != "BPE") Unsupported(model, "type", Quoted(type));
+    const Json* dropout = model.Find("dropout");
+    if (dropout != nullptr && !(dropout->IsNumber() && dropout->number == 0)) {
+      Unsupported(model, "dropout", Described(*dropout));
     }
     for (const char* name : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      const Json* const affix = model->Find(name);
-      if (affix != nullptr && !affix->IsNull() && !(affix->IsString() && affix->text.empty())) {
-        Unsupported(std::string("model.") + name, affix);
+      const Json* affix = model.Find(name);
+      if (affix != nullptr && !(affix->IsString() && affix->text.empty())) {
+        Unsupported(model, name, Described(*affix));
       }
     }
     // unk_token and fuse_unk have no effect: every byte has a token.
-    RefuseFlag(*model, "model", "byte_fallback");
-    file_.ignore_merges = Flag(*model, "model", "ignore_merges", false);
-    ReadVocab(model->Find("vocab"));
-    ReadMerges(model->Find("merges"));
+    RefuseFlag(&model, "byte_fallback");
+    file_.ignore_merges = model.Bool("ignore_merges", false);
+    ReadVocab(&model);
+    ReadMerges(&model);
   }
 
-  void ReadVocab(const Json* vocab) {
-    if (vocab == nullptr || !vocab->IsObject()) Wrong("model.vocab", "an object", vocab);
-    file_.tokens.reserve(vocab->members.size());
-    names_.Reserve(vocab->members.size());
-    for (const auto& [name, id_json] : vocab->members) {
-      if (!IsId(&id_json) || name.empty() || name.size() > TokenizerFile::kMaxTokenBytes) {
-        RefuseEntry(name, id_json);
+  void ReadVocab(JsonFields* model) {
+    const Json& vocab = model->RequireObject("vocab");
+    file_.tokens.reserve(vocab.members.size());
+    names_.Reserve(vocab.members.size());
+    for (const auto& [name, id_json] : vocab.members) {
+      if (!IsId(id_json) || name.empty() || name.size() > TokenizerFile::kMaxTokenBytes) {
+        RefuseEntry(*model, name, id_json);
       }
       const auto id = static_cast<int32_t>(id_json.Integer(-1));
       std::optional<std::string> bytes = FromByteAlphabet(name);
@@ -229,46 +160,47 @@ class Reader {
       file_.tokens.push_back(std::move(token));
     }
     names_.Build();
-    SortIds(*vocab);
+    SortIds(*model, vocab);
     for (int byte = 0; byte < 256; ++byte) {
       const std::string name = AlphabetSpelling(byte);
       file_.byte_ids[byte] = names_.FindFirst(name);
       if (file_.byte_ids[byte] < 0) {
-        Bad("model.vocab",
-            Format("no token for byte 0x%02x: ", byte) + Quote(name) + " is missing");
+        model->Fail("vocab",
+                    Format("no token for byte 0x%02x: ", byte) + Quoted(name) + " is missing");
       }
     }
   }
 
-  [[noreturn]] void RefuseEntry(const std::string& name, const Json& id) const {
-    const std::string field = "model.vocab[" + Quote(name) + "]";
-    if (!IsId(&id)) Wrong(field, kExpectedId, &id);
-    Bad(field, Format("a token of %zu bytes, expected 1 to %zu", name.size(),
-                      TokenizerFile::kMaxTokenBytes));
+  [[noreturn]] static void RefuseEntry(const JsonFields& model, const std::string& name,
+                                       const Json& id) {
+    const std::string entry = "vocab[" + Quoted(name) + "]";
+    if (!IsId(id)) model.FailKind(entry, kExpectedId, id);
+    model.Fail(entry, Format("a token of %zu bytes, expected 1 to %zu", name.size(),
+                             TokenizerFile::kMaxTokenBytes));
   }
 
-  void SortIds(const Json& vocab) {
+  void SortIds(const JsonFields& model, const Json& vocab) {
     by_id_.reserve(file_.tokens.size());
     for (size_t i = 0; i < file_.tokens.size(); ++i) by_id_.push_back({file_.tokens[i].id, i});
     std::sort(by_id_.begin(), by_id_.end());
     for (size_t i = 1; i < by_id_.size(); ++i) {
       if (by_id_[i].first != by_id_[i - 1].first) continue;
-      Bad("model.vocab", Format("id %d belongs to both ", by_id_[i].first) +
-                             Quote(vocab.members[by_id_[i - 1].second].first) + " and " +
-                             Quote(vocab.members[by_id_[i].second].first));
+      model.Fail("vocab", Format("id %d belongs to both ", by_id_[i].first) +
+                              Quoted(vocab.members[by_id_[i - 1].second].first) + " and " +
+                              Quoted(vocab.members[by_id_[i].second].first));
     }
   }
 
-  void ReadMerges(const Json* merges) {
-    file_.merges_where = path_ + ": model.merges";
-    if (merges == nullptr || !merges->IsArray()) Wrong("model.merges", "an array", merges);
-    file_.merges.reserve(merges->items.size());
-    for (size_t i = 0; i < merges->items.size(); ++i) {
-      file_.merges.push_back(ReadMerge(merges->items[i], i));
+  void ReadMerges(JsonFields* model) {
+    file_.merges_where = path_ + ": " + model->Path("merges");
+    const Json& merges = model->RequireArray("merges");
+    file_.merges.reserve(merges.items.size());
+    for (size_t i = 0; i < merges.items.size(); ++i) {
+      file_.merges.push_back(ReadMerge(*model, merges.items[i], i));
     }
   }
 
-  Merge ReadMerge(const Json& json, size_t index) const {
+  Merge ReadMerge(const JsonFields& model, const Json& json, size_t index) const {
     std::string_view left;
     std::string_view right;
     if (json.IsString()) {
@@ -284,51 +216,52 @@ class Reader {
       right = json.items[1].text;
     }
     if (left.empty() || right.empty()) {
-      Wrong(Index("model.merges", index), "two tokens, as \"a b\" or [\"a\", \"b\"]", &json);
+      model.FailKind(Format("merges[%zu]", index), "two tokens, as \"a b\" or [\"a\", \"b\"]",
+                     json);
     }
     const std::string together = std::string(left) + std::string(right);
     const Merge merge = {names_.FindFirst(left), names_.FindFirst(right),
                          names_.FindFirst(together)};
     for (const auto& [id, name] : {std::pair{merge.left, left}, std::pair{merge.right, right},
                                    std::pair{merge.result, std::string_view(together)}}) {
-      if (id < 0) Bad(Index("model.merges", index), Quote(name) + " is not in model.vocab");
+      if (id < 0) {
+        model.Fail(Format("merges[%zu]", index), Quoted(name) + " is not in model.vocab");
+      }
     }
     return merge;
   }
 
-  void ReadAddedTokens(const Json* added) {
-    if (added == nullptr || added->IsNull()) return;
-    if (!added->IsArray()) Wrong("added_tokens", "an array", added);
+  void ReadAddedTokens(JsonFields* root) {
+    const Json* added = root->FindArray("added_tokens");
+    if (added == nullptr) return;
     std::map<int32_t, size_t> index_of_id;
     std::map<std::string_view, size_t> index_of_content;
     for (size_t i = 0; i < added->items.size(); ++i) {
-      TokenizerFile::Token token = ReadAddedToken(added->items[i], i);
-      const std::string& content = added->items[i].Find("content")->text;
+      JsonFields fields = root->Within(added->items[i], root->Path("added_tokens", i));
+      TokenizerFile::Token token = ReadAddedToken(&fields);
+      const std::string& content = fields.RequireString("content");
       if (const auto [other, is_new] = index_of_id.emplace(token.id, i); !is_new) {
-        Bad(Index("added_tokens", i) + ".id",
-            Format("%d is also that of added_tokens[%zu]", token.id, other->second));
+        fields.Fail("id", Format("%d is also that of added_tokens[%zu]", token.id, other->second));
       }
       if (const auto [other, is_new] = index_of_content.emplace(content, i); !is_new) {
-        Bad(Index("added_tokens", i) + ".content",
-            Quote(content) + Format(" is also that of added_tokens[%zu]", other->second));
+        fields.Fail("content",
+                    Quoted(content) + Format(" is also that of added_tokens[%zu]", other->second));
       }
       const int32_t vocab_id = names_.FindFirst(content);
       if (vocab_id >= 0 && vocab_id != token.id) {
-        Bad(Index("added_tokens", i) + ".id",
-            Format("%d, but model.vocab has %d for ", token.id, vocab_id) + Quote(content));
+        fields.Fail(
+            "id", Format("%d, but model.vocab has %d for ", token.id, vocab_id) + Quoted(content));
       }
       const auto in_base =
           std::lower_bound(by_id_.begin(), by_id_.end(), std::pair{token.id, size_t{0}});
       if (in_base == by_id_.end() || in_base->first != token.id) {
         file_.tokens.push_back(std::move(token));
       } else if (vocab_id < 0) {
-        Bad(Index("added_tokens", i) + ".id",
-            Format("%d belongs to another token in model.vocab", token.id));
+        fields.Fail("id", Format("%d belongs to another token in model.vocab", token.id));
       } else {
         TokenizerFile::Token& in_vocab = file_.tokens[in_base->second];
         if (in_vocab.bytes != token.bytes) {
-          Bad(Index("added_tokens", i) + ".content",
-              Quote(content) + " stands for other bytes in model.vocab");
+          fields.Fail("content", Quoted(content) + " stands for other bytes in model.vocab");
         }
         token.spelled = in_vocab.spelled;
         in_vocab = std::move(token);
@@ -336,99 +269,83 @@ class Reader {
     }
   }
 
-  TokenizerFile::Token ReadAddedToken(const Json& json, size_t index) const {
-    const std::string field = Index("added_tokens", index);
-    if (!json.IsObject()) Wrong(field, "an object", &json);
+  static TokenizerFile::Token ReadAddedToken(JsonFields* fields) {
     TokenizerFile::Token token;
-    token.id = Id(json.Find("id"), field + ".id");
-    const Json* const content = json.Find("content");
-    if (content == nullptr || !content->IsString() || content->text.empty()) {
-      Wrong(field + ".content", "a string that is not empty", content);
-    }
-    if (content->text.size() > TokenizerFile::kMaxTokenBytes) {
-      Bad(field + ".content", Format("%zu bytes, expected at most %zu", content->text.size(),
+    const Json& id = fields->Require("id");
+    if (!IsId(id)) fields->FailKind("id", kExpectedId, id);
+    token.id = static_cast<int32_t>(id.Integer(-1));
+    const std::string& content = fields->RequireString("content");
+    if (content.empty()) fields->Fail("content", "must not be empty");
+    if (content.size() > TokenizerFile::kMaxTokenBytes) {
+      fields->Fail("content", Format("%zu bytes, expected at most %zu", content.size(),
                                      TokenizerFile::kMaxTokenBytes));
     }
-    for (const char* name : {"single_word", "lstrip", "rstrip"}) RefuseFlag(json, field, name);
-    token.bytes = content->text;
+    for (const char* name : {"single_word", "lstrip", "rstrip"}) RefuseFlag(fields, name);
+    token.bytes = content;
     token.added = true;
-    token.special = Flag(json, field, "special", false);
-    token.normalized = Flag(json, field, "normalized", !token.special);
+    token.special = fields->Bool("special", false);
+    token.normalized = fields->Bool("normalized", !token.special);
     return token;
   }
 
   // Split steps, then one ByteLevel.
-  void ReadPreTokenizer(const Json* pre_tokenizer) {
-    if (pre_tokenizer == nullptr || !pre_tokenizer->IsObject()) {
-      Wrong("pre_tokenizer", "an object", pre_tokenizer);
+  void ReadPreTokenizer(JsonFields pre_tokenizer) {
+    if (pre_tokenizer.RequireString("type") != "Sequence") return ReadStep(&pre_tokenizer, true);
+    const Json& steps = pre_tokenizer.RequireArray("pretokenizers");
+    if (steps.items.empty()) pre_tokenizer.Fail("pretokenizers", "must not be empty");
+    if (steps.items.size() > TokenizerFile::kMaxSplits) {
+      pre_tokenizer.Fail("pretokenizers", Format("%zu steps, expected at most %zu",
+                                                 steps.items.size(), TokenizerFile::kMaxSplits));
     }
-    if (Type(*pre_tokenizer, "pre_tokenizer") != "Sequence") {
-      return ReadStep(*pre_tokenizer, "pre_tokenizer", true);
-    }
-    const Json* const steps = pre_tokenizer->Find("pretokenizers");
-    if (steps == nullptr || !steps->IsArray() || steps->items.empty()) {
-      Wrong("pre_tokenizer.pretokenizers", "an array that is not empty", steps);
-    }
-    if (steps->items.size() > TokenizerFile::kMaxSplits) {
-      Bad("pre_tokenizer.pretokenizers", Format("%zu steps, expected at most %zu",
-                                                steps->items.size(), TokenizerFile::kMaxSplits));
-    }
-    for (size_t i = 0; i < steps->items.size(); ++i) {
-      ReadStep(steps->items[i], Index("pre_tokenizer.pretokenizers", i),
-               i + 1 == steps->items.size());
+    for (size_t i = 0; i < steps.items.size(); ++i) {
+      JsonFields step =
+          pre_tokenizer.Within(steps.items[i], pre_tokenizer.Path("pretokenizers", i));
+      ReadStep(&step, i + 1 == steps.items.size());
     }
   }
 
-  void ReadStep(const Json& step, const std::string& field, bool is_last) {
-    if (!step.IsObject()) Wrong(field, "an object", &step);
-    const std::string& type = Type(step, field);
-    if (type == "Split" && !is_last) return ReadSplit(step, field);
+  void ReadStep(JsonFields* step, bool is_last) {
+    const std::string& type = step->RequireString("type");
+    if (type == "Split" && !is_last) return ReadSplit(step);
     if (type == "ByteLevel" && is_last) {
-      RefuseFlag(step, field, "add_prefix_space");
-      if (step.Find("add_prefix_space") == nullptr) {
-        Wrong(field + ".add_prefix_space", "true or false", nullptr);
-      }
-      if (Flag(step, field, "use_regex", true)) {
-        file_.splits.push_back({true, kByteLevelPattern, path_ + ": " + field + ".use_regex"});
+      step->Require("add_prefix_space");
+      RefuseFlag(step, "add_prefix_space");
+      if (step->Bool("use_regex", true)) {
+        file_.splits.push_back({true, kByteLevelPattern, path_ + ": " + step->Path("use_regex")});
       }
       return;
     }
     if (type == "Split" || type == "ByteLevel") {
-      Fail(Code::kUnsupported, field + ".type",
-           Quote(type) + " here is not supported: the last step, and no other, is ByteLevel");
+      Unsupported(*step, "type",
+                  "the last step, and no other, is ByteLevel; " + Quoted(type) + " here");
     }
-    Unsupported(field + ".type", step.Find("type"));
+    Unsupported(*step, "type", Quoted(type));
   }
 
-  void ReadSplit(const Json& step, const std::string& field) {
-    const Json* const pattern = step.Find("pattern");
-    if (pattern == nullptr || !pattern->IsObject() || pattern->members.size() != 1 ||
-        !pattern->members[0].second.IsString()) {
-      Wrong(field + ".pattern", "{\"Regex\": string} or {\"String\": string}", pattern);
+  void ReadSplit(JsonFields* step) {
+    const Json& pattern = step->Require("pattern");
+    if (!pattern.IsObject() || pattern.members.size() != 1 ||
+        !pattern.members[0].second.IsString() ||
+        (pattern.members[0].first != "Regex" && pattern.members[0].first != "String")) {
+      step->FailKind("pattern", "{\"Regex\": string} or {\"String\": string}", pattern);
     }
-    const auto& [kind, text] = pattern->members[0];
-    if (kind != "Regex" && kind != "String") {
-      Wrong(field + ".pattern", "{\"Regex\": string} or {\"String\": string}", pattern);
-    }
-    const std::string pattern_field = field + ".pattern." + kind;
+    const auto& [kind, text] = pattern.members[0];
+    const std::string field = "pattern." + kind;
     if (text.text.empty() || text.text.size() > TokenizerFile::kMaxTokenBytes * 4) {
-      Bad(pattern_field, Format("%zu bytes, expected 1 to %zu", text.text.size(),
-                                TokenizerFile::kMaxTokenBytes * 4));
+      step->Fail(field, Format("%zu bytes, expected 1 to %zu", text.text.size(),
+                               TokenizerFile::kMaxTokenBytes * 4));
     }
-    const Json* const behavior = step.Find("behavior");
-    if (behavior == nullptr || !behavior->IsString()) {
-      Wrong(field + ".behavior", "a string", behavior);
-    }
-    if (behavior->text != "Isolated") Unsupported(field + ".behavior", behavior);
-    Flag(step, field, "invert", false);  // isolating the gaps instead makes the same pieces
-    file_.splits.push_back({kind == "Regex", text.text, path_ + ": " + pattern_field});
+    const std::string& behavior = step->RequireString("behavior");
+    if (behavior != "Isolated") Unsupported(*step, "behavior", Quoted(behavior));
+    step->Bool("invert", false);  // isolating the gaps instead makes the same pieces
+    file_.splits.push_back({kind == "Regex", text.text, path_ + ": " + step->Path(field)});
   }
 
   // ByteLevel only: it adds no tokens and decodes byte by byte, which is all that we do.
-  void CheckByteLevel(const Json* json, const std::string& field, bool may_be_null) const {
-    if (may_be_null && (json == nullptr || json->IsNull())) return;
-    if (json == nullptr || !json->IsObject()) Wrong(field, "an object", json);
-    if (Type(*json, field) != "ByteLevel") Unsupported(field + ".type", json->Find("type"));
+  static void CheckByteLevel(JsonFields step) {
+    if (step.IsAbsent()) return;
+    const std::string& type = step.RequireString("type");
+    if (type != "ByteLevel") Unsupported(step, "type", Quoted(type));
   }
 
   const std::string& path_;

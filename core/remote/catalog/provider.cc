@@ -225,7 +225,7 @@ void ReadModel(JsonFields* fields, ModelEntry* entry) {
 
 const std::string& RequiredText(const char* name, JsonFields* fields) {
   const std::string* text = fields->FindString(name);
-  if (text == nullptr || text->empty()) FailAt(fields->Path(name), "missing");
+  if (text == nullptr || text->empty()) FailAt(fields->Path(name), "is missing");
   return *text;
 }
 

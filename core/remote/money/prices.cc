@@ -34,13 +34,13 @@ int64_t ReadPrice(JsonFields* fields, const char* name, int64_t fallback) {
 
 int64_t RequirePrice(JsonFields* fields, const char* name) {
   const int64_t price = ReadPrice(fields, name, Price::kUnknown);
-  if (price == Price::kUnknown) FailAt(fields->Path(name), "missing");
+  if (price == Price::kUnknown) FailAt(fields->Path(name), "is missing");
   return price;
 }
 
 std::string RequireText(JsonFields* fields, const char* name) {
   const std::string* text = fields->FindString(name);
-  if (text == nullptr || text->empty()) FailAt(fields->Path(name), "missing");
+  if (text == nullptr || text->empty()) FailAt(fields->Path(name), "is missing");
   return *text;
 }
 

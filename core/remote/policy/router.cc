@@ -222,7 +222,7 @@ void Router::ReadRules(std::string_view json, const ProviderTable& table, Refuse
         FailAt(rule_fields.Path("use"), error.what());
       }
     }
-    if (rule.targets.empty()) FailAt(rule_fields.Path("use"), "missing");
+    if (rule.targets.empty()) FailAt(rule_fields.Path("use"), "is missing");
     rule_fields.RejectUnknown();
     rules_.push_back(std::move(rule));
   }

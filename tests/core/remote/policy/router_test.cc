@@ -238,7 +238,7 @@ TEST_F(Routing, NamesThePathOfWhatIsWrong) {
       {MakeError(R"({"rule": []})"), "rule: unknown field"},
       {MakeError(R"({"rules": {}})"), "rules: expected a list"},
       {MakeError(R"({"rules": [1]})"), "rules[0]: expected an object"},
-      {MakeError(R"({"rules": [{}]})"), "rules[0].use: missing"},
+      {MakeError(R"({"rules": [{}]})"), "rules[0].use: is missing"},
       {MakeError(R"({"rules": [{"use": []}]})"), "rules[0].use: must not be empty"},
       {MakeError(R"({"rules": [{"use": [1]}]})"), "rules[0].use[0]: expected a string"},
       {MakeError(R"({"rules": [{"use": {}}]})"), "rules[0].use: expected a list of strings"},
