@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/buffer.h"
 #include "core/base/number_formats.h"
 #include "core/kernels/kernel_list.h"
 
@@ -166,7 +167,7 @@ void Gemm(benchmark::State& state, GemmFormat format, const GemmKernel& kernel, 
                         : format == kGemmFp4 ? out * in / 32
                                              : 0;
   std::vector<uint8_t> scale(scales, 121);
-  std::vector<float> x(rows * in), y(rows * out);
+  Buffer<float> x(rows * in), y(rows * out);  // rows start at cache lines, as in the network
   for (size_t i = 0; i < x.size(); ++i) x[i] = RoundBf16(float(int(i % 97) - 48) / 16.0f);
   PrepareRows(kernel, in, rows, x.data(), in);
   // A call covers 64 outputs, as one task of a thread does; time is per call.
@@ -181,8 +182,8 @@ void Gemm(benchmark::State& state, GemmFormat format, const GemmKernel& kernel, 
          2.0 * double(block * in * rows));
 }
 
-std::vector<float> Floats(size_t n) {
-  std::vector<float> x(n);
+Buffer<float> Floats(size_t n) {
+  Buffer<float> x(n);
   for (size_t i = 0; i < n; ++i) x[i] = RoundBf16(float(int(i * 31 % 97) - 48) / 16.0f);
   return x;
 }
@@ -191,7 +192,7 @@ constexpr KvFormat kKv = {512, 64};
 
 void Attention(benchmark::State& state, AttentionTileFunction function) {
   const size_t heads = 64, head_dim = 512, count = 64;
-  const std::vector<float> q = Floats(heads * head_dim), keys = Floats(count * head_dim);
+  const Buffer<float> q = Floats(heads * head_dim), keys = Floats(count * head_dim);
   std::vector<float> max(heads), sum(heads), acc(heads * head_dim);
   for (auto _ : state) {
     function(
@@ -202,8 +203,8 @@ void Attention(benchmark::State& state, AttentionTileFunction function) {
 
 void Index(benchmark::State& state, IndexScoreFunction function) {
   const size_t heads = 64, width = 128, count = 64;
-  const std::vector<float> q = Floats(heads * width), keys = Floats(count * width),
-                           weight = Floats(heads);
+  const Buffer<float> q = Floats(heads * width), keys = Floats(count * width),
+                      weight = Floats(heads);
   std::vector<float> score(count);
   for (auto _ : state) {
     function({q.data(), weight.data(), keys.data(), heads, width, count, true, score.data()});
@@ -224,44 +225,44 @@ void Register(const char* operation, const KernelList<Function>& kernels, const 
 void RegisterSmallOperations() {
   Register("512", KernelsOf(&Kernels::round_bf16),
            [](benchmark::State& state, RoundBf16Function function) {
-             std::vector<float> x = Floats(512);
+             Buffer<float> x = Floats(512);
              for (auto _ : state) function(x.data(), x.size());
              Report(state, 2048, 0);
            });
   Register("4096", KernelsOf(&Kernels::quantize_fp8),
            [](benchmark::State& state, QuantizeFp8Function function) {
-             std::vector<float> x = Floats(4096);
+             Buffer<float> x = Floats(4096);
              for (auto _ : state) function(x.data(), x.size(), 128);
              Report(state, 4096 * 4, 0);
            });
   Register("entry", KernelsOf(&Kernels::pack_kv),
            [](benchmark::State& state, PackKvFunction function) {
-             const std::vector<float> x = Floats(512);
+             const Buffer<float> x = Floats(512);
              std::vector<uint8_t> entry(kKv.Bytes());
              for (auto _ : state) function(kKv, x.data(), entry.data());
              Report(state, 2048, 0);
            });
   Register("entry", KernelsOf(&Kernels::unpack_kv),
            [](benchmark::State& state, UnpackKvFunction function) {
-             std::vector<float> x(512);
+             Buffer<float> x(512);
              for (auto _ : state) function(kKv, Data(), x.data());
              Report(state, 583, 0);
            });
   Register("key", KernelsOf(&Kernels::pack_index),
            [](benchmark::State& state, PackIndexFunction function) {
-             const std::vector<float> x = Floats(128);
+             const Buffer<float> x = Floats(128);
              std::vector<uint8_t> key(68);
              for (auto _ : state) function(x.data(), 128, key.data());
              Report(state, 512, 0);
            });
   Register("key", KernelsOf(&Kernels::unpack_index),
            [](benchmark::State& state, UnpackIndexFunction function) {
-             std::vector<float> x(128);
+             Buffer<float> x(128);
              for (auto _ : state) function(Data(), 128, x.data());
              Report(state, 68, 0);
            });
   Register("512", KernelsOf(&Kernels::dot), [](benchmark::State& state, DotFunction function) {
-    const std::vector<float> a = Floats(512), b = Floats(512);
+    const Buffer<float> a = Floats(512), b = Floats(512);
     for (auto _ : state) benchmark::DoNotOptimize(function(a.data(), b.data(), 512));
     Report(state, 4096, 1024);
   });
