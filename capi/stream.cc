@@ -1,12 +1,11 @@
-#include <cinttypes>
 #include <cstring>
 #include <ctime>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "core/base/random.h"
 
 using finback::Code;
 using finback::Event;
@@ -19,9 +18,7 @@ using finback::ResponseBuilder;
 namespace {
 
 std::string NewResponseId(const char* prefix) {
-  std::random_device random;
-  const uint64_t high = random(), low = random();
-  return finback::Format("%s-%016" PRIx64, prefix, high << 32 | low);
+  return std::string(prefix) + "-" + finback::RandomId();
 }
 
 // A handle without its stream: everything that can fail before the session is taken.

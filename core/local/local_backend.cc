@@ -4,8 +4,8 @@
 #include <cinttypes>
 #include <mutex>
 #include <optional>
-#include <random>
 
+#include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
@@ -21,12 +21,6 @@
 
 namespace finback {
 namespace {
-
-uint64_t RandomSeed() {
-  std::random_device random;
-  const uint64_t high = random();
-  return high << 32 | random();
-}
 
 class LocalSequence final : public TokenSequence {
  public:
@@ -211,7 +205,7 @@ void LocalBackend::PlanSampling(const Request& request, SamplerOptions* sampling
   sampling->top_p = request.has_top_p ? request.top_p : generation_.top_p;
   sampling->top_k = request.has_top_k ? request.top_k : generation_.top_k;
   sampling->min_p = request.min_p;
-  sampling->seed = request.has_seed ? request.seed : RandomSeed();
+  sampling->seed = request.has_seed ? request.seed : RandomNumber();
   sampling->logit_bias = request.logit_bias;
   for (const auto& [id, bias] : request.logit_bias) {
     if (id >= model_->config().vocab) {

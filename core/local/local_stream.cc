@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "core/base/random.h"
 #include "core/base/status.h"
 
 namespace finback {
@@ -13,11 +14,8 @@ constexpr size_t kTextBytes = 256;  // reserved: more than any token's text, wit
 
 // Unique within a conversation, whose prompts grow, and the same for the same seed and prompt.
 std::string CallId(uint64_t seed, int64_t prompt_tokens, int32_t index) {
-  uint64_t x = seed ^ (static_cast<uint64_t>(prompt_tokens) * 0x9E3779B97F4A7C15u);
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  x ^= x >> 31;
-  return Format("call_%02d_%016" PRIx64, index, x);
+  const uint64_t counter = static_cast<uint64_t>(prompt_tokens) * kSplitMixStep;
+  return Format("call_%02d_%016" PRIx64, index, SplitMix(seed ^ counter));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/base/random.h"
 #include "core/base/status.h"
 
 namespace finback {
@@ -11,27 +12,18 @@ namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
-// SplitMix64: a counter through a mixing function, so the n-th draw depends on seed and n alone.
-constexpr uint64_t kStep = 0x9E3779B97F4A7C15u;
-
-uint64_t Mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
 }  // namespace
 
 void Sampler::Configure(const SamplerOptions& options, int32_t vocab) {
   options_ = options;
-  state_ = Mix(options.seed + kStep);  // neighbouring seeds start far apart
+  state_ = SplitMix(options.seed + kSplitMixStep);  // neighbouring seeds start far apart
   logits_.resize(static_cast<size_t>(vocab));
   candidates_.reserve(static_cast<size_t>(vocab));
 }
 
 double Sampler::NextUniform() {
-  state_ += kStep;
-  return static_cast<double>(Mix(state_) >> 11) * 0x1p-53;
+  state_ += kSplitMixStep;
+  return UniformOf(SplitMix(state_));
 }
 
 int32_t Sampler::Sample(std::span<const float> logits) {

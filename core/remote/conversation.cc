@@ -1,17 +1,11 @@
 #include "core/remote/conversation.h"
 
-#include <cinttypes>
-#include <random>
-
+#include "core/base/random.h"
 #include "core/base/status.h"
 
 namespace finback {
 
-Conversation::Conversation() {
-  std::random_device random;
-  const uint64_t high = random(), low = random();
-  id_ = Format("%016" PRIx64, high << 32 | low);
-}
+Conversation::Conversation() : id_(RandomId()) {}
 
 std::string Conversation::Compare(std::string_view body) {
   const std::lock_guard<std::mutex> lock(mutex_);

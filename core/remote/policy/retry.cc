@@ -4,6 +4,8 @@
 #include <atomic>
 #include <memory>
 
+#include "core/base/random.h"
+
 namespace finback {
 namespace {
 
@@ -37,13 +39,8 @@ bool RetryBudget::Take() {
 RetryRules::Random RetryRules::DefaultRandom() {
   const auto seed =
       static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-  // SplitMix64 (Steele, Lea, Flood 2014): its state is a counter, so threads can share it.
-  return [state = std::make_shared<std::atomic<uint64_t>>(seed)] {
-    constexpr uint64_t kStep = 0x9E3779B97F4A7C15u;
-    uint64_t z = state->fetch_add(kStep) + kStep;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
+  return [counter = std::make_shared<std::atomic<uint64_t>>(seed)] {
+    return UniformOf(SplitMix(counter->fetch_add(kSplitMixStep) + kSplitMixStep));
   };
 }
 
