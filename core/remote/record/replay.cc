@@ -1,3 +1,5 @@
+#include "core/remote/record/replay.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include "core/json/json_fields.h"
 #include "core/remote/record/event_json.h"
 #include "core/remote/record/record_files.h"
-#include "core/remote/record/recorder.h"
 
 namespace finback {
 namespace {
@@ -43,7 +44,7 @@ std::string Canonical(std::string_view json) {
   return text;
 }
 
-struct Exchange {
+struct RecordedExchange {
   std::string place;
   bool has_request = false, used = false;
   std::string method, path;
@@ -51,8 +52,8 @@ struct Exchange {
   bool canonical = false;  // request.json was written by hand: compare what the JSON says
 };
 
-Exchange LoadExchange(const std::string& place) {
-  Exchange exchange;
+RecordedExchange LoadExchange(const std::string& place) {
+  RecordedExchange exchange;
   exchange.place = place;
   const std::string path = place + "/" + kRequestFile;
   if (!Exists(path)) return exchange;
@@ -87,7 +88,7 @@ std::string Around(std::string_view text, size_t at) {
 }
 
 // "" if the request is the recorded one.
-std::string Difference(const Exchange& exchange, const HttpRequest& request,
+std::string Difference(const RecordedExchange& exchange, const HttpRequest& request,
                        const std::vector<std::string>& secrets) {
   if (!exchange.has_request) return "";
   if (exchange.method != request.method) {
@@ -214,7 +215,7 @@ class ReplayClient : public HttpClient {
   std::unique_ptr<HttpTransfer> Start(HttpRequest request) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::string first;
-    for (Exchange& exchange : exchanges_) {
+    for (RecordedExchange& exchange : exchanges_) {
       if (exchange.used) continue;
       const std::string difference = Difference(exchange, request, secrets_);
       if (difference.empty()) {
@@ -233,26 +234,10 @@ class ReplayClient : public HttpClient {
   const size_t chunk_bytes_;
   const std::vector<std::string> secrets_;
   std::mutex mutex_;
-  std::vector<Exchange> exchanges_;  // under the mutex
+  std::vector<RecordedExchange> exchanges_;  // under the mutex
 };
 
 }  // namespace
-
-std::string RecordPlace(const std::string& folder, int number) {
-  return number == 1 ? folder : folder + "/" + std::to_string(number);
-}
-
-std::string RecordedBody(std::string_view body, const std::vector<std::string>& secrets) {
-  std::string safe = Redact(body, secrets);
-  try {
-    ParseJson(safe, "body");
-    return safe;
-  } catch (const Error&) {
-    std::string quoted;
-    AppendJsonString(ValidUtf8(safe), &quoted);
-    return quoted;
-  }
-}
 
 std::unique_ptr<HttpClient> OpenReplay(const std::string& folder, size_t chunk_bytes,
                                        std::vector<std::string> secrets) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/json/json.h"
+#include "core/remote/record/replay.h"
 
 namespace finback {
 namespace {
