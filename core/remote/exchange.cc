@@ -100,8 +100,8 @@ void Exchange::Reserve(const WireCall& call) {
   row.number = number_;
   row.sent_ms = sent_ms_;
   row.reserve_pico = service_.prices()
-                         .WorstCase(row.price_provider, row.price_model, sent_ms_, prompt_estimate_,
-                                    plan_.max_tokens)
+                         .WorstCaseOf(row.price_provider, row.price_model, sent_ms_,
+                                      prompt_estimate_, plan_.max_tokens)
                          .pico;
   ledger_id_ = service_.ledger()->Begin(row);
 }

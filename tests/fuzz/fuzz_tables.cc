@@ -44,7 +44,7 @@ void AskPrices(std::string_view prices, std::string_view calendar) {
       table.Find("deepseek", model, ms);
       const finback::Cost cost = table.PriceOf(usage, "deepseek", model, ms, ms + 600'000);
       Require(cost.known ? cost.pico >= 0 : cost.pico == 0);
-      Require(table.WorstCase("deepseek", model, ms, 1000, 1000).pico >= -1);
+      Require(table.WorstCaseOf("deepseek", model, ms, 1000, 1000).pico >= -1);
     }
   }
 }

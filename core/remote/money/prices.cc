@@ -284,9 +284,10 @@ Cost PriceTable::PriceOf(const Usage& usage, std::string_view provider, std::str
   return cost;
 }
 
-Reserve PriceTable::WorstCase(std::string_view provider, std::string_view model, int64_t unix_ms,
-                              int64_t prompt_tokens, int64_t max_tokens) const {
-  Reserve reserve;
+WorstCase PriceTable::WorstCaseOf(std::string_view provider, std::string_view model,
+                                  int64_t unix_ms, int64_t prompt_tokens,
+                                  int64_t max_tokens) const {
+  WorstCase worst;
   int64_t input_pico = Price::kUnknown, output_pico = Price::kUnknown;
   const auto raise = [&](const Price& price) {
     input_pico = std::max({input_pico, price.hit_pico, price.miss_pico, price.cache_write_pico});
@@ -303,13 +304,13 @@ Reserve PriceTable::WorstCase(std::string_view provider, std::string_view model,
     }
   } else if (ceiling_) {
     raise(*ceiling_);
-    reserve.is_ceiling = true;
+    worst.is_ceiling = true;
   } else {
-    return reserve;
+    return worst;
   }
-  reserve.pico = SaturatingAdd(SaturatingMultiply(std::max<int64_t>(prompt_tokens, 0), input_pico),
-                               SaturatingMultiply(std::max<int64_t>(max_tokens, 0), output_pico));
-  return reserve;
+  worst.pico = SaturatingAdd(SaturatingMultiply(std::max<int64_t>(prompt_tokens, 0), input_pico),
+                             SaturatingMultiply(std::max<int64_t>(max_tokens, 0), output_pico));
+  return worst;
 }
 
 }  // namespace finback

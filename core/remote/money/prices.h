@@ -40,7 +40,7 @@ struct Cost {
 };
 
 // The most that a request may cost, to be reserved before it is sent.
-struct Reserve {
+struct WorstCase {
   int64_t pico = -1;        // -1: no price is known, and no ceiling set
   bool is_ceiling = false;  // from the user's ceiling, for want of a price
 };
@@ -59,8 +59,8 @@ class PriceTable {
   Cost PriceOf(const Usage& usage, std::string_view provider, std::string_view model,
                int64_t sent_ms, int64_t ended_ms) const;
   // No hit of the cache, the dearest tariff, all the output. Counts below zero are zero.
-  Reserve WorstCase(std::string_view provider, std::string_view model, int64_t unix_ms,
-                    int64_t prompt_tokens, int64_t max_tokens) const;
+  WorstCase WorstCaseOf(std::string_view provider, std::string_view model, int64_t unix_ms,
+                        int64_t prompt_tokens, int64_t max_tokens) const;
 
  private:
   enum class Owner : uint8_t { kBuiltIn, kUser };

@@ -396,26 +396,27 @@ TEST(PricesTest, TheWorstCaseIsAllMissesAtThePeak) {
   const int64_t worst = 100000 * 300000LL + 5000 * 1'200'000LL;
   for (const char* instant : {kPeak, kOffPeak}) {
     for (const char* model : {"deepseek-flash", "deepseek-v4-flash"}) {
-      const Reserve reserve = BuiltIn().WorstCase("deepseek", model, Utc(instant), 100000, 5000);
+      const WorstCase reserve =
+          BuiltIn().WorstCaseOf("deepseek", model, Utc(instant), 100000, 5000);
       EXPECT_EQ(reserve.pico, worst) << model << " " << instant;
       EXPECT_FALSE(reserve.is_ceiling);
     }
   }
-  EXPECT_EQ(BuiltIn().WorstCase("deepseek", "deepseek-v5", Utc(kPeak), 1, 1).pico, -1);
-  EXPECT_EQ(BuiltIn().WorstCase("deepseek", "deepseek-flash", Utc(kPeak), -5, -5).pico, 0);
+  EXPECT_EQ(BuiltIn().WorstCaseOf("deepseek", "deepseek-v5", Utc(kPeak), 1, 1).pico, -1);
+  EXPECT_EQ(BuiltIn().WorstCaseOf("deepseek", "deepseek-flash", Utc(kPeak), -5, -5).pico, 0);
   EXPECT_EQ(BuiltIn()
-                .WorstCase("deepseek", "deepseek-flash", Utc(kPeak),
-                           std::numeric_limits<int64_t>::max(), 1)
+                .WorstCaseOf("deepseek", "deepseek-flash", Utc(kPeak),
+                             std::numeric_limits<int64_t>::max(), 1)
                 .pico,
             std::numeric_limits<int64_t>::max());
 }
 
 TEST(PricesTest, ACeilingIsReservedButNeverACost) {
   const PriceTable table = PriceTable::Load(R"({"ceiling": {"input": "5", "output": "25"}})", "");
-  const Reserve reserve = table.WorstCase("openrouter", "anything", Utc(kPeak), 1000, 100);
+  const WorstCase reserve = table.WorstCaseOf("openrouter", "anything", Utc(kPeak), 1000, 100);
   EXPECT_EQ(reserve.pico, 1000 * 5'000'000LL + 100 * 25'000'000LL);
   EXPECT_TRUE(reserve.is_ceiling);
-  EXPECT_FALSE(table.WorstCase("deepseek", "deepseek-flash", Utc(kPeak), 1, 1).is_ceiling);
+  EXPECT_FALSE(table.WorstCaseOf("deepseek", "deepseek-flash", Utc(kPeak), 1, 1).is_ceiling);
   EXPECT_FALSE(
       table.PriceOf(Tokens(1, 0, 1), "openrouter", "anything", Utc(kPeak), Utc(kPeak)).known);
 }
