@@ -41,7 +41,7 @@ void WriteService(const ServiceAnswer& service, JsonWriter* json) {
   json->Key("service").BeginObject().Key("provider").String(service.provider);
   json->Key("attempts").Integer(service.attempts).Key("cost_picodollars");
   service.cost_pico < 0 ? json->Null() : json->Integer(service.cost_pico);
-  json->Key("cost_source").String(service.cost_source);
+  json->Key("cost_source").String(CostSourceName(service.cost_source));
   if (!service.tariff.empty()) json->Key("tariff").String(service.tariff);
   json->EndObject();
 }

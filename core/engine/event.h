@@ -1,6 +1,7 @@
 // What a stream yields, one at a time, whichever backend produced it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -37,13 +38,20 @@ struct Usage {
   int64_t reported_cost_pico = -1;  // pico-dollars, as the service says; -1: it does not
 };
 
+// Where a cost comes from.
+enum class CostSource : uint8_t { kUnknown, kTable, kReported, kEstimated };
+inline constexpr const char* kCostSourceNames[] = {"unknown", "table", "reported", "estimated"};
+inline const char* CostSourceName(CostSource source) {
+  return kCostSourceNames[static_cast<size_t>(source)];
+}
+
 // What a service says of an answer, beyond the events; empty strings are unknown.
 struct ServiceAnswer {
   std::string provider, id, model, fingerprint;  // model: the one that answered
   std::string reasoning_details;                 // JSON, to be given back as it is
   int32_t attempts = 0;
-  int64_t cost_pico = -1;   // pico-dollars; -1: not known
-  std::string cost_source;  // "table", "reported", "estimated", "unknown"
+  int64_t cost_pico = -1;  // pico-dollars; -1: not known
+  CostSource cost_source = CostSource::kUnknown;
   std::string tariff;
 };
 

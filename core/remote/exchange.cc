@@ -302,12 +302,12 @@ void Exchange::Describe(ServiceAnswer* answer) const {
   const int64_t reported = response.usage.reported_cost_pico;
   if (response.has_usage && reported >= 0) {
     answer->cost_pico = reported;
-    answer->cost_source = "reported";
+    answer->cost_source = CostSource::kReported;
   } else if (settled_ && cost_.known) {
     answer->cost_pico = cost_.pico;
-    answer->cost_source = estimated_ ? "estimated" : "table";
+    answer->cost_source = estimated_ ? CostSource::kEstimated : CostSource::kTable;
   } else {
-    answer->cost_source = "unknown";
+    answer->cost_source = CostSource::kUnknown;
   }
 }
 

@@ -340,13 +340,13 @@ std::optional<BudgetExcess> Ledger::Running(int64_t id, int64_t estimate_pico) {
 void Ledger::Settle(int64_t id, const Outcome& outcome) {
   const std::lock_guard lock(mutex_);
   const int64_t reserve = std::max<int64_t>(Require(id).attempt.reserve_pico, 0);
-  End(id, outcome, {"settled", "table", reserve});
+  End(id, outcome, {"settled", CostSource::kTable, reserve});
 }
 
 void Ledger::Estimate(int64_t id, const Outcome& outcome) {
   const std::lock_guard lock(mutex_);
   const int64_t reserve = std::max<int64_t>(Require(id).attempt.reserve_pico, 0);
-  End(id, outcome, {"estimated", "estimated", reserve});
+  End(id, outcome, {"estimated", CostSource::kEstimated, reserve});
 }
 
 void Ledger::Fail(int64_t id, const Outcome& outcome) {
@@ -355,7 +355,7 @@ void Ledger::Fail(int64_t id, const Outcome& outcome) {
   Outcome free = outcome;
   free.usage = {};
   free.cost = {};
-  End(id, free, {"failed", "unknown", 0});
+  End(id, free, {"failed", CostSource::kUnknown, 0});
 }
 
 void Ledger::End(int64_t id, const Outcome& outcome, const Ending& ending) {
@@ -364,7 +364,9 @@ void Ledger::End(int64_t id, const Outcome& outcome, const Ending& ending) {
   const auto reported =
       usage.reported_cost_pico >= 0 ? std::optional(usage.reported_cost_pico) : std::nullopt;
   const auto cost = reported ? reported : table;
-  const char* source = reported ? "reported" : table ? ending.source : "unknown";
+  const CostSource source = reported ? CostSource::kReported
+                            : table  ? ending.source
+                                     : CostSource::kUnknown;
   Statement update(&database_, R"sql(
 UPDATE attempts SET state = ?, ended_ms = ?, updated_ms = ?, model_served = ?, prompt_tokens = ?,
   cached_tokens = ?, cache_write_tokens = ?, completion_tokens = ?, reasoning_tokens = ?,
@@ -376,7 +378,9 @@ UPDATE attempts SET state = ?, ended_ms = ?, updated_ms = ?, model_served = ?, p
   update.Bind(Tidy(outcome.model_served));
   update.Bind(Plausible(usage.prompt_tokens)).Bind(Plausible(usage.cached_tokens));
   update.Bind(Plausible(usage.cache_write_tokens)).Bind(Plausible(usage.completion_tokens));
-  update.Bind(Plausible(usage.reasoning_tokens)).Bind(cost).Bind(std::string_view(source));
+  update.Bind(Plausible(usage.reasoning_tokens))
+      .Bind(cost)
+      .Bind(std::string_view(CostSourceName(source)));
   update.Bind(table).Bind(reported);
   update.Bind(cost.value_or(ending.charge_without_cost)).Bind(outcome.cost.tariff);
   update.Bind(int64_t{outcome.cost.tariff_ambiguous}).Bind(int64_t{outcome.http_status});

@@ -137,7 +137,7 @@ class Ledger {
   };
   struct Ending {
     const char* state;
-    const char* source;  // of a cost by the table
+    CostSource source;  // of a cost by the table
     int64_t charge_without_cost;
   };
 

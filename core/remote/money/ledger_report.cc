@@ -158,7 +158,7 @@ WHERE id = ?5)sql");
       ++result.without_price;
       continue;
     }
-    const bool is_reported = attempt.source == "reported";
+    const bool is_reported = attempt.source == CostSourceName(CostSource::kReported);
     if ((is_reported ? attempt.table_pico : attempt.cost_pico) == cost.pico) continue;
     if (!is_reported && attempt.cost_pico) {
       ++result.changed;

@@ -465,7 +465,7 @@ TEST(RemoteStream, BooksEveryAttemptAndKeepsToItsBudget) {
   options.service.ledger_tag = "test";
   const Told told = Ask(options);
   EXPECT_EQ(told.code, Code::kOk) << told.message;
-  EXPECT_EQ(told.answer.cost_source, "table");
+  EXPECT_EQ(told.answer.cost_source, CostSource::kTable);
   EXPECT_GT(told.answer.cost_pico, 0);
   const auto report =
       nlohmann::json::parse(CostReportJson(options.service, R"({"group_by": "tag"})"));
