@@ -7,6 +7,7 @@
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
 #include "core/remote/money/ledger.h"
+#include "core/remote/money/ledger_report.h"
 #include "core/remote/money/prices.h"
 
 namespace finback {
@@ -49,10 +50,11 @@ std::string CostReportJson(const ServiceOptions& options, std::string_view query
   LedgerSettings settings;
   settings.path = options.ledger;
   const std::unique_ptr<Ledger> ledger = Ledger::Open(std::move(settings));
-  if (!reprice) return ledger->ReportJson(group, since, until);
-  const Repricing changes = ledger->Reprice(
-      PriceTable::Load(ReadTableFile(options.prices_file), ReadTableFile(options.calendar_file)));
-  std::string out = ledger->ReportJson(group, since, until);
+  if (!reprice) return ReportCostsJson(group, since, until, ledger.get());
+  const Repricing changes = Reprice(
+      PriceTable::Load(ReadTableFile(options.prices_file), ReadTableFile(options.calendar_file)),
+      ledger.get());
+  std::string out = ReportCostsJson(group, since, until, ledger.get());
   out.pop_back();  // its closing bracket
   out += ", \"repriced\": ";
   JsonWriter json(&out);

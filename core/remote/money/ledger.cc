@@ -212,6 +212,11 @@ Ledger::~Ledger() {
   }
 }
 
+void Ledger::With(const std::function<void(Database* database, int64_t now_ms)>& use) {
+  const std::lock_guard lock(mutex_);
+  use(&database_, Now());
+}
+
 int64_t Ledger::Now() const { return settings_.now_ms ? settings_.now_ms() : UnixMs(); }
 
 void Ledger::Prepare() {

@@ -67,31 +67,6 @@ struct Outcome {
   std::string failure;  // FailureName()
 };
 
-enum class CostGroup : uint8_t { kDay, kModel, kKey, kUser, kTag, kProvider, kConversation };
-inline constexpr std::string_view kCostGroupNames[] = {"day", "model",    "key",         "user",
-                                                       "tag", "provider", "conversation"};
-
-struct CostRow {
-  std::string group;
-  int64_t attempts = 0;
-  int64_t open = 0, failed = 0;        // not over yet; nothing generated
-  int64_t estimated = 0, unknown = 0;  // over, and the cost estimated or not known
-  int64_t ambiguous = 0;               // whose tariff changed while they ran
-  int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
-  int64_t cost_pico = 0;      // of those whose cost is known or estimated
-  int64_t reserved_pico = 0;  // held for open attempts
-
-  // Of the prompt; -1 without one.
-  double CacheHitRatio() const;
-};
-
-struct Repricing {
-  int64_t examined = 0, changed = 0;     // a known cost became another
-  int64_t found = 0, without_price = 0;  // became known; not in the table: left as they were
-  int64_t difference_pico = 0;           // of the changed
-  int64_t found_pico = 0;                // of those that became known
-};
-
 // The first eight hexadecimal digits of the key's SHA-256: tells keys apart, and no more.
 std::string KeyLabel(std::string_view key);
 
@@ -117,15 +92,13 @@ class Ledger {
   // Nothing was generated, as far as is known: usage and cost of `outcome` are not booked.
   void Fail(int64_t id, const Outcome& outcome);
 
-  // Attempts sent in [since_ms, until_ms), by name of the group.
-  std::vector<CostRow> Report(CostGroup group, int64_t since_ms, int64_t until_ms);
-  std::string ReportJson(CostGroup group, int64_t since_ms, int64_t until_ms);
-  // Computes finished attempts anew. The first figure of each stays in original_pico; costs that a
-  // service reported stay, and their difference from the table changes.
-  Repricing Reprice(const PriceTable& table);
   // Marks attempts of processes that are gone, or that had no news for abandoned_after_ms, as
   // estimated at what was last known. How many.
   int64_t RecoverLost();
+
+  // `use` has the file to itself, but for other processes; `now_ms` is the ledger's clock. For
+  // ledger_report.h.
+  void With(const std::function<void(Database* database, int64_t now_ms)>& use);
 
  private:
   struct OpenAttempt {

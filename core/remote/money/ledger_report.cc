@@ -1,10 +1,11 @@
+#include "core/remote/money/ledger_report.h"
+
 #include <algorithm>
-#include <string>
-#include <utility>
-#include <vector>
+#include <optional>
 
 #include "core/json/json_writer.h"
-#include "core/remote/money/ledger.h"
+#include "core/remote/money/dollars.h"
+#include "core/remote/money/sqlite.h"
 
 namespace finback {
 namespace {
@@ -87,6 +88,40 @@ WHERE state IN ('settled', 'estimated') AND prompt_tokens + completion_tokens > 
   return saved;
 }
 
+void RepriceAll(const PriceTable& table, int64_t now_ms, Database* database, Repricing* result) {
+  const std::vector<SavedAttempt> saved = ReadFinished(database);
+  Statement update(database, R"sql(
+UPDATE attempts SET table_pico = ?1, tariff = ?2, ambiguous = ?3, repriced_ms = ?4,
+  original_pico = CASE WHEN repriced_ms IS NULL THEN cost_pico ELSE original_pico END,
+  cost_pico = CASE cost_source WHEN 'reported' THEN cost_pico ELSE ?1 END,
+  charge_pico = CASE cost_source WHEN 'reported' THEN charge_pico ELSE ?1 END,
+  cost_source = CASE WHEN cost_source != 'unknown' THEN cost_source
+                     WHEN state = 'estimated' THEN 'estimated' ELSE 'table' END
+WHERE id = ?5)sql");
+  for (const SavedAttempt& attempt : saved) {
+    ++result->examined;
+    const Cost cost = table.PriceOf(attempt.usage, attempt.provider, attempt.model, attempt.sent_ms,
+                                    attempt.ended_ms);
+    if (!cost.known) {
+      ++result->without_price;
+      continue;
+    }
+    const bool is_reported = attempt.source == CostSourceName(CostSource::kReported);
+    if ((is_reported ? attempt.table_pico : attempt.cost_pico) == cost.pico) continue;
+    if (!is_reported && attempt.cost_pico) {
+      ++result->changed;
+      result->difference_pico =
+          SaturatingAdd(result->difference_pico, cost.pico - *attempt.cost_pico);
+    } else if (!is_reported) {
+      ++result->found;
+      result->found_pico = SaturatingAdd(result->found_pico, cost.pico);
+    }
+    update.Reset();
+    update.Bind(cost.pico).Bind(cost.tariff).Bind(int64_t{cost.tariff_ambiguous}).Bind(now_ms);
+    update.Bind(attempt.id).Run();
+  }
+}
+
 }  // namespace
 
 double CostRow::CacheHitRatio() const {
@@ -94,25 +129,27 @@ double CostRow::CacheHitRatio() const {
   return std::min(1.0, static_cast<double>(cached_tokens) / static_cast<double>(prompt_tokens));
 }
 
-std::vector<CostRow> Ledger::Report(CostGroup group, int64_t since_ms, int64_t until_ms) {
-  const std::lock_guard lock(mutex_);
-  Statement rows(&database_,
-                 std::string("SELECT ") + kGroupExpressions[static_cast<size_t>(group)] + kReport);
-  rows.Bind(since_ms).Bind(until_ms);
+std::vector<CostRow> ReportCosts(CostGroup group, int64_t since_ms, int64_t until_ms,
+                                 Ledger* ledger) {
   std::vector<CostRow> report;
-  while (rows.Step()) {
-    CostRow& row = report.emplace_back();
-    row.group = rows.Text(0);
-    int column = 1;
-    for (const Counter& counter : kCounters) row.*counter.value = rows.Integer(column++);
-    row.cost_pico = Money(rows, column);
-    row.reserved_pico = Money(rows, column + 2);
-  }
+  ledger->With([&](Database* database, int64_t) {
+    Statement rows(
+        database, std::string("SELECT ") + kGroupExpressions[static_cast<size_t>(group)] + kReport);
+    rows.Bind(since_ms).Bind(until_ms);
+    while (rows.Step()) {
+      CostRow& row = report.emplace_back();
+      row.group = rows.Text(0);
+      int column = 1;
+      for (const Counter& counter : kCounters) row.*counter.value = rows.Integer(column++);
+      row.cost_pico = Money(rows, column);
+      row.reserved_pico = Money(rows, column + 2);
+    }
+  });
   return report;
 }
 
-std::string Ledger::ReportJson(CostGroup group, int64_t since_ms, int64_t until_ms) {
-  const std::vector<CostRow> report = Report(group, since_ms, until_ms);
+std::string ReportCostsJson(CostGroup group, int64_t since_ms, int64_t until_ms, Ledger* ledger) {
+  const std::vector<CostRow> report = ReportCosts(group, since_ms, until_ms, ledger);
   std::string text;
   JsonWriter json(&text);
   json.BeginObject();
@@ -136,43 +173,13 @@ std::string Ledger::ReportJson(CostGroup group, int64_t since_ms, int64_t until_
   return text;
 }
 
-Repricing Ledger::Reprice(const PriceTable& table) {
-  const std::lock_guard lock(mutex_);
+Repricing Reprice(const PriceTable& table, Ledger* ledger) {
   Repricing result;
-  Transaction transaction(&database_);
-  const std::vector<SavedAttempt> saved = ReadFinished(&database_);
-  Statement update(&database_, R"sql(
-UPDATE attempts SET table_pico = ?1, tariff = ?2, ambiguous = ?3, repriced_ms = ?4,
-  original_pico = CASE WHEN repriced_ms IS NULL THEN cost_pico ELSE original_pico END,
-  cost_pico = CASE cost_source WHEN 'reported' THEN cost_pico ELSE ?1 END,
-  charge_pico = CASE cost_source WHEN 'reported' THEN charge_pico ELSE ?1 END,
-  cost_source = CASE WHEN cost_source != 'unknown' THEN cost_source
-                     WHEN state = 'estimated' THEN 'estimated' ELSE 'table' END
-WHERE id = ?5)sql");
-  const int64_t now = Now();
-  for (const SavedAttempt& attempt : saved) {
-    ++result.examined;
-    const Cost cost = table.PriceOf(attempt.usage, attempt.provider, attempt.model, attempt.sent_ms,
-                                    attempt.ended_ms);
-    if (!cost.known) {
-      ++result.without_price;
-      continue;
-    }
-    const bool is_reported = attempt.source == CostSourceName(CostSource::kReported);
-    if ((is_reported ? attempt.table_pico : attempt.cost_pico) == cost.pico) continue;
-    if (!is_reported && attempt.cost_pico) {
-      ++result.changed;
-      result.difference_pico =
-          SaturatingAdd(result.difference_pico, cost.pico - *attempt.cost_pico);
-    } else if (!is_reported) {
-      ++result.found;
-      result.found_pico = SaturatingAdd(result.found_pico, cost.pico);
-    }
-    update.Reset();
-    update.Bind(cost.pico).Bind(cost.tariff).Bind(int64_t{cost.tariff_ambiguous}).Bind(now);
-    update.Bind(attempt.id).Run();
-  }
-  transaction.Commit();
+  ledger->With([&](Database* database, int64_t now_ms) {
+    Transaction transaction(database);
+    RepriceAll(table, now_ms, database, &result);
+    transaction.Commit();
+  });
   return result;
 }
 

@@ -1,5 +1,3 @@
-#include "core/remote/money/ledger.h"
-
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/remote/money/ledger_report.h"
 
 namespace finback {
 namespace {
@@ -174,7 +173,7 @@ TEST_F(LedgerTest, AnUnknownPriceIsNotZero) {
   ledger->Settle(ledger->Begin(Asking(500)), outcome);
   EXPECT_EQ(Query("SELECT cost_pico, cost_source, charge_pico FROM attempts WHERE id = 2"),
             (Row{"NULL", "unknown", "500"}));
-  const std::vector<CostRow> report = ledger->Report(CostGroup::kModel, 0, kMost);
+  const std::vector<CostRow> report = ReportCosts(CostGroup::kModel, 0, kMost, ledger.get());
   ASSERT_EQ(report.size(), 1u);
   EXPECT_EQ(report[0].unknown, 2);
   EXPECT_EQ(report[0].attempts, 2);
@@ -199,7 +198,7 @@ TEST_F(LedgerTest, FailuresAreFreeUnlessTheUsageWasToldAndEstimatesAreMarked) {
   ledger->Estimate(ledger->Begin(Asking(500)), cut);
   EXPECT_EQ(Query("SELECT state, cost_pico, cost_source, charge_pico FROM attempts WHERE id = 3"),
             (Row{"estimated", "70", "estimated", "70"}));
-  const CostRow row = ledger->Report(CostGroup::kModel, 0, kMost).at(0);
+  const CostRow row = ReportCosts(CostGroup::kModel, 0, kMost, ledger.get()).at(0);
   EXPECT_EQ(row.failed, 1);
   EXPECT_EQ(row.estimated, 1);
   EXPECT_EQ(row.unknown, 0);
@@ -231,7 +230,8 @@ TEST_F(LedgerTest, HostileTextAndCountsAreTamed) {
       Query("SELECT length(request_id), prompt_tokens, completion_tokens, fingerprint "
             "FROM attempts"),
       (Row{"256", "1000000000000", "0", "\xEF\xBF\xBD\xEF\xBF\xBD'; DROP TABLE attempts; --"}));
-  EXPECT_EQ(ledger->Report(CostGroup::kModel, 0, kMost).at(0).prompt_tokens, 3'000'000'000'000);
+  EXPECT_EQ(ReportCosts(CostGroup::kModel, 0, kMost, ledger.get()).at(0).prompt_tokens,
+            3'000'000'000'000);
 }
 
 TEST_F(LedgerTest, ABudgetIsRefusedWithItsNumbers) {
@@ -577,7 +577,7 @@ TEST_F(LedgerTest, SpendingBeyondAllMeasureIsStillAboveTheLimit) {
     other->Settle(other->Begin(Asking(1)), outcome);
   }
   EXPECT_EQ(Caught([&] { ledger->Begin(Asking(1)); }).code(), Code::kQuota);
-  EXPECT_EQ(ledger->Report(CostGroup::kDay, 0, kMost).at(0).cost_pico, kMost);
+  EXPECT_EQ(ReportCosts(CostGroup::kDay, 0, kMost, ledger.get()).at(0).cost_pico, kMost);
 }
 
 TEST_F(LedgerTest, FilesOfOthersAreLeftAlone) {
@@ -650,7 +650,7 @@ TEST_F(LedgerTest, DamageInsideTheFileIsAnErrorThatNamesIt) {
   }
   const Error error = Caught([&] {
     auto ledger = Ledger::Open(Settings({Total(kMost)}));
-    ledger->Report(CostGroup::kDay, 0, kMost);
+    ReportCosts(CostGroup::kDay, 0, kMost, ledger.get());
     ledger->Begin(Asking(1));
   });
   EXPECT_EQ(error.code(), Code::kIo);
@@ -712,19 +712,21 @@ TEST_F(LedgerTest, ReportsGroupByEverythingThatIsAsked) {
   };
   for (const auto& row : kCases) {
     std::vector<std::pair<std::string, int64_t>> found;
-    for (const CostRow& cost : ledger->Report(row.group, 0, kMost)) {
+    for (const CostRow& cost : ReportCosts(row.group, 0, kMost, ledger.get())) {
       found.emplace_back(cost.group, cost.cost_pico);
     }
     EXPECT_EQ(found, row.rows);
   }
-  const std::vector<CostRow> second = ledger->Report(CostGroup::kDay, kNoon + 1, kNoon + kDayMs);
+  const std::vector<CostRow> second =
+      ReportCosts(CostGroup::kDay, kNoon + 1, kNoon + kDayMs, ledger.get());
   EXPECT_TRUE(second.empty());
-  const CostRow last = ledger->Report(CostGroup::kDay, kNoon + 1, kMost).at(0);
+  const CostRow last = ReportCosts(CostGroup::kDay, kNoon + 1, kMost, ledger.get()).at(0);
   EXPECT_EQ(last.open, 1);
   EXPECT_EQ(last.reserved_pico, 7);
   EXPECT_DOUBLE_EQ(last.CacheHitRatio(), 0.4);
 
-  const auto json = nlohmann::json::parse(ledger->ReportJson(CostGroup::kConversation, 0, kMost));
+  const auto json =
+      nlohmann::json::parse(ReportCostsJson(CostGroup::kConversation, 0, kMost, ledger.get()));
   EXPECT_EQ(json["group_by"], "conversation");
   EXPECT_EQ(json["rows"][0]["group"], "c1");
   EXPECT_EQ(json["rows"][0]["cost"], "1.000000");
@@ -756,7 +758,7 @@ TEST_F(LedgerTest, RepricingKeepsTheOldFigure) {
                       "miss": "0.00001", "output": "0.0001"}]})",
       "");
   constexpr int64_t kNew = 40 + 600 + 1000;
-  const Repricing first = ledger->Reprice(table);
+  const Repricing first = Reprice(table, ledger.get());
   EXPECT_EQ(first.examined, 5);
   EXPECT_EQ(first.changed, 2);
   EXPECT_EQ(first.difference_pico, kNew - 777 + kNew - 666);
@@ -772,9 +774,9 @@ TEST_F(LedgerTest, RepricingKeepsTheOldFigure) {
   EXPECT_EQ(Query(columns + "4"), (Row{"555", "NULL", "table", "555", "555", "NULL"}));
   EXPECT_EQ(Query(columns + "6"), (Row{"1640", "666", "estimated", "1640", "1640", "NULL"}));
 
-  EXPECT_EQ(ledger->Reprice(table).changed, 0);
+  EXPECT_EQ(Reprice(table, ledger.get()).changed, 0);
   // Back to the built-in prices: the first figure is still there.
-  const Repricing second = ledger->Reprice(PriceTable::Load("", ""));
+  const Repricing second = Reprice(PriceTable::Load("", ""), ledger.get());
   EXPECT_EQ(second.changed, 3);
   EXPECT_EQ(Query(columns + "1"), (Row{std::to_string(40 * 3000 + 60 * 150000 + 10 * 600000), "777",
                                        "table", "15120000", "15120000", "NULL"}));
