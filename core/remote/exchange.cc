@@ -10,8 +10,8 @@
 namespace finback {
 namespace {
 
-constexpr size_t kMostWholeBytes = 256u << 20;
-constexpr size_t kMostErrorBytes = 1u << 20;
+constexpr size_t kMaxWholeBytes = 256u << 20;
+constexpr size_t kMaxErrorBytes = 1u << 20;
 // Characters per token, for what is reserved before a service has counted: it errs on the dear
 // side (docs/services.md 2.3).
 constexpr int64_t kCharactersPerToken = 3;
@@ -129,7 +129,7 @@ void Exchange::CheckStatus() {
     return;
   }
   std::string body;
-  while (body.size() < kMostErrorBytes && transfer_->Read(&body)) {
+  while (body.size() < kMaxErrorBytes && transfer_->Read(&body)) {
   }
   if (recording_ != nullptr) recording_->Bytes(body);
   ThrowFailure(ClassifyResponse(status_, headers, body, service_.secrets()));
@@ -146,7 +146,7 @@ void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
   }
   if (body_ == Body::kWhole) {
     whole_ += bytes;
-    if (whole_.size() > kMostWholeBytes) {
+    if (whole_.size() > kMaxWholeBytes) {
       ThrowFailure(MakeFailure(FailureKind::kTransport, "an answer of more than 256 MiB"));
     }
     return;

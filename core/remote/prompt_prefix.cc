@@ -145,7 +145,7 @@ struct PromptPrefix::Body {
       if (!scanner.String(&name) || !scanner.Take(':') || !scanner.Value(&value)) return false;
       if (!Contains(kOutsidePrompt, name) && !Add(name, value)) return false;
     } while (scanner.Take(','));
-    return scanner.Take('}') && settings.size() <= kMostSettings;
+    return scanner.Take('}') && settings.size() <= kMaxSettings;
   }
 
   bool Add(std::string_view name, std::string_view value) {
@@ -158,7 +158,7 @@ struct PromptPrefix::Body {
     if (is_list && Contains(kItemized, name)) {
       if (!SplitList(value, &items)) return false;
     }
-    if (items.empty() || items.size() > kMostSettings / 2) {
+    if (items.empty() || items.size() > kMaxSettings / 2) {
       settings.emplace_back(name, value);
       return true;
     }
@@ -172,7 +172,7 @@ struct PromptPrefix::Body {
   // What Part `index` covers when `count` messages are looked at.
   std::string_view Message(size_t index, size_t count) const {
     const std::string_view first = messages[index];
-    if (index + 1 < kMostMessages) return first;
+    if (index + 1 < kMaxMessages) return first;
     const std::string_view last = messages[count - 1];
     return {first.data(), static_cast<size_t>(last.data() + last.size() - first.data())};
   }
@@ -203,7 +203,7 @@ void PromptPrefix::Remember(const Body& body) {
   has_request_ = true;
   for (const auto& [path, text] : body.settings) settings_.insert_or_assign(path, Keep(text));
   message_count_ = body.messages.size();
-  const size_t parts = std::min(message_count_, kMostMessages);
+  const size_t parts = std::min(message_count_, kMaxMessages);
   messages_.reserve(parts);
   for (size_t i = 0; i < parts; ++i) messages_.push_back(Keep(body.Message(i, message_count_)));
 }
@@ -249,7 +249,7 @@ std::optional<PrefixBreak> PromptPrefix::CompareSettings(const Body& body) const
 std::optional<PrefixBreak> PromptPrefix::CompareMessages(const Body& body) const {
   PrefixBreak found;
   const size_t count = std::min(message_count_, body.messages.size());
-  const size_t parts = std::min(count, kMostMessages);
+  const size_t parts = std::min(count, kMaxMessages);
   for (size_t i = 0; i < parts; ++i) {
     const std::string_view now = body.Message(i, count);
     if (messages_[i].size != now.size() || messages_[i].hash != Hash(now)) {

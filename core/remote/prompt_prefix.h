@@ -27,8 +27,8 @@ struct PrefixBreak {
 class PromptPrefix {
  public:
   static constexpr size_t kKeptBytes = 256u << 10;
-  static constexpr size_t kMostMessages = 8192;
-  static constexpr size_t kMostSettings = 512;
+  static constexpr size_t kMaxMessages = 8192;
+  static constexpr size_t kMaxSettings = 512;
 
   // Compares a request's body with the one before, which it replaces. Nothing: all that was sent
   // before is repeated in its order, or there was nothing before. Members of the body that do not

@@ -12,7 +12,7 @@
 namespace finback {
 namespace {
 
-constexpr size_t kMostAnswerBytes = 64u << 20;
+constexpr size_t kMaxAnswerBytes = 64u << 20;
 constexpr const char* kCustomProvider = "custom";
 
 [[noreturn]] void BadOption(const char* name, const std::string& problem) {
@@ -216,7 +216,7 @@ std::string Service::Get(const ServiceTarget& target, const std::string& path) {
     const std::unique_ptr<HttpTransfer> transfer = http_->Start(std::move(request));
     const int status = transfer->Status();
     std::string body;
-    while (body.size() < kMostAnswerBytes && transfer->Read(&body)) {
+    while (body.size() < kMaxAnswerBytes && transfer->Read(&body)) {
     }
     if (status < 200 || status >= 300) {
       ThrowFailure(ClassifyResponse(status, transfer->headers(), body, secrets_));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kJsonLine = "Answer with one JSON object and nothing else.";
 constexpr std::string_view kDefaultToolName = "answer";
-constexpr size_t kLongestToolName = 64;
+constexpr size_t kMaxToolNameBytes = 64;
 constexpr size_t kMaxBodyBytes = 16 * 1024;
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -242,7 +242,7 @@ std::string SchemaToolName(const Request& request) {
            c == '-';
   };
   const bool usable = name != nullptr && name->IsString() && !name->text.empty() &&
-                      name->text.size() <= kLongestToolName &&
+                      name->text.size() <= kMaxToolNameBytes &&
                       std::all_of(name->text.begin(), name->text.end(), good);
   return usable ? name->text : std::string(kDefaultToolName);
 }

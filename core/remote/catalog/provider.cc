@@ -71,9 +71,9 @@ constexpr Named<bool ModelEntry::*> kModelFlags[] = {{"images", &ModelEntry::ima
                                                      {"thinking", &ModelEntry::thinking},
                                                      {"refused", &ModelEntry::refused}};
 
-constexpr int64_t kMostTokens = int64_t{1} << 40;
-constexpr int64_t kMostRequests = 1'000'000;
-constexpr int64_t kMostStops = 1024;
+constexpr int64_t kMaxTokens = int64_t{1} << 40;
+constexpr int64_t kMaxRequests = 1'000'000;
+constexpr int64_t kMaxStops = 1024;
 
 bool IsLetterOrDigit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -205,18 +205,18 @@ void ReadProvider(JsonFields* fields, Provider* provider) {
     flags.RejectUnknown();
   }
   ReadChoice("rescue", kRescues, fields, &provider->rescue);
-  fields->Integer("max_tokens_limit", 0, kMostTokens, &provider->max_tokens_limit);
-  ReadCount("max_stop", kMostStops, fields, &provider->max_stop);
-  ReadCount("concurrency", kMostRequests, fields, &provider->concurrency);
+  fields->Integer("max_tokens_limit", 0, kMaxTokens, &provider->max_tokens_limit);
+  ReadCount("max_stop", kMaxStops, fields, &provider->max_stop);
+  ReadCount("concurrency", kMaxRequests, fields, &provider->concurrency);
   ReadPairs("ids", fields, &provider->ids);
 }
 
 void ReadModel(JsonFields* fields, ModelEntry* entry) {
   ReadTexts<ModelEntry>(kModelTexts, fields, entry);
   ReadFlags<ModelEntry>(kModelFlags, fields, entry);
-  fields->Integer("context_tokens", 0, kMostTokens, &entry->context_tokens);
-  fields->Integer("max_output_tokens", 0, kMostTokens, &entry->max_output_tokens);
-  ReadCount("concurrency", kMostRequests, fields, &entry->concurrency);
+  fields->Integer("context_tokens", 0, kMaxTokens, &entry->context_tokens);
+  fields->Integer("max_output_tokens", 0, kMaxTokens, &entry->max_output_tokens);
+  ReadCount("concurrency", kMaxRequests, fields, &entry->concurrency);
   if (const Json* with = fields->FindObject("instead_with")) {
     entry->instead_with.clear();
     AppendPythonJson(*with, &entry->instead_with);

@@ -110,8 +110,8 @@ int64_t PeriodStart(BudgetPeriod period, int64_t unix_ms) {
 
 // What others sent: valid UTF-8 of reasonable length.
 std::string Tidy(std::string_view text) {
-  constexpr size_t kLongest = 256;
-  return ValidUtf8(CutUtf8(text, kLongest));
+  constexpr size_t kMaxBytes = 256;
+  return ValidUtf8(CutUtf8(text, kMaxBytes));
 }
 
 // Counters that no service can mean would make every later sum overflow.

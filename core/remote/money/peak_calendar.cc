@@ -188,9 +188,9 @@ bool PeakCalendar::Knows(int64_t unix_ms) const {
 
 void PeakCalendar::AppendEdges(int64_t begin_ms, int64_t end_ms,
                                std::vector<int64_t>* edges) const {
-  constexpr int64_t kMostDays = 16;  // longer than any run of holidays
+  constexpr int64_t kMaxDays = 16;  // longer than any run of holidays
   const int64_t first = FloorDay(begin_ms);
-  const int64_t last = std::min(FloorDay(end_ms), first + kMostDays);
+  const int64_t last = std::min(FloorDay(end_ms), first + kMaxDays);
   for (int64_t day = first; day <= last; ++day) {
     for (const Hours& hours : peak_hours_) {
       for (const int64_t time : {hours.begin_ms, hours.end_ms}) {

@@ -18,7 +18,7 @@ constexpr double kNoLimit = 1e9;
 constexpr double kBackOff = 0.75;
 constexpr double kOfStated = 0.9;  // others may use the account too
 constexpr milliseconds kPollInterval(10);
-constexpr int64_t kLongestWaitMs = int64_t{365} * 24 * 3600 * 1000;
+constexpr int64_t kMaxWaitMs = int64_t{365} * 24 * 3600 * 1000;
 
 [[noreturn]] void ThrowNotAdmitted(FailureKind kind, int64_t timeout_ms, double limit) {
   std::string detail;
@@ -125,7 +125,7 @@ ConcurrencyLimiter::Lease ConcurrencyLimiter::Acquire(const std::string& account
   }
 
   const int64_t timeout_ms =
-      wait.timeout_ms < 0 ? kLongestWaitMs : std::min(wait.timeout_ms, kLongestWaitMs);
+      wait.timeout_ms < 0 ? kMaxWaitMs : std::min(wait.timeout_ms, kMaxWaitMs);
   const auto end = steady_clock::now() + milliseconds(timeout_ms);
   Gate::Waiter waiter;
   gate->queue.push_back(&waiter);

@@ -14,7 +14,7 @@ namespace {
 constexpr double kBudgetCapacity = 100;
 constexpr double kBudgetPerSecond = 2;
 
-constexpr int kMostDoublings = 20;
+constexpr int kMaxDoublings = 20;
 
 }  // namespace
 
@@ -50,7 +50,7 @@ RetryRules::RetryRules(const RetryPolicy& policy, MonotonicClock clock, Random r
       budget_(kBudgetCapacity, kBudgetPerSecond, std::move(clock)) {}
 
 int64_t RetryRules::WaitMs(const Failure& failure, int attempt) const {
-  int64_t wait_ms = policy_.base_ms << std::clamp(attempt, 0, kMostDoublings);
+  int64_t wait_ms = policy_.base_ms << std::clamp(attempt, 0, kMaxDoublings);
   if (failure.kind == FailureKind::kOverloaded) wait_ms *= policy_.overloaded_factor;
   wait_ms = std::min(wait_ms, policy_.most_ms);
   const double jitter = policy_.least_jitter + (1 - policy_.least_jitter) * random_();

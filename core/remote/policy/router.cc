@@ -23,8 +23,8 @@ constexpr Kind kNeverEscalate[] = {Kind::kCancelled, Kind::kBudget};
 constexpr Kind kRest[] = {Kind::kAuthentication, Kind::kQuota,    Kind::kRateLimit, Kind::kServer,
                           Kind::kOverloaded,     Kind::kResource, Kind::kTransport, Kind::kTimeout};
 
-constexpr int64_t kMostCharacters = int64_t{1} << 40;
-constexpr int64_t kMostCoolDownMs = 24 * 3'600'000;
+constexpr int64_t kMaxCharacters = int64_t{1} << 40;
+constexpr int64_t kMaxCoolDownMs = 24 * 3'600'000;
 
 template <typename Range, typename Value>
 bool Contains(const Range& range, const Value& value) {
@@ -132,8 +132,8 @@ Effort ReadEffort(const std::string& text, const std::string& path) {
 
 void ReadConditions(const Json& when, const std::string& path, RouteRule* rule) {
   JsonFields fields(when, path);
-  fields.Integer("min_characters", 0, kMostCharacters, &rule->min_characters);
-  fields.Integer("max_characters", 0, kMostCharacters, &rule->max_characters);
+  fields.Integer("min_characters", 0, kMaxCharacters, &rule->min_characters);
+  fields.Integer("max_characters", 0, kMaxCharacters, &rule->max_characters);
   if (rule->min_characters > rule->max_characters) {
     FailAt(fields.Path("max_characters"), "less than min_characters");
   }
@@ -201,8 +201,8 @@ void Router::ReadRules(std::string_view json, const ProviderTable& table, Refuse
   JsonFields fields(document, "");
   fields.Ignore("comment");
   escalate_ = ReadKinds(&fields);
-  fields.Integer("cool_down_ms", 0, kMostCoolDownMs, &cool_down_ms_);
-  fields.Integer("most_cool_down_ms", 0, kMostCoolDownMs, &most_cool_down_ms_);
+  fields.Integer("cool_down_ms", 0, kMaxCoolDownMs, &cool_down_ms_);
+  fields.Integer("most_cool_down_ms", 0, kMaxCoolDownMs, &most_cool_down_ms_);
   const Json* rules = fields.FindArray("rules");
   for (size_t row = 0; rules != nullptr && row < rules->items.size(); ++row) {
     JsonFields rule_fields(rules->items[row], Format("rules[%zu]", row));

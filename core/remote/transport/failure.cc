@@ -20,7 +20,7 @@ constexpr size_t kMaxDetailBytes = 400;  // of the service's own words in a mess
 constexpr size_t kMaxIdBytes = 128;
 constexpr size_t kMaxNameBytes = 256;
 constexpr size_t kMaxMessageBytes = 1000;
-constexpr int64_t kLongestWaitMs = int64_t{366} * 24 * 3600 * 1000;
+constexpr int64_t kMaxWaitMs = int64_t{366} * 24 * 3600 * 1000;
 constexpr char kRedacted[] = "[redacted]";
 
 enum class Passing : uint8_t { kNo, kYes };
@@ -376,7 +376,7 @@ int64_t Milliseconds(std::string_view text, double unit) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return -1;
   if (!std::isfinite(value) || std::signbit(value)) return -1;
-  return static_cast<int64_t>(std::min(value * unit, static_cast<double>(kLongestWaitMs)));
+  return static_cast<int64_t>(std::min(value * unit, static_cast<double>(kMaxWaitMs)));
 }
 
 int64_t RetryAfterMs(const HeaderList& headers) {
@@ -392,7 +392,7 @@ int64_t RetryAfterMs(const HeaderList& headers) {
   // By the service's own clock, where it tells the time.
   const time_t told = date.empty() ? -1 : curl_getdate(date.c_str(), nullptr);
   const int64_t wait = static_cast<int64_t>(then) - (told < 0 ? time(nullptr) : told);
-  return std::clamp<int64_t>(wait, 0, kLongestWaitMs / 1000) * 1000;
+  return std::clamp<int64_t>(wait, 0, kMaxWaitMs / 1000) * 1000;
 }
 
 std::string TidyId(std::string id) {

@@ -31,7 +31,7 @@ constexpr size_t kMaxHeaderBytes = 256 << 10;
 constexpr std::chrono::seconds kMaxIdle{118};
 // Bounds the wait if a wake-up could not be delivered.
 constexpr int64_t kMaxWaitMs = 3000;
-constexpr size_t kMostTrailingBytes = 64u << 10;
+constexpr size_t kMaxTrailingBytes = 64u << 10;
 
 using Easy = std::unique_ptr<CURL, FreedBy<curl_easy_cleanup>>;
 using Multi = std::unique_ptr<CURLM, FreedBy<curl_multi_cleanup>>;
@@ -393,7 +393,7 @@ void Transfer::Finish(int64_t wait_ms) {
   const Clock::time_point until = Clock::now() + Milliseconds(wait_ms);
   size_t dropped = 0;
   try {
-    while (multi_ && !cancelled_ && dropped < kMostTrailingBytes) {
+    while (multi_ && !cancelled_ && dropped < kMaxTrailingBytes) {
       Perform();
       dropped += body_.size();
       body_.clear();

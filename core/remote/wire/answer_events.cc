@@ -15,8 +15,8 @@ namespace finback {
 namespace {
 
 // Beyond these an answer is an attack or an accident.
-constexpr size_t kMostCalls = 1024;
-constexpr size_t kMostArgumentBytes = 64u << 20;
+constexpr size_t kMaxCalls = 1024;
+constexpr size_t kMaxArgumentBytes = 64u << 20;
 constexpr size_t kShownBodyBytes = 16u << 10;
 
 // Finish reasons of all formats, as events spell them; others are "other".
@@ -147,8 +147,8 @@ void AnswerEvents::Deliver(EventKind kind, std::string_view text) {
 }
 
 size_t AnswerEvents::AddCall() {
-  if (calls_.size() >= kMostCalls) {
-    Fail(FailureKind::kTransport, Format("sent more than %zu tool calls", kMostCalls));
+  if (calls_.size() >= kMaxCalls) {
+    Fail(FailureKind::kTransport, Format("sent more than %zu tool calls", kMaxCalls));
   }
   calls_.emplace_back();
   return calls_.size() - 1;
@@ -159,9 +159,9 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
   Call& call = calls_[index];
   if (call.ended) return;
   argument_bytes_ += arguments.size();
-  if (argument_bytes_ > kMostArgumentBytes) {
+  if (argument_bytes_ > kMaxArgumentBytes) {
     Fail(FailureKind::kTransport,
-         Format("sent tool arguments of more than %zu bytes", kMostArgumentBytes));
+         Format("sent tool arguments of more than %zu bytes", kMaxArgumentBytes));
   }
   call.arguments += arguments;
   if (call.tool_index >= 0) {

@@ -12,7 +12,7 @@
 namespace finback {
 namespace {
 
-constexpr size_t kMostBlocks = 4096;
+constexpr size_t kMaxBlocks = 4096;
 
 Json Text(std::string_view text) {
   Json json;
@@ -174,8 +174,8 @@ void Decoder::ReadUsage(const Json& usage) {
 
 void Decoder::StartBlock(int64_t index, const Json& content) {
   StopBlock(index);  // a repeated index is a new block
-  if (++started_ > kMostBlocks) {
-    events_.Fail(FailureKind::kTransport, Format("sent more than %zu content blocks", kMostBlocks));
+  if (++started_ > kMaxBlocks) {
+    events_.Fail(FailureKind::kTransport, Format("sent more than %zu content blocks", kMaxBlocks));
   }
   Block& block = blocks_[index];
   const std::string_view type = FindText(content, "type");

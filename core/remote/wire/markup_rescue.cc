@@ -10,12 +10,12 @@ constexpr std::string_view kBlockWord = "tool_calls";
 constexpr std::string_view kBlockWords[] = {kBlockWord, "toolcalls"};
 // The fullwidth bar of the published markup, and what gateways make of it.
 constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
-constexpr int kMostBars = 2;
+constexpr int kMaxBars = 2;
 
 // One or two bars of any spelling.
 Match Bars(std::string_view text, size_t* i) {
   Match result = Match::kFails;
-  for (int count = 0; count < kMostBars; ++count) {
+  for (int count = 0; count < kMaxBars; ++count) {
     Match next = Match::kFails;
     for (const std::string_view bar : kBars) {
       const Match match = Literal(text, bar, i);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kDone = "[DONE]";
 constexpr std::string_view kDetailsField = "reasoning_details";
-constexpr size_t kMostDetails = 4096;
+constexpr size_t kMaxDetails = 4096;
 
 // The text of a reasoning detail: "" for those that are encrypted.
 std::string_view DetailText(const Json& detail) {
@@ -320,7 +320,7 @@ void Decoder::ReadDetails(const Json& list) {
                          FindText(piece, "type") != "reasoning.encrypted";
     if (extends) {
       ExtendDetail(piece, last);
-    } else if (details_.items.size() >= kMostDetails) {
+    } else if (details_.items.size() >= kMaxDetails) {
       events_.Fail(FailureKind::kTransport, "sent too many reasoning details");
     } else {
       details_.items.push_back(piece);

@@ -12,7 +12,7 @@
 namespace finback {
 namespace {
 
-constexpr size_t kMostItems = 4096;
+constexpr size_t kMaxItems = 4096;
 
 class Decoder final : public WireDecoder {
  public:
@@ -125,8 +125,8 @@ Decoder::Item* Decoder::Find(const Json& event) {
     if (known == ids_.end()) ids_.emplace_back(id);
   }
   Item* item = &items_[index];
-  if (items_.size() > kMostItems) {
-    events_.Fail(FailureKind::kTransport, Format("sent more than %zu output items", kMostItems));
+  if (items_.size() > kMaxItems) {
+    events_.Fail(FailureKind::kTransport, Format("sent more than %zu output items", kMaxItems));
   }
   return item;
 }

@@ -22,7 +22,7 @@ constexpr int64_t kAnswerTokens = 8192;
 constexpr int64_t kThinkingTokens = 65536;
 constexpr int64_t kMaxEffortTokens = 131072;
 constexpr int64_t kFimTokens = 4096;  // the most that the beta endpoint gives
-constexpr size_t kLongestUserId = 512;
+constexpr size_t kMaxUserIdBytes = 512;
 // Models of this family refuse their own earlier reasoning (docs/services.md 7.2).
 constexpr std::string_view kFamilyWithoutReplay = "deepseek-r1";
 
@@ -328,8 +328,8 @@ void Planner::CheckMessages() {
 
 void Planner::PlanUser(const char* field, const Json& value) {
   if (!value.IsString()) FailAt(field, Format("expected a string, found %s", KindName(value)));
-  if (value.text.size() > kLongestUserId) {
-    FailAt(field, Format("at most %zu bytes, got %zu", kLongestUserId, value.text.size()));
+  if (value.text.size() > kMaxUserIdBytes) {
+    FailAt(field, Format("at most %zu bytes, got %zu", kMaxUserIdBytes, value.text.size()));
   }
   if (provider_.user_field.empty()) {
     return Notice("field_left_out", field + (": not sent to " + provider_.name));

@@ -177,18 +177,18 @@ TEST(PromptPrefixTest, TheEdgeOfTheKeptTextIsExactUntilItEnds) {
 }
 
 TEST(PromptPrefixTest, ManyMessagesShareTheLastPart) {
-  std::vector<std::string> messages(PromptPrefix::kMostMessages + 300, "{\"n\": 0}");
+  std::vector<std::string> messages(PromptPrefix::kMaxMessages + 300, "{\"n\": 0}");
   PromptPrefix prefix;
   prefix.Next(Body(messages));
   messages.resize(messages.size() + 2, "{\"n\": 1}");
   EXPECT_FALSE(prefix.Next(Body(messages)).has_value());
-  messages[PromptPrefix::kMostMessages + 200] = "{\"n\": 2}";
+  messages[PromptPrefix::kMaxMessages + 200] = "{\"n\": 2}";
   const auto changed = prefix.Next(Body(messages));
   ASSERT_TRUE(changed.has_value());
-  EXPECT_EQ(changed->path, "messages[" + std::to_string(PromptPrefix::kMostMessages - 1) + "]");
-  messages.resize(PromptPrefix::kMostMessages + 100);
+  EXPECT_EQ(changed->path, "messages[" + std::to_string(PromptPrefix::kMaxMessages - 1) + "]");
+  messages.resize(PromptPrefix::kMaxMessages + 100);
   EXPECT_TRUE(prefix.Next(Body(messages)).has_value());
-  messages.resize(PromptPrefix::kMostMessages);
+  messages.resize(PromptPrefix::kMaxMessages);
   EXPECT_TRUE(prefix.Next(Body(messages)).has_value());
   messages.push_back("{}");
   EXPECT_FALSE(prefix.Next(Body(messages)).has_value());
