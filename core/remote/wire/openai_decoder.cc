@@ -43,10 +43,14 @@ void ExtendDetail(const Json& piece, Json* whole) {
   }
 }
 
-bool SameMember(const Json& a, const Json& b, const char* name, bool both) {
+bool BothSay(const Json& a, const Json& b, const char* name) {
   const Json *left = FindValue(a, name), *right = FindValue(b, name);
-  if (left == nullptr || right == nullptr) return !both;
-  return SameJson(*left, *right);
+  return left != nullptr && right != nullptr && SameJson(*left, *right);
+}
+
+bool Differ(const Json& a, const Json& b, const char* name) {
+  const Json *left = FindValue(a, name), *right = FindValue(b, name);
+  return left != nullptr && right != nullptr && !SameJson(*left, *right);
 }
 
 class Decoder final : public WireDecoder {
@@ -310,13 +314,12 @@ void Decoder::ReadDetails(const Json& list) {
     // Pieces of one detail share its type and its index or id; the last of them is at the end.
     Json* last = details_.items.empty() ? nullptr : &details_.items.back();
     for (Json& known : details_.items) {
-      if (FindValue(piece, "index") != nullptr && SameMember(known, piece, "index", true)) {
+      if (FindValue(piece, "index") != nullptr && BothSay(known, piece, "index")) {
         last = &known;
       }
     }
-    const bool extends = !whole_ && last != nullptr && SameMember(*last, piece, "type", true) &&
-                         SameMember(*last, piece, "index", false) &&
-                         SameMember(*last, piece, "id", false) &&
+    const bool extends = !whole_ && last != nullptr && BothSay(*last, piece, "type") &&
+                         !Differ(*last, piece, "index") && !Differ(*last, piece, "id") &&
                          FindText(piece, "type") != "reasoning.encrypted";
     if (extends) {
       ExtendDetail(piece, last);
