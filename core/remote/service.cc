@@ -13,7 +13,6 @@ namespace finback {
 namespace {
 
 constexpr size_t kMaxAnswerBytes = 64u << 20;
-constexpr const char* kCustomProvider = "custom";
 
 [[noreturn]] void BadOption(const char* name, const std::string& problem) {
   Throw(Code::kInvalidArgument, "option %s: %s", name, problem.c_str());
@@ -26,9 +25,12 @@ std::string FullNames(const EngineOptions& options) {
 }
 
 void ApplyWireFormat(const std::string& name, Provider* provider) {
+  const WireFormat before = provider->wire;
   for (size_t i = 0; i < std::size(kWireFormatNames); ++i) {
     if (name == kWireFormatNames[i]) provider->wire = static_cast<WireFormat>(i);
   }
+  // It stands beside an address of the row's format.
+  if (provider->wire != before) provider->responses.clear();
 }
 
 // kAuto is as the provider has it.
@@ -126,10 +128,9 @@ void Service::AddTarget(const ModelTarget& model) {
 }
 
 void Service::AddResponses(ServiceTarget* target) const {
-  const Provider* row = providers_.Find(target->provider.name + "-responses");
-  if (row == nullptr || target->provider.wire != WireFormat::kOpenAi) return;
+  if (target->provider.responses.empty()) return;
   auto responses = std::make_shared<ServiceTarget>(*target);
-  responses->provider = *row;
+  responses->provider = *providers_.Find(target->provider.responses);
   responses->provider.base_url = target->provider.base_url;
   responses->provider.rescue = target->provider.rescue;
   target->responses = std::move(responses);

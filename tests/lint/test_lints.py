@@ -129,6 +129,36 @@ class Lints(unittest.TestCase):
     def test_includes_used(self):
         self.passes("check_includes.py", {"core/json/busy.cc": '#include "core/base/status.h"\n\nint One() { return Zero(); }\n'})
 
+    # names of services and models
+
+    PROVIDERS = {
+        "core/remote/catalog/data/providers.json": '{"providers": [{"name": "deepsea"}, {"name": "custom"}]}\n',
+        "core/remote/catalog/data/models.json":
+            '{"models": [{"provider": "*", "pattern": "*krill-r1*", "family": "krill-r"}]}\n',
+    }
+
+    def test_provider_names_clean(self):
+        self.passes("check_provider_names.py", {
+            **self.PROVIDERS,
+            "core/remote/catalog/provider.h": '#pragma once\nconstexpr const char* kCustomProvider = "custom";\n',
+            "core/remote/wire/plan.cc": '// As "deepsea" does.\nauto where = plan_.model + " at " + provider_.name;\n',
+        })
+
+    def test_provider_names_in_code(self):
+        for code in (
+            'bool quirk = provider_.name != "deepsea";\n',
+            'constexpr Row kForwarded[] = {{"safety_check", "deepsea"}};\n',
+            'constexpr const char* kFamily = "krill-r1";\n',
+            'bool quirk = plan_.model_entry.family == "krill-r";\n',
+            'bool quirk = endpoint().provider.name.starts_with("deep");\n',
+            'auto beside = Find(target->provider.name + "-responses");\n',
+            'bool own = "custom" == row.name;\n',
+        ):
+            self.catches("check_provider_names.py", {**self.PROVIDERS, "core/remote/wire/plan.cc": code}, "plan.cc:1")
+
+    def test_provider_names_without_tables(self):
+        self.catches("check_provider_names.py", {"core/remote/wire/plan.cc": "int x;\n"}, "no names")
+
     # limits
 
     def test_limits_clean(self):

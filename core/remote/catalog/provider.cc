@@ -46,6 +46,7 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"parallel_tool_calls", &ProviderSupport::parallel_tool_calls},
     {"images", &ProviderSupport::images},
     {"developer_role", &ProviderSupport::developer_role},
+    {"latest_reminder", &ProviderSupport::latest_reminder},
     {"stream_usage", &ProviderSupport::stream_usage},
     {"sampling_extras", &ProviderSupport::sampling_extras},
     {"prefix", &ProviderSupport::prefix},
@@ -57,7 +58,8 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
 constexpr Named<std::string Provider::*> kProviderTexts[] = {
     {"reasoning_out", &Provider::reasoning_out}, {"user_field", &Provider::user_field},
     {"cost_field", &Provider::cost_field},       {"prices", &Provider::prices},
-    {"peak_calendar", &Provider::peak_calendar}, {"models", &Provider::models}};
+    {"peak_calendar", &Provider::peak_calendar}, {"models", &Provider::models},
+    {"responses", &Provider::responses}};
 constexpr Named<std::string Provider::*> kProviderUrls[] = {{"base_url", &Provider::base_url},
                                                             {"beta_url", &Provider::beta_url}};
 constexpr Named<std::string Provider::*> kProviderPaths[] = {
@@ -67,9 +69,11 @@ constexpr Named<std::string ModelEntry::*> kModelTexts[] = {{"family", &ModelEnt
                                                             {"price_id", &ModelEntry::price_id},
                                                             {"instead", &ModelEntry::instead},
                                                             {"reason", &ModelEntry::reason}};
-constexpr Named<bool ModelEntry::*> kModelFlags[] = {{"images", &ModelEntry::images},
-                                                     {"thinking", &ModelEntry::thinking},
-                                                     {"refused", &ModelEntry::refused}};
+constexpr Named<bool ModelEntry::*> kModelFlags[] = {
+    {"images", &ModelEntry::images},
+    {"thinking", &ModelEntry::thinking},
+    {"replays_reasoning", &ModelEntry::replays_reasoning},
+    {"refused", &ModelEntry::refused}};
 
 constexpr int64_t kMaxTokens = int64_t{1} << 40;
 constexpr int64_t kMaxRequests = 1'000'000;
@@ -206,6 +210,7 @@ void ReadProvider(JsonFields* fields, Provider* provider) {
   }
   ReadChoice("rescue", kRescues, fields, &provider->rescue);
   fields->Integer("max_tokens_limit", 0, kMaxTokens, &provider->max_tokens_limit);
+  ReadList("forwarded", fields, &provider->forwarded);
   ReadCount("max_stop", kMaxStops, fields, &provider->max_stop);
   ReadCount("concurrency", kMaxRequests, fields, &provider->concurrency);
   ReadPairs("ids", fields, &provider->ids);
@@ -288,12 +293,13 @@ class TableReader {
       fields.RejectUnknown();
       return;
     }
-    const Provider* model = Find(like == nullptr ? "custom" : *like);
+    const Provider* model = Find(like == nullptr ? std::string_view(kCustomProvider) : *like);
     if (like != nullptr && model == nullptr) {
       FailAt(fields.Path("like"), "unknown provider \"" + Shown(*like) + "\"");
     }
     Provider provider = model == nullptr ? Provider() : *model;
     provider.name = name;
+    provider.responses.clear();  // an address of the other's
     ReadProvider(&fields, &provider);
     fields.RejectUnknown();
     providers_.push_back(std::move(provider));
@@ -346,6 +352,11 @@ ProviderTable ProviderTable::Load(std::string_view user_json) {
     reader.Read(kProvidersJson, "providers.json");
     reader.Read(kModelsJson, "models.json");
     if (!user_json.empty()) reader.Read(user_json, "providers file");
+    for (const Provider& row : table.providers_) {
+      if (row.responses.empty() || table.Find(row.responses) != nullptr) continue;
+      FailAt("providers[" + row.name + "].responses",
+             "unknown provider \"" + Shown(row.responses) + "\"");
+    }
   } catch (const Error& error) {
     // The field reader speaks of requests; this is an option's value.
     if (error.code() != Code::kInvalidRequest) throw;

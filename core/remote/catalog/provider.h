@@ -32,9 +32,10 @@ enum class Rescue : uint8_t { kOff, kStrip, kParse };  // of DSML that leaks int
 struct ProviderSupport {
   bool json_object = true, json_schema = false, strict_tools = false;
   bool forced_tool_while_thinking = false;
-  bool logprobs = false, parallel_tool_calls = false, images = false, developer_role = false;
-  bool stream_usage = true;      // stream_options.include_usage
-  bool sampling_extras = false;  // top_k, min_p, seed, logit_bias
+  bool logprobs = false, parallel_tool_calls = false, images = false;
+  bool developer_role = false, latest_reminder = false;  // roles of messages
+  bool stream_usage = true;                              // stream_options.include_usage
+  bool sampling_extras = false;                          // top_k, min_p, seed, logit_bias
   bool prefix = false;
   bool completions = false;       // plain text at /completions
   bool fim = false;               // the same with a suffix
@@ -59,14 +60,17 @@ struct Provider {
   bool reasoning_required = false;  // with tools: on every assistant turn, "" where there is none
   ProviderSupport supports;
   Rescue rescue = Rescue::kOff;
-  std::string user_field;        // "user_id", "user", "": not sent
-  int64_t max_tokens_limit = 0;  // 0: unknown
+  std::string user_field;              // "user_id", "user", "": not sent
+  std::vector<std::string> forwarded;  // further fields of a request, sent as they came
+  int64_t max_tokens_limit = 0;        // 0: unknown
   int32_t max_stop = 16;
   int32_t concurrency = 0;    // requests at once; 0: unknown. A model's own limit comes first
   std::string cost_field;     // of usage, in dollars: "cost"; "": none
   std::string prices;         // key of the price table: "deepseek"
   std::string peak_calendar;  // "": no peak hours
-  std::string models;         // rows of the model table that also hold here; "": none but its own
+  // The row of the same service's Responses endpoint, which alone takes schemas; "": none.
+  std::string responses;
+  std::string models;  // rows of the model table that also hold here; "": none but its own
   // What DeepSeek's own ids are called here: {"deepseek-v4-pro", "deepseek/deepseek-v4-pro"}.
   std::vector<std::pair<std::string, std::string>> ids;
 
@@ -80,8 +84,9 @@ struct ModelEntry {
   std::string family;   // "deepseek-v4", "deepseek-v4.1"
   int64_t context_tokens = 0, max_output_tokens = 0;
   bool images = false, thinking = true;
-  int32_t concurrency = 0;  // 0: the provider's
-  std::string price_id;     // the id that it is billed as; "": itself
+  bool replays_reasoning = true;  // false: earlier reasoning is refused
+  int32_t concurrency = 0;        // 0: the provider's
+  std::string price_id;           // the id that it is billed as; "": itself
   // Retired and never-existing ids.
   bool refused = false;
   std::string instead;       // "deepseek-flash"
@@ -93,6 +98,9 @@ struct ModelEntry {
 // name and a password before the host are refused.
 std::string BaseUrlProblem(std::string_view url);
 std::string WithoutSlash(std::string_view url);  // at its end
+
+// The row of addresses that no other row knows, and of providers that are like none.
+inline constexpr const char* kCustomProvider = "custom";
 
 class ProviderTable {
  public:

@@ -23,16 +23,6 @@ constexpr int64_t kThinkingTokens = 65536;
 constexpr int64_t kMaxEffortTokens = 131072;
 constexpr int64_t kFimTokens = 4096;  // the most that the beta endpoint gives
 constexpr size_t kMaxUserIdBytes = 512;
-// Models of this family refuse their own earlier reasoning (docs/services.md 7.2).
-constexpr std::string_view kFamilyWithoutReplay = "deepseek-r1";
-
-// Request fields that are sent as they came, and the services that document them: a name, or the
-// beginning of one.
-struct ForwardedField {
-  const char* field;
-  const char* provider;
-};
-constexpr ForwardedField kForwarded[] = {{"safety_check", "deepseek"}};
 
 bool IsStrict(const Json& tool) {
   const Json* strict = tool.Find("strict");
@@ -208,7 +198,7 @@ void Planner::PlanReplay() {
       break;
     case ReplayReasoning::kAuto:
       plan_.replay_reasoning =
-          !provider_.reasoning_out.empty() && plan_.model_entry.family != kFamilyWithoutReplay;
+          !provider_.reasoning_out.empty() && plan_.model_entry.replays_reasoning;
       break;
   }
 }
@@ -238,7 +228,7 @@ void Planner::CheckFeatures() const {
 }
 
 void Planner::CheckRole(const Message& message) const {
-  if (message.role == Role::kLatestReminder && provider_.name != "deepseek") {
+  if (message.role == Role::kLatestReminder && !supports_.latest_reminder) {
     FailAt(message.path + ".role", "\"latest_reminder\" is not known to " + provider_.name);
   }
 }
@@ -356,12 +346,8 @@ void Planner::PlanServiceFields() {
       PlanUser(field.c_str(), value);
       continue;
     }
-    const bool forwarded =
-        std::any_of(std::begin(kForwarded), std::end(kForwarded),
-                    [this, &name = field](const ForwardedField& row) {
-                      return name == row.field && provider_.name.starts_with(row.provider);
-                    });
-    if (forwarded) {
+    const std::vector<std::string>& known = provider_.forwarded;
+    if (std::find(known.begin(), known.end(), field) != known.end()) {
       if (field == "safety_check") CheckSafety(value);
       plan_.fields.emplace_back(field, value);
     } else {

@@ -249,6 +249,18 @@ TEST(ProviderTable, StartsNewRowsFromAnother) {
   EXPECT_NE(table.Names().find("custom, farm, barn, plain"), std::string::npos);
 }
 
+TEST(ProviderTable, LeavesTheResponsesEndpointToTheRowThatNamesIt) {
+  const ProviderTable table = ProviderTable::Load(R"({"providers": [
+    {"name": "proxy", "like": "deepseek", "base_url": "https://proxy.example"},
+    {"name": "both", "like": "deepseek", "responses": "later"},
+    {"name": "later", "like": "deepseek-responses"}]})");
+  EXPECT_EQ(table.Find("deepseek")->responses, "deepseek-responses");
+  EXPECT_EQ(table.Find("proxy")->responses, "");
+  EXPECT_EQ(table.Find("proxy")->forwarded, table.Find("deepseek")->forwarded);
+  EXPECT_TRUE(table.Find("proxy")->supports.latest_reminder);
+  EXPECT_EQ(table.Find("both")->responses, "later");
+}
+
 TEST(ProviderTable, PrefersUserRowsAndProviderRows) {
   const ProviderTable table = ProviderTable::Load(R"({"models": [
     {"provider": "*", "pattern": "*", "family": "any"},
@@ -299,6 +311,9 @@ TEST(ProviderTable, NamesRowAndFieldOfWhatIsWrong) {
       {ProviderError(R"("efforts": {"huge": "max"})"),
        "providers[mine].efforts.huge: unknown effort"},
       {ProviderError(R"("models_path": "models")"), "providers[mine].models_path: expected a path"},
+      {ProviderError(R"("responses": "none-such")"),
+       "providers[mine].responses: unknown provider \"none-such\""},
+      {ProviderError(R"("forwarded": "store")"), "providers[mine].forwarded: expected a list"},
       {ProviderError(R"("like": "none-such")"),
        "providers[mine].like: unknown provider \"none-such\""},
       {LoadError(R"({"providers": [{"name": "vllm", "like": "sglang"}]})"),

@@ -246,7 +246,9 @@ TEST(WirePlan, KnowsWhereRolesAndFieldsOfThePromptEncoderBelong) {
   const char* reminder =
       R"([{"role": "latest_reminder", "content": "r"}, {"role": "user", "content": "x"}])";
   EXPECT_EQ(Refusal(Messages(reminder)), "taken");
-  EXPECT_EQ(Refusal(Messages(reminder, "vllm:m")), "messages[0].role");
+  for (const char* model : {"vllm:m", "deepseek-anthropic:m", "deepseek-responses:m"}) {
+    EXPECT_EQ(Refusal(Messages(reminder, model)), "messages[0].role") << model;
+  }
   EXPECT_EQ(Refusal(Messages(R"([{"role": "system", "content": "s", "tools": [{"type": "function",
       "function": {"name": "t"}}]}, {"role": "user", "content": "x"}])")),
             "messages[0].tools");
@@ -297,7 +299,11 @@ TEST(WirePlan, ForwardsServiceFieldsByTheTableAlone) {
   ASSERT_EQ(plan.fields.size(), 1u);
   EXPECT_EQ(plan.fields[0].first, "safety_check");
   EXPECT_EQ(Notices(plan), "field_left_out field_left_out");
-  EXPECT_TRUE(Plan(Ask("vllm:m", "\"safety_check\": {\"level\": \"high\"}")).fields.empty());
+  const char* check = "\"safety_check\": {\"level\": \"high\"}";
+  EXPECT_TRUE(Plan(Ask("vllm:m", check)).fields.empty());
+  for (const char* model : {"deepseek-anthropic:m", "deepseek-responses:m"}) {
+    EXPECT_EQ(Plan(Ask(model, check)).fields.size(), 1u) << model;
+  }
   EXPECT_EQ(Refusal(kFlash, "\"safety_check\": {\"level\": \"medium\"}"), "safety_check.level");
 }
 
