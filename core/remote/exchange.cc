@@ -38,16 +38,16 @@ WirePolicy PolicyOf(const ServiceOptions& options) {
   return policy;
 }
 
-const std::string& PriceId(const ServiceTarget& target) {
-  return target.entry.price_id.empty() ? target.model : target.entry.price_id;
+const std::string& PriceId(const Endpoint& endpoint) {
+  return endpoint.entry.price_id.empty() ? endpoint.model : endpoint.entry.price_id;
 }
 
 }  // namespace
 
-Exchange::Exchange(Service* service, const ServiceTarget& target, int32_t number,
+Exchange::Exchange(Client* client, const Endpoint& endpoint, int32_t number,
                    Conversation* conversation, Cancellation* cancellation)
-    : service_(*service),
-      target_(target),
+    : client_(*client),
+      endpoint_(endpoint),
       number_(number),
       conversation_(conversation),
       cancellation_(*cancellation) {}
@@ -58,18 +58,19 @@ Exchange::~Exchange() {
   try {
     Book([this](Ledger* ledger) { ledger->Estimate(ledger_id_, MakeOutcome()); });
   } catch (const std::exception& error) {
-    service_.Log(LogLevel::kError, error.what());
+    client_.Log(LogLevel::kError, error.what());
   }
 }
 
 void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
                     std::vector<Event>* events) {
-  WirePolicy policy = PolicyOf(service_.options());
+  WirePolicy policy = PolicyOf(client_.options());
   policy.thinking_fields = thinking_fields;
-  plan_ = PlanWire(request, target_.provider, target_.entry, target_.model, policy);
-  if (!target_.notice.empty()) AddNotice(NoticeText("model_translated", target_.notice), events);
+  plan_ = PlanWire(request, endpoint_.provider, endpoint_.entry, endpoint_.model, policy);
+  if (!endpoint_.notice.empty())
+    AddNotice(NoticeText("model_translated", endpoint_.notice), events);
   for (const std::string& notice : plan_.notices) AddNotice(notice, events);
-  const WireCodec& codec = CodecFor(target_.provider.wire);
+  const WireCodec& codec = CodecFor(endpoint_.provider.wire);
   const WireCall call = codec.encode(request, plan_);
   decoder_ = codec.decoder(request, plan_);
   if (conversation_ != nullptr && number_ == 1) {
@@ -78,8 +79,8 @@ void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
   }
   ConcurrencyLimiter::Wait wait;
   wait.cancelled = &cancellation_.flag();
-  lease_ =
-      service_.limiter().Acquire(target_.key_label, target_.model, service_.Ceiling(target_), wait);
+  lease_ = client_.limiter().Acquire(endpoint_.key_label, endpoint_.model,
+                                     client_.Ceiling(endpoint_), wait);
   Reserve(call);
   Open(call);
 }
@@ -87,34 +88,35 @@ void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
 void Exchange::Reserve(const WireCall& call) {
   sent_ms_ = UnixMs();
   prompt_estimate_ = static_cast<int64_t>(call.body.size()) / kCharactersPerToken + 1;
-  if (service_.ledger() == nullptr) return;
+  if (client_.ledger() == nullptr) return;
   Attempt row;
   row.conversation = conversation_ != nullptr ? conversation_->id() : "";
-  row.key_label = target_.key_label;
-  row.provider = target_.provider.name;
-  row.model = target_.model;
-  row.price_provider = target_.provider.prices;
-  row.price_model = PriceId(target_);
-  row.user = service_.options().ledger_user;
-  row.tag = service_.options().ledger_tag;
+  row.key_label = endpoint_.key_label;
+  row.provider = endpoint_.provider.name;
+  row.model = endpoint_.model;
+  row.price_provider = endpoint_.provider.prices;
+  row.price_model = PriceId(endpoint_);
+  row.user = client_.options().ledger_user;
+  row.tag = client_.options().ledger_tag;
   row.number = number_;
   row.sent_ms = sent_ms_;
-  row.reserve_pico = service_.prices()
+  row.reserve_pico = client_.prices()
                          .WorstCaseOf(row.price_provider, row.price_model, sent_ms_,
                                       prompt_estimate_, plan_.max_tokens)
                          .pico;
-  ledger_id_ = service_.ledger()->Begin(row);
+  ledger_id_ = client_.ledger()->Begin(row);
 }
 
 void Exchange::Open(const WireCall& call) {
   HttpRequest http;
-  const Provider& provider = target_.provider;
+  const Provider& provider = endpoint_.provider;
   http.url = (plan_.beta ? provider.beta_url : provider.base_url) + call.path;
-  http.headers = service_.Headers(target_, plan_.stream ? "text/event-stream" : "application/json");
+  http.headers =
+      client_.Headers(endpoint_, plan_.stream ? "text/event-stream" : "application/json");
   http.body = call.body;
-  http.timeouts = service_.timeouts();
-  if (service_.recorder() != nullptr) recording_ = service_.recorder()->Start(http);
-  transfer_ = service_.http().Start(std::move(http));
+  http.timeouts = client_.timeouts();
+  if (client_.recorder() != nullptr) recording_ = client_.recorder()->Start(http);
+  transfer_ = client_.http().Start(std::move(http));
   cancellation_.Attach(transfer_.get());
 }
 
@@ -132,7 +134,7 @@ void Exchange::CheckStatus() {
   while (body.size() < kMaxErrorBytes && transfer_->Read(&body)) {
   }
   if (recording_ != nullptr) recording_->Bytes(body);
-  ThrowFailure(ClassifyResponse(status_, headers, body, service_.secrets()));
+  ThrowFailure(ClassifyResponse(status_, headers, body, client_.secrets()));
 }
 
 // What a service sends is told by its first character, because content types lie: an object is an
@@ -194,7 +196,7 @@ void Exchange::NoteProgress(const std::vector<Event>& events, size_t from) {
   if (!cost.known) return;
   Book([&](Ledger* ledger) {
     if (const auto excess = ledger->Running(ledger_id_, cost.pico)) {
-      excess->Throw(target_.provider.name, target_.model);
+      excess->Throw(endpoint_.provider.name, endpoint_.model);
     }
   });
 }
@@ -205,10 +207,11 @@ void Exchange::CheckModel(size_t place, std::vector<Event>* events) {
   const std::string& served = decoder_->response().model;
   if (checked_model_ || served.empty()) return;
   checked_model_ = true;
-  if (served == target_.model) return;
+  if (served == endpoint_.model) return;
   Event event;
   event.kind = EventKind::kNotice;
-  event.text = NoticeText("other_model", "asked for " + target_.model + ", answered by " + served);
+  event.text =
+      NoticeText("other_model", "asked for " + endpoint_.model + ", answered by " + served);
   events->insert(events->begin() + static_cast<std::ptrdiff_t>(place), std::move(event));
 }
 
@@ -222,8 +225,8 @@ Usage Exchange::usage() const {
 }
 
 Cost Exchange::CostOf(const Usage& usage, int64_t ended_ms) const {
-  return service_.prices().PriceOf(usage, target_.provider.prices, PriceId(target_), sent_ms_,
-                                   ended_ms);
+  return client_.prices().PriceOf(usage, endpoint_.provider.prices, PriceId(endpoint_), sent_ms_,
+                                  ended_ms);
 }
 
 Outcome Exchange::MakeOutcome() const {
@@ -282,20 +285,20 @@ void Exchange::Fail(const Failure& failure) {
 // A ledger that cannot be written must not cost an answer that is paid for already.
 void Exchange::Book(const std::function<void(Ledger*)>& entry) {
   try {
-    entry(service_.ledger());
+    entry(client_.ledger());
   } catch (const Error& error) {
     if (error.code() != Code::kIo) throw;
-    service_.Log(LogLevel::kError, error.what());
+    client_.Log(LogLevel::kError, error.what());
   }
 }
 
 void Exchange::Describe(ServiceAnswer* answer) const {
-  answer->provider = target_.provider.name;
+  answer->provider = endpoint_.provider.name;
   answer->attempts = number_;
   if (decoder_ == nullptr) return;
   const WireResponse& response = decoder_->response();
   answer->id = response.id;
-  answer->model = response.model.empty() ? target_.model : response.model;
+  answer->model = response.model.empty() ? endpoint_.model : response.model;
   answer->fingerprint = response.fingerprint;
   answer->reasoning_details = response.reasoning_details;
   answer->tariff = cost_.tariff;

@@ -1,4 +1,4 @@
-// One request sent to one target: planned, reserved for, sent, decoded, paid for. What to do when
+// One request sent to one endpoint: planned, reserved for, sent, decoded, paid for. What to do when
 // it fails is its stream's matter.
 #pragma once
 
@@ -10,9 +10,9 @@
 
 #include "core/engine/event.h"
 #include "core/engine/request.h"
+#include "core/remote/client.h"
 #include "core/remote/conversation.h"
 #include "core/remote/record/recorder.h"
-#include "core/remote/service.h"
 #include "core/remote/transport/cancellation.h"
 #include "core/remote/transport/sse.h"
 #include "core/remote/wire/wire.h"
@@ -23,8 +23,8 @@ class Exchange {
  public:
   // `number` counts the exchanges for one request, from 1. `conversation` may be nullptr. All
   // outlive the exchange.
-  Exchange(Service* service, const ServiceTarget& target, int32_t number,
-           Conversation* conversation, Cancellation* cancellation);
+  Exchange(Client* client, const Endpoint& endpoint, int32_t number, Conversation* conversation,
+           Cancellation* cancellation);
   // An exchange that neither ended nor failed is booked as an estimate.
   ~Exchange();
   Exchange(const Exchange&) = delete;
@@ -38,7 +38,7 @@ class Exchange {
   // Books what was spent until the failure.
   void Fail(const Failure& failure);
 
-  const ServiceTarget& target() const { return target_; }
+  const Endpoint& endpoint() const { return endpoint_; }
   // As of now.
   Usage usage() const;
   void Describe(ServiceAnswer* answer) const;
@@ -57,8 +57,8 @@ class Exchange {
   Cost CostOf(const Usage& usage, int64_t ended_ms) const;
   Outcome MakeOutcome() const;
 
-  Service& service_;
-  const ServiceTarget& target_;
+  Client& client_;
+  const Endpoint& endpoint_;
   const int32_t number_;
   Conversation* const conversation_;
   Cancellation& cancellation_;

@@ -6,36 +6,36 @@
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
+#include "core/remote/client.h"
 #include "core/remote/money/ledger.h"
 #include "core/remote/remote_stream.h"
-#include "core/remote/service.h"
 
 namespace finback {
 namespace {
 
 class RemoteSession final : public Session {
  public:
-  explicit RemoteSession(Service* service)
-      : service_(*service), conversation_(std::make_shared<Conversation>()) {}
+  explicit RemoteSession(Client* client)
+      : client_(*client), conversation_(std::make_shared<Conversation>()) {}
   std::unique_ptr<Stream> Start(Request request) override {
-    return std::make_unique<RemoteStream>(&service_, std::move(request), conversation_);
+    return std::make_unique<RemoteStream>(&client_, std::move(request), conversation_);
   }
 
  private:
-  Service& service_;
+  Client& client_;
   const std::shared_ptr<Conversation> conversation_;  // streams may outlive their session
 };
 
 class RemoteBackend final : public Backend {
  public:
-  explicit RemoteBackend(const EngineOptions& options) : service_(options) {}
+  explicit RemoteBackend(const EngineOptions& options) : client_(options) {}
 
   std::unique_ptr<Stream> Start(Request request) override {
     // Any number at once, and nothing is known of how they belong together.
-    return std::make_unique<RemoteStream>(&service_, std::move(request), nullptr);
+    return std::make_unique<RemoteStream>(&client_, std::move(request), nullptr);
   }
   std::unique_ptr<Session> NewSession() override {
-    return std::make_unique<RemoteSession>(&service_);
+    return std::make_unique<RemoteSession>(&client_);
   }
   std::string Info() override;
   std::string Models() override { return Ask(&Provider::models_path, "a list of models"); }
@@ -44,17 +44,17 @@ class RemoteBackend final : public Backend {
  private:
   std::string Ask(std::string Provider::*path, const char* what);
 
-  Service service_;
+  Client client_;
 };
 
 std::string RemoteBackend::Ask(std::string Provider::*path, const char* what) {
-  const ServiceTarget& target = *service_.targets().front();
-  const std::string& where = target.provider.*path;
+  const Endpoint& endpoint = client_.targets().front().main;
+  const std::string& where = endpoint.provider.*path;
   if (where.empty()) {
-    Throw(Code::kUnsupported, "%s: this service tells %s nowhere", target.provider.name.c_str(),
+    Throw(Code::kUnsupported, "%s: this service tells %s nowhere", endpoint.provider.name.c_str(),
           what);
   }
-  const std::string body = service_.Get(target, where);
+  const std::string body = client_.Get(endpoint, where);
   ParseJson(body, "the service's answer", JsonNumbers::kPython, Code::kService);
   return body;
 }
@@ -63,15 +63,15 @@ std::string RemoteBackend::Info() {
   std::string out;
   JsonWriter json(&out);
   json.BeginObject().Key("backend").String("service").Key("targets").BeginList();
-  for (const auto& target : service_.targets()) {
-    json.BeginObject().Key("provider").String(target->provider.name);
-    json.Key("model").String(target->model).Key("base_url").String(target->provider.base_url);
+  for (const ServiceTarget& target : client_.targets()) {
+    const Endpoint& main = target.main;
+    json.BeginObject().Key("provider").String(main.provider.name);
+    json.Key("model").String(main.model).Key("base_url").String(main.provider.base_url);
     json.Key("context_tokens");
-    target->entry.context_tokens > 0 ? json.Integer(target->entry.context_tokens) : json.Null();
+    main.entry.context_tokens > 0 ? json.Integer(main.entry.context_tokens) : json.Null();
     json.Key("max_output_tokens");
-    target->entry.max_output_tokens > 0 ? json.Integer(target->entry.max_output_tokens)
-                                        : json.Null();
-    json.Key("key").String(target->key_label).EndObject();
+    main.entry.max_output_tokens > 0 ? json.Integer(main.entry.max_output_tokens) : json.Null();
+    json.Key("key").String(main.key_label).EndObject();
   }
   json.EndList().EndObject();
   return out;

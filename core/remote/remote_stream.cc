@@ -47,35 +47,35 @@ void AddUsage(const Usage& more, Usage* sum) {
 
 }  // namespace
 
-RemoteStream::RemoteStream(Service* service, Request request,
+RemoteStream::RemoteStream(Client* client, Request request,
                            std::shared_ptr<Conversation> conversation)
-    : service_(*service), request_(std::move(request)), conversation_(std::move(conversation)) {
+    : client_(*client), request_(std::move(request)), conversation_(std::move(conversation)) {
   if (request_.response_format == ResponseFormat::kJsonSchema) {
     schema_.emplace(*request_.format.Find("json_schema")->Find("schema"));
   }
-  order_ = service_.router().Order(request_);
+  order_ = client_.router().Order(request_);
   Shape();
 }
 
 void RemoteStream::Shape() {
   shaped_ = request_;
   if (schema_) {
-    const ServiceTarget& chosen = *service_.targets()[order_[place_]];
-    route_ = ChooseSchemaRoute(request_, chosen.provider,
-                               chosen.responses ? &chosen.responses->provider : nullptr);
+    const ServiceTarget& target = client_.targets()[order_[place_]];
+    route_ = ChooseSchemaRoute(request_, target.main.provider,
+                               target.responses ? &target.responses->provider : nullptr);
     shaped_ = ShapeRequest(std::move(shaped_), route_);
   }
-  if (shaped_.tool_choice == ToolChoice::kNamed && !target().provider.supports.named_tool) {
+  if (shaped_.tool_choice == ToolChoice::kNamed && !endpoint().provider.supports.named_tool) {
     OfferNamedToolAlone(&shaped_);
   }
   shaped_ = WithJsonWord(std::move(shaped_));
-  ApplyTranslation(target().with, &shaped_);
+  ApplyTranslation(endpoint().with, &shaped_);
 }
 
-const ServiceTarget& RemoteStream::target() const {
-  const ServiceTarget& chosen = *service_.targets()[order_[place_]];
-  const bool responses = schema_ && route_ == SchemaRoute::kResponses && chosen.responses;
-  return responses ? *chosen.responses : chosen;
+const Endpoint& RemoteStream::endpoint() const {
+  const ServiceTarget& target = client_.targets()[order_[place_]];
+  const bool responses = schema_ && route_ == SchemaRoute::kResponses && target.responses;
+  return responses ? *target.responses : target.main;
 }
 
 bool RemoteStream::Step(Event* event) {
@@ -104,8 +104,8 @@ void RemoteStream::DropQueue() {
   next_ = 0;
   if (!over_ || error_) return;
   Failure failure = MakeFailure(FailureKind::kCancelled, "");
-  failure.provider = target().provider.name;
-  failure.model = target().model;
+  failure.provider = endpoint().provider.name;
+  failure.model = endpoint().model;
   Give(failure);
 }
 
@@ -115,7 +115,7 @@ void RemoteStream::Advance() {
   bool more = true;
   if (exchange_ == nullptr) {
     ++exchanges_;
-    exchange_ = std::make_unique<Exchange>(&service_, target(), exchanges_, conversation_.get(),
+    exchange_ = std::make_unique<Exchange>(&client_, endpoint(), exchanges_, conversation_.get(),
                                            &cancellation_);
     exchange_->Send(shaped_, thinking_fields_, &arrived_);
   } else {
@@ -161,7 +161,7 @@ void RemoteStream::EndWith(const std::string& content) {
     queue_.push_back(std::move(event));
   }
   std::move(withheld_.begin(), withheld_.end(), std::back_inserter(queue_));
-  service_.router().ReportSuccess(order_[place_]);
+  client_.router().ReportSuccess(order_[place_]);
   over_ = true;
 }
 
@@ -177,7 +177,7 @@ void RemoteStream::Conclude() {
   }
   const JsonAnswer judged = watch_.Judge(&*schema_);
   if (judged.problem.empty()) return EndWith(judged.value);
-  if (schema_repairs_ >= service_.options().schema_repairs) {
+  if (schema_repairs_ >= client_.options().schema_repairs) {
     ThrowFailure(SchemaFailure(watch_.text(), judged.problem, schema_repairs_));
   }
   ++schema_repairs_;
@@ -197,10 +197,10 @@ void RemoteStream::Forget() {
 
 void RemoteStream::Recover(const Error& error) {
   Failure failure = FailureOf(error);
-  failure.provider = target().provider.name;
-  failure.model = target().model;
-  service_.ExplainKey(target(), &failure);
-  RedactFailure(service_.secrets(), &failure);
+  failure.provider = endpoint().provider.name;
+  failure.model = endpoint().model;
+  client_.ExplainKey(endpoint(), &failure);
+  RedactFailure(client_.secrets(), &failure);
   if (exchange_ != nullptr) exchange_->Fail(failure);
   if (cancellation_.cancelled()) failure.kind = FailureKind::kCancelled;
   const bool final =
@@ -212,22 +212,22 @@ void RemoteStream::Recover(const Error& error) {
 bool RemoteStream::TryAgain(Failure* failure) {
   const bool repaired = !delivered_ && RepairRequestOnce(*failure);
   if (!repaired) {
-    const RetryDecision decision = service_.retry().Decide(
+    const RetryDecision decision = client_.retry().Decide(
         *failure, retries_, delivered_ ? Delivered::kSome : Delivered::kNothing);
     if (decision.retry) {
       ++retries_;
-      service_.Log(LogLevel::kWarning, failure->message + "; trying again");
+      client_.Log(LogLevel::kWarning, failure->message + "; trying again");
       if (!cancellation_.Sleep(decision.wait_ms)) {
         *failure = MakeFailure(FailureKind::kCancelled, "");
         return false;
       }
     } else {
-      service_.Log(LogLevel::kInformation,
-                   failure->message + "; not tried again: " + decision.reason);
-      service_.router().ReportFailure(order_[place_], *failure);
+      client_.Log(LogLevel::kInformation,
+                  failure->message + "; not tried again: " + decision.reason);
+      client_.router().ReportFailure(order_[place_], *failure);
       const size_t next = NextPlace(*failure);
       if (next == order_.size()) return false;
-      service_.Log(LogLevel::kWarning, failure->message + "; trying the next model");
+      client_.Log(LogLevel::kWarning, failure->message + "; trying the next model");
       BeginTarget(next);
     }
   }
@@ -276,8 +276,8 @@ bool RemoteStream::RepairRequestOnce(const Failure& failure) {
 }
 
 size_t RemoteStream::NextPlace(const Failure& failure) const {
-  if (delivered_ || !service_.router().TryNext(failure)) return order_.size();
-  return service_.router().Next(order_, place_, failure);
+  if (delivered_ || !client_.router().TryNext(failure)) return order_.size();
+  return client_.router().Next(order_, place_, failure);
 }
 
 void RemoteStream::BeginTarget(size_t place) {
@@ -286,7 +286,7 @@ void RemoteStream::BeginTarget(size_t place) {
   chain_repaired_ = limit_repaired_ = false;
   thinking_fields_ = ThinkingFields::kSent;
   Shape();
-  Notice("other_target", "now asking " + target().provider.name + ":" + target().model);
+  Notice("other_target", "now asking " + endpoint().provider.name + ":" + endpoint().model);
 }
 
 void RemoteStream::Notice(std::string_view code, const std::string& message) {

@@ -17,8 +17,8 @@ namespace finback {
 
 class RemoteStream final : public Stream {
  public:
-  // `service` outlives the stream. Throws Error(kInvalidRequest) for a schema that is none.
-  RemoteStream(Service* service, Request request, std::shared_ptr<Conversation> conversation);
+  // `client` outlives the stream. Throws Error(kInvalidRequest) for a schema that is none.
+  RemoteStream(Client* client, Request request, std::shared_ptr<Conversation> conversation);
 
   bool Step(Event* event) override;
   Usage usage() const override;
@@ -45,9 +45,9 @@ class RemoteStream final : public Stream {
   size_t NextPlace(const Failure& failure) const;
   void BeginTarget(size_t place);
   void Notice(std::string_view code, const std::string& message);
-  const ServiceTarget& target() const;
+  const Endpoint& endpoint() const;
 
-  Service& service_;
+  Client& client_;
   const Request request_;
   const std::shared_ptr<Conversation> conversation_;
   Cancellation cancellation_;

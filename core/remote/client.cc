@@ -1,4 +1,4 @@
-#include "core/remote/service.h"
+#include "core/remote/client.h"
 
 #include <cstdlib>
 #include <iterator>
@@ -69,7 +69,7 @@ std::string KeyNames(const Provider& provider) {
 
 }  // namespace
 
-Service::Service(const EngineOptions& options)
+Client::Client(const EngineOptions& options)
     : options_(options.service),
       log_(options.log),
       providers_(ProviderTable::Load(ReadTableFile(options.service.providers_file))),
@@ -88,16 +88,17 @@ Service::Service(const EngineOptions& options)
   OpenLedger();
 }
 
-void Service::AddTarget(const ModelTarget& model) {
-  auto target = std::make_unique<ServiceTarget>();
-  target->provider = *model.provider;
-  target->entry = *model.entry;
-  target->model = model.model;
-  target->with = model.with;
-  target->notice = model.notice;
-  Provider& provider = target->provider;
+void Client::AddTarget(const ModelTarget& model) {
+  ServiceTarget target;
+  Endpoint& main = target.main;
+  main.provider = *model.provider;
+  main.entry = *model.entry;
+  main.model = model.model;
+  main.with = model.with;
+  main.notice = model.notice;
+  Provider& provider = main.provider;
   // Address and key are those of the first service that the model option names.
-  const bool overridden = targets_.empty() || targets_.front()->provider.name == provider.name;
+  const bool overridden = targets_.empty() || targets_.front().main.provider.name == provider.name;
   if (overridden && !options_.base_url.empty()) {
     const std::string problem = BaseUrlProblem(options_.base_url);
     if (!problem.empty()) BadOption("base_url", problem);
@@ -109,34 +110,34 @@ void Service::AddTarget(const ModelTarget& model) {
   if (provider.base_url.empty()) {
     BadOption("base_url", "must be set: no address is known for " + provider.name);
   }
-  if (overridden) target->key = options_.api_key;
+  if (overridden) main.key = options_.api_key;
   for (const std::string& name : provider.key_environment) {
-    if (!target->key.empty()) break;
+    if (!main.key.empty()) break;
     const char* value = std::getenv(name.c_str());
-    if (value != nullptr) target->key = value;
+    if (value != nullptr) main.key = value;
   }
-  if (target->key.empty() && provider.key_required && options_.replay.empty()) {
+  if (main.key.empty() && provider.key_required && options_.replay.empty()) {
     Throw(Code::kAuthentication, "%s: no key: set the option api_key or the variable %s",
           provider.name.c_str(), KeyNames(provider).c_str());
   }
-  if (!target->key.empty()) {
-    target->key_label = KeyLabel(target->key);
-    secrets_.push_back(target->key);
+  if (!main.key.empty()) {
+    main.key_label = KeyLabel(main.key);
+    secrets_.push_back(main.key);
   }
-  AddResponses(target.get());
+  target.responses = ResponsesBeside(main);
   targets_.push_back(std::move(target));
 }
 
-void Service::AddResponses(ServiceTarget* target) const {
-  if (target->provider.responses.empty()) return;
-  auto responses = std::make_shared<ServiceTarget>(*target);
-  responses->provider = *providers_.Find(target->provider.responses);
-  responses->provider.base_url = target->provider.base_url;
-  responses->provider.rescue = target->provider.rescue;
-  target->responses = std::move(responses);
+std::optional<Endpoint> Client::ResponsesBeside(const Endpoint& main) const {
+  if (main.provider.responses.empty()) return std::nullopt;
+  Endpoint beside = main;
+  beside.provider = *providers_.Find(main.provider.responses);
+  beside.provider.base_url = main.provider.base_url;
+  beside.provider.rescue = main.provider.rescue;
+  return beside;
 }
 
-void Service::OpenTransport(const EngineOptions& options) {
+void Client::OpenTransport(const EngineOptions& options) {
   if (!options_.record.empty()) recorder_ = std::make_unique<Recorder>(options_.record, secrets_);
   if (!options_.replay.empty()) {
     http_ = OpenReplay(options_.replay, 0, secrets_);
@@ -150,12 +151,13 @@ void Service::OpenTransport(const EngineOptions& options) {
   http_ = HttpClient::Open(settings);
 }
 
-int32_t Service::Ceiling(const ServiceTarget& target) const {
+int32_t Client::Ceiling(const Endpoint& endpoint) const {
   if (options_.max_concurrency > 0) return options_.max_concurrency;
-  return target.entry.concurrency > 0 ? target.entry.concurrency : target.provider.concurrency;
+  return endpoint.entry.concurrency > 0 ? endpoint.entry.concurrency
+                                        : endpoint.provider.concurrency;
 }
 
-void Service::OpenLedger() {
+void Client::OpenLedger() {
   if (options_.ledger.empty() && options_.budget.empty()) return;
   LedgerSettings settings;
   settings.path = options_.ledger;
@@ -174,31 +176,32 @@ void Service::OpenLedger() {
   ledger_ = Ledger::Open(std::move(settings));
 }
 
-void Service::Log(LogLevel level, const std::string& message) const {
+void Client::Log(LogLevel level, const std::string& message) const {
   if (log_) log_(level, Redact(message, secrets_).c_str());
 }
 
-std::vector<std::string> Service::Headers(const ServiceTarget& target, const char* accept) const {
+std::vector<std::string> Client::Headers(const Endpoint& endpoint, const char* accept) const {
   std::vector<std::string> headers = {"Content-Type: application/json",
                                       std::string("Accept: ") + accept};
-  if (!target.key.empty() && target.provider.auth == AuthStyle::kBearer) {
-    headers.push_back("Authorization: Bearer " + target.key);
-  } else if (!target.key.empty() && target.provider.auth == AuthStyle::kApiKeyHeader) {
-    headers.push_back("x-api-key: " + target.key);
+  if (!endpoint.key.empty() && endpoint.provider.auth == AuthStyle::kBearer) {
+    headers.push_back("Authorization: Bearer " + endpoint.key);
+  } else if (!endpoint.key.empty() && endpoint.provider.auth == AuthStyle::kApiKeyHeader) {
+    headers.push_back("x-api-key: " + endpoint.key);
   }
-  for (const auto& [name, value] : target.provider.headers) headers.push_back(name + ": " + value);
+  for (const auto& [name, value] : endpoint.provider.headers)
+    headers.push_back(name + ": " + value);
   headers.insert(headers.end(), extra_headers_.begin(), extra_headers_.end());
   return headers;
 }
 
-void Service::ExplainKey(const ServiceTarget& target, Failure* failure) const {
-  if (failure->kind != FailureKind::kAuthentication || !target.key.empty()) return;
-  const std::string names = KeyNames(target.provider);
+void Client::ExplainKey(const Endpoint& endpoint, Failure* failure) const {
+  if (failure->kind != FailureKind::kAuthentication || !endpoint.key.empty()) return;
+  const std::string names = KeyNames(endpoint.provider);
   failure->message += "; none was sent: set the option api_key";
   if (!names.empty()) failure->message += " or the variable " + names;
 }
 
-HttpTimeouts Service::timeouts() const {
+HttpTimeouts Client::timeouts() const {
   HttpTimeouts timeouts;
   timeouts.connect_ms = options_.connect_timeout_ms;
   timeouts.first_byte_ms = options_.first_token_timeout_ms;
@@ -207,11 +210,11 @@ HttpTimeouts Service::timeouts() const {
   return timeouts;
 }
 
-std::string Service::Get(const ServiceTarget& target, const std::string& path) {
+std::string Client::Get(const Endpoint& endpoint, const std::string& path) {
   HttpRequest request;
   request.method = "GET";
-  request.url = target.provider.base_url + path;
-  request.headers = Headers(target, "application/json");
+  request.url = endpoint.provider.base_url + path;
+  request.headers = Headers(endpoint, "application/json");
   request.timeouts = timeouts();
   try {
     const std::unique_ptr<HttpTransfer> transfer = http_->Start(std::move(request));
@@ -225,8 +228,8 @@ std::string Service::Get(const ServiceTarget& target, const std::string& path) {
     return body;
   } catch (const Error& error) {
     Failure failure = FailureOf(error);
-    failure.provider = target.provider.name;
-    ExplainKey(target, &failure);
+    failure.provider = endpoint.provider.name;
+    ExplainKey(endpoint, &failure);
     RedactFailure(secrets_, &failure);
     ThrowFailure(failure);
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,23 +22,28 @@
 
 namespace finback {
 
-// A model at a service, ready to be asked.
-struct ServiceTarget {
+// A model at an address of a service, ready to be asked.
+struct Endpoint {
   Provider provider;  // its row, with the engine's options put over it
   ModelEntry entry;
   std::string model, with, notice;  // as in ModelTarget
   std::string key, key_label;       // "": none needed
-  // The same at the service's Responses endpoint, where it has one besides; it alone takes schemas.
-  std::shared_ptr<const ServiceTarget> responses;
 };
 
-class Service {
+// A target of the router.
+struct ServiceTarget {
+  Endpoint main;
+  std::optional<Endpoint> responses;  // of the same model and key; see Provider::responses
+};
+
+// The client of an engine's services.
+class Client {
  public:
   // Throws Error: an option that is wrong or unreadable, an unknown provider, a missing key.
-  explicit Service(const EngineOptions& options);
+  explicit Client(const EngineOptions& options);
 
   const ServiceOptions& options() const { return options_; }
-  const std::vector<std::unique_ptr<ServiceTarget>>& targets() const { return targets_; }
+  const std::vector<ServiceTarget>& targets() const { return targets_; }
   const PriceTable& prices() const { return prices_; }
   HttpClient& http() { return *http_; }
   ConcurrencyLimiter& limiter() { return limiter_; }
@@ -49,19 +55,19 @@ class Service {
   void Log(LogLevel level, const std::string& message) const;  // keys are removed
 
   // A call that is not a conversation, as GET /models: the body. Throws on any failure.
-  std::string Get(const ServiceTarget& target, const std::string& path);
+  std::string Get(const Endpoint& endpoint, const std::string& path);
 
-  // The headers of a request to the target.
-  std::vector<std::string> Headers(const ServiceTarget& target, const char* accept) const;
+  std::vector<std::string> Headers(const Endpoint& endpoint, const char* accept) const;
   HttpTimeouts timeouts() const;
   // Where a key is missing says so, and where it may be put.
-  void ExplainKey(const ServiceTarget& target, Failure* failure) const;
-  // The most requests at once for the target's key and model; 0: no limit.
-  int32_t Ceiling(const ServiceTarget& target) const;
+  void ExplainKey(const Endpoint& endpoint, Failure* failure) const;
+  // The most requests at once for the endpoint's key and model; 0: no limit.
+  int32_t Ceiling(const Endpoint& endpoint) const;
 
  private:
   void AddTarget(const ModelTarget& model);
-  void AddResponses(ServiceTarget* target) const;
+  // The Responses endpoint beside `main`, if its row names one and speaks what the row says.
+  std::optional<Endpoint> ResponsesBeside(const Endpoint& main) const;
   void OpenTransport(const EngineOptions& options);
   void OpenLedger();
 
@@ -69,7 +75,7 @@ class Service {
   const LogFunction log_;
   const ProviderTable providers_;
   const PriceTable prices_;
-  std::vector<std::unique_ptr<ServiceTarget>> targets_;  // those of the router
+  std::vector<ServiceTarget> targets_;  // those of the router
   std::vector<std::string> secrets_;
   std::vector<std::string> extra_headers_;
   std::unique_ptr<HttpClient> http_;

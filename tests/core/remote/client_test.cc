@@ -1,0 +1,46 @@
+// The endpoints that an engine's options make of the tables.
+#include "core/remote/client.h"
+
+#include <gtest/gtest.h>
+
+namespace finback {
+namespace {
+
+class ClientTest : public testing::Test {
+ protected:
+  ClientTest() {
+    options_.model = "deepseek:deepseek-v4-pro";
+    options_.service.api_key = "sk-test";
+  }
+
+  ServiceTarget Target() const { return Client(options_).targets().at(0); }
+
+  EngineOptions options_;
+};
+
+TEST_F(ClientTest, HasAResponsesEndpointBesideTheRowThatNamesOne) {
+  options_.service.base_url = "https://proxy.example/";
+  options_.service.markup_rescue = MarkupRescue::kParse;
+  const ServiceTarget target = Target();
+  ASSERT_TRUE(target.responses.has_value());
+  EXPECT_EQ(target.main.provider.wire, WireFormat::kOpenAi);
+  EXPECT_EQ(target.responses->provider.wire, WireFormat::kResponses);
+  EXPECT_TRUE(target.responses->provider.supports.json_schema);
+  EXPECT_EQ(target.responses->provider.base_url, "https://proxy.example");
+  EXPECT_EQ(target.responses->provider.rescue, Rescue::kParse);
+  EXPECT_EQ(target.responses->model, "deepseek-v4-pro");
+  EXPECT_EQ(target.responses->key, "sk-test");
+}
+
+TEST_F(ClientTest, HasNoneWhereTheAddressSpeaksAnotherFormat) {
+  options_.service.base_url = "https://proxy.example";
+  for (const char* format : {"anthropic", "responses"}) {
+    options_.service.wire_format = format;
+    EXPECT_FALSE(Target().responses.has_value()) << format;
+  }
+  options_.service.wire_format = "openai";
+  EXPECT_TRUE(Target().responses.has_value());
+}
+
+}  // namespace
+}  // namespace finback
