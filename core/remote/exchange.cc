@@ -71,7 +71,7 @@ void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
     AddNotice(NoticeText("model_translated", endpoint_.notice), events);
   for (const std::string& notice : plan_.notices) AddNotice(notice, events);
   const WireCodec& codec = CodecFor(endpoint_.provider.wire);
-  const WireCall call = codec.encode(request, plan_);
+  WireCall call = codec.encode(request, plan_);
   decoder_ = codec.decoder(request, plan_);
   if (conversation_ != nullptr && number_ == 1) {
     const std::string broken = conversation_->Compare(call.body);
@@ -82,7 +82,7 @@ void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
   lease_ = client_.limiter().Acquire(endpoint_.key_label, endpoint_.model,
                                      client_.Ceiling(endpoint_), wait);
   Reserve(call);
-  Open(call);
+  Open(std::move(call));
 }
 
 void Exchange::Reserve(const WireCall& call) {
@@ -107,13 +107,13 @@ void Exchange::Reserve(const WireCall& call) {
   ledger_id_ = client_.ledger()->Begin(row);
 }
 
-void Exchange::Open(const WireCall& call) {
+void Exchange::Open(WireCall call) {
   HttpRequest http;
   const Provider& provider = endpoint_.provider;
   http.url = (plan_.beta ? provider.beta_url : provider.base_url) + call.path;
   http.headers =
       client_.Headers(endpoint_, plan_.stream ? "text/event-stream" : "application/json");
-  http.body = call.body;
+  http.body = std::move(call.body);
   http.timeouts = client_.timeouts();
   if (client_.recorder() != nullptr) recording_ = client_.recorder()->Start(http);
   transfer_ = client_.http().Start(std::move(http));

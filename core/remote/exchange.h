@@ -47,7 +47,7 @@ class Exchange {
   enum class Body : uint8_t { kUnknown, kEvents, kWhole };
 
   void Reserve(const WireCall& call);
-  void Open(const WireCall& call);
+  void Open(WireCall call);
   void CheckStatus();
   void Take(std::string_view bytes, std::vector<Event>* events);
   void NoteProgress(const std::vector<Event>& events, size_t from);

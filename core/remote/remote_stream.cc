@@ -24,7 +24,6 @@ void OfferNamedToolAlone(Request* request) {
 
 // The fields that a translated model name stands for, unless the request says otherwise.
 void ApplyTranslation(const std::string& fields, Request* request) {
-  if (fields.empty()) return;
   const Json object = ParseJson(fields, "the model table");
   const Json* thinking = object.Find("thinking");
   const Json* type = thinking != nullptr ? thinking->Find("type") : nullptr;
@@ -58,18 +57,24 @@ RemoteStream::RemoteStream(Client* client, Request request,
 }
 
 void RemoteStream::Shape() {
-  shaped_ = request_;
+  shaped_.reset();
   if (schema_) {
     const ServiceTarget& target = client_.targets()[order_[place_]];
     route_ = ChooseSchemaRoute(request_, target.main.provider,
                                target.responses ? &target.responses->provider : nullptr);
-    shaped_ = ShapeRequest(std::move(shaped_), route_);
+    const bool as_it_is = route_ == SchemaRoute::kNative || route_ == SchemaRoute::kResponses;
+    if (!as_it_is) ShapeRequest(route_, Reshape());
   }
-  if (shaped_.tool_choice == ToolChoice::kNamed && !endpoint().provider.supports.named_tool) {
-    OfferNamedToolAlone(&shaped_);
+  if (asked().tool_choice == ToolChoice::kNamed && !endpoint().provider.supports.named_tool) {
+    OfferNamedToolAlone(Reshape());
   }
-  shaped_ = WithJsonWord(std::move(shaped_));
-  ApplyTranslation(endpoint().with, &shaped_);
+  if (LacksJsonWord(asked())) AppendJsonWord(Reshape());
+  if (!endpoint().with.empty()) ApplyTranslation(endpoint().with, Reshape());
+}
+
+Request* RemoteStream::Reshape() {
+  if (!shaped_) shaped_ = request_;
+  return &*shaped_;
 }
 
 const Endpoint& RemoteStream::endpoint() const {
@@ -117,7 +122,7 @@ void RemoteStream::Advance() {
     ++exchanges_;
     exchange_ = std::make_unique<Exchange>(&client_, endpoint(), exchanges_, conversation_.get(),
                                            &cancellation_);
-    exchange_->Send(shaped_, thinking_fields_, &arrived_);
+    exchange_->Send(asked(), thinking_fields_, &arrived_);
   } else {
     more = exchange_->Read(&arrived_);
   }
@@ -182,7 +187,7 @@ void RemoteStream::Conclude() {
   }
   ++schema_repairs_;
   Notice("schema_repair", judged.problem);
-  shaped_ = RepairRequest(std::move(shaped_), watch_.text(), judged.problem);
+  RepairRequest(watch_.text(), judged.problem, Reshape());
   AddUsage(exchange_->usage(), &earlier_);
   Forget();
 }
@@ -255,7 +260,7 @@ void RemoteStream::Give(const Failure& failure) {
 bool RemoteStream::RepairRequestOnce(const Failure& failure) {
   if (failure.kind == FailureKind::kReasoningChain && !chain_repaired_) {
     chain_repaired_ = true;
-    shaped_.thinking = Toggle::kOff;
+    Reshape()->thinking = Toggle::kOff;
     Notice("reasoning_chain_broken",
            "earlier reasoning is missing or changed: this turn is answered without thinking");
     return true;
@@ -267,7 +272,7 @@ bool RemoteStream::RepairRequestOnce(const Failure& failure) {
   }
   if (failure.kind == FailureKind::kInvalidRequest && failure.limit > 0 && !limit_repaired_) {
     limit_repaired_ = true;
-    shaped_.max_tokens = failure.limit;
+    Reshape()->max_tokens = failure.limit;
     Notice("max_tokens_reduced", Format("max_tokens is now %lld, the most that the model takes",
                                         static_cast<long long>(failure.limit)));
     return true;

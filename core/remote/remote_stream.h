@@ -26,8 +26,10 @@ class RemoteStream final : public Stream {
   void Cancel() noexcept override { cancellation_.Cancel(); }
 
  private:
-  // What is asked of the target at hand.
+  // Makes of the request what is asked of the target at hand.
   void Shape();
+  const Request& asked() const { return shaped_ ? *shaped_ : request_; }
+  Request* Reshape();  // a copy, from the first time on
   void DropQueue();
   void Advance();
   void Route(std::vector<Event>* events);
@@ -60,7 +62,7 @@ class RemoteStream final : public Stream {
   bool chain_repaired_ = false, limit_repaired_ = false;
   ThinkingFields thinking_fields_ = ThinkingFields::kSent;
 
-  Request shaped_;  // request_, as the target takes it
+  std::optional<Request> shaped_;  // as the target takes it, where that is not request_
   std::optional<JsonSchema> schema_;
   SchemaRoute route_ = SchemaRoute::kNative;
   ToolAnswer tool_answer_;

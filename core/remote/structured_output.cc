@@ -197,43 +197,40 @@ SchemaRoute ChooseSchemaRoute(const Request& request, const Provider& provider,
              : SchemaRoute::kInstruction;
 }
 
-Request ShapeRequest(Request request, SchemaRoute route) {
+void ShapeRequest(SchemaRoute route, Request* request) {
   switch (route) {
     case SchemaRoute::kNative:
     case SchemaRoute::kResponses:
-      return request;
+      return;
     case SchemaRoute::kStrictTool:
-      ForceTool(&request);
-      request.thinking = Toggle::kOff;
-      request.response_format = ResponseFormat::kText;
-      request.format = Json();
-      return request;
+      ForceTool(request);
+      request->thinking = Toggle::kOff;
+      request->response_format = ResponseFormat::kText;
+      request->format = Json();
+      return;
     case SchemaRoute::kJsonObject:
-      AppendToSystem(Instruction(FormatOf(request)), &request);
-      request.response_format = ResponseFormat::kJsonObject;
-      request.format = ObjectJson({{"type", TextJson("json_object")}});
-      return request;
+      AppendToSystem(Instruction(FormatOf(*request)), request);
+      request->response_format = ResponseFormat::kJsonObject;
+      request->format = ObjectJson({{"type", TextJson("json_object")}});
+      return;
     case SchemaRoute::kInstruction:
-      AppendToSystem(Instruction(FormatOf(request)), &request);
-      request.response_format = ResponseFormat::kText;
-      request.format = Json();
-      return request;
+      AppendToSystem(Instruction(FormatOf(*request)), request);
+      request->response_format = ResponseFormat::kText;
+      request->format = Json();
+      return;
   }
-  return request;
 }
 
-Request WithJsonWord(Request request) {
-  if (request.response_format != ResponseFormat::kJsonObject) return request;
-  const bool said =
-      std::any_of(request.messages.begin(), request.messages.end(), [](const Message& message) {
-        return (message.role == Role::kSystem || message.role == Role::kDeveloper ||
-                message.role == Role::kUser) &&
-               MentionsJson(message.content);
-      });
-  if (said) return request;
-  AppendToSystem(kJsonLine, &request);
-  return request;
+bool LacksJsonWord(const Request& request) {
+  if (request.response_format != ResponseFormat::kJsonObject) return false;
+  return std::none_of(request.messages.begin(), request.messages.end(), [](const Message& message) {
+    return (message.role == Role::kSystem || message.role == Role::kDeveloper ||
+            message.role == Role::kUser) &&
+           MentionsJson(message.content);
+  });
 }
+
+void AppendJsonWord(Request* request) { AppendToSystem(kJsonLine, request); }
 
 std::string SchemaToolName(const Request& request) {
   const Json* name = FormatOf(request).Find("name");
@@ -320,27 +317,26 @@ bool JsonWatch::Push(std::string_view content) {
   return !runaway_;
 }
 
-Request RepairRequest(Request shaped, std::string_view answer, std::string_view problem) {
+void RepairRequest(std::string_view answer, std::string_view problem, Request* shaped) {
   const std::string_view said = WithoutBlanks(answer);
-  if (Continues(shaped)) {
+  if (Continues(*shaped)) {
     // The answer went on where the conversation ended; it is one turn with that.
-    Message& begun = shaped.messages.back();
+    Message& begun = shaped->messages.back();
     begun.content += answer;
     begun.without_eos = false;
   } else if (!said.empty()) {
     Message turn;
     turn.role = Role::kAssistant;
     turn.content = said;
-    turn.path = Format("messages[%zu]", shaped.messages.size());
-    shaped.messages.push_back(std::move(turn));
+    turn.path = Format("messages[%zu]", shaped->messages.size());
+    shaped->messages.push_back(std::move(turn));
   }
   Message request;
   request.role = Role::kUser;
-  request.path = Format("messages[%zu]", shaped.messages.size());
+  request.path = Format("messages[%zu]", shaped->messages.size());
   request.content = "Your answer was not accepted: " + std::string(problem) +
                     ".\nGive the complete, corrected JSON value and nothing else.";
-  shaped.messages.push_back(std::move(request));
-  return shaped;
+  shaped->messages.push_back(std::move(request));
 }
 
 Failure SchemaFailure(std::string_view answer, std::string_view problem, int repairs) {

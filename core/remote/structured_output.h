@@ -31,15 +31,16 @@ enum class SchemaRoute : uint8_t {
 SchemaRoute ChooseSchemaRoute(const Request& request, const Provider& provider,
                               const Provider* responses);
 
-// The request that takes the route. What is added stands at the end of the system prompt and is the
-// same for the same schema, so that prompt caches keep working.
-Request ShapeRequest(Request request, SchemaRoute route);
+// Makes of the request one that takes the route; nothing changes for kNative and kResponses. What
+// is added stands at the end of the system prompt and is the same for the same schema, so that
+// prompt caches keep working.
+void ShapeRequest(SchemaRoute route, Request* request);
 
 // json_object needs the word "json" in the system's or the user's text, else the model may produce
-// white space until its limit.
-// Appends a line to the system prompt if a json_object request lacks the word; other requests stay
-// as they are.
-Request WithJsonWord(Request request);
+// white space until its limit. Whether this is a json_object request without the word:
+bool LacksJsonWord(const Request& request);
+// A line at the end of the system prompt.
+void AppendJsonWord(Request* request);
 
 // The name that a strict tool has for this request's schema.
 std::string SchemaToolName(const Request& request);
@@ -89,9 +90,9 @@ class JsonWatch {
   bool begun_ = false, in_string_ = false, escaped_ = false, runaway_ = false;
 };
 
-// The one repair round: the shaped request, the answer, and what is wrong with it,
-// as further turns.
-Request RepairRequest(Request shaped, std::string_view answer, std::string_view problem);
+// The one repair round: the answer, and what is wrong with it, become further turns of the shaped
+// request.
+void RepairRequest(std::string_view answer, std::string_view problem, Request* shaped);
 
 // What is reported when the answer still does not fit after so many repair rounds;
 // `body` keeps the raw answer.

@@ -112,9 +112,14 @@ TEST(SchemaRoute, InstructsWhereNothingElseWorks) {
 
 // ---- Shapes ----
 
+Request Shaped(Request request, SchemaRoute route) {
+  ShapeRequest(route, &request);
+  return request;
+}
+
 TEST(ShapeRequest, LeavesNativeRequestsAsTheyAre) {
   for (const SchemaRoute route : {SchemaRoute::kNative, SchemaRoute::kResponses}) {
-    const Request shaped = ShapeRequest(Ask(kClosed), route);
+    const Request shaped = Shaped(Ask(kClosed), route);
     EXPECT_EQ(shaped.response_format, ResponseFormat::kJsonSchema);
     EXPECT_NE(shaped.format.Find("json_schema"), nullptr);
     EXPECT_EQ(shaped.messages.size(), 1u);
@@ -128,14 +133,14 @@ constexpr char kInstruction[] =
 TEST(ShapeRequest, PutsTheSchemaAtTheEndOfTheSystemPrompt) {
   const char* kMessages =
       R"([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}])";
-  const Request shaped = ShapeRequest(Ask(kClosed, "", kMessages), SchemaRoute::kJsonObject);
+  const Request shaped = Shaped(Ask(kClosed, "", kMessages), SchemaRoute::kJsonObject);
   ASSERT_EQ(shaped.messages.size(), 2u);
   EXPECT_EQ(shaped.messages[0].content, std::string("Be brief.\n\n") + kInstruction + kClosed);
   EXPECT_EQ(shaped.messages[1].content, "hi");
   EXPECT_EQ(shaped.response_format, ResponseFormat::kJsonObject);
   EXPECT_EQ(shaped.format.Find("type")->text, "json_object");
 
-  const Request alone = ShapeRequest(Ask(kClosed), SchemaRoute::kInstruction);
+  const Request alone = Shaped(Ask(kClosed), SchemaRoute::kInstruction);
   ASSERT_EQ(alone.messages.size(), 2u);
   EXPECT_EQ(alone.messages[0].role, Role::kSystem);
   EXPECT_EQ(alone.messages[0].content, std::string(kInstruction) + kClosed);
@@ -144,8 +149,8 @@ TEST(ShapeRequest, PutsTheSchemaAtTheEndOfTheSystemPrompt) {
 }
 
 TEST(ShapeRequest, AddsTheSameBytesHoweverTheSchemaIsSpaced) {
-  const Request a = ShapeRequest(Ask(R"({"type":"object"})"), SchemaRoute::kJsonObject);
-  const Request b = ShapeRequest(Ask("{ \"type\" :\n\"object\" }"), SchemaRoute::kJsonObject);
+  const Request a = Shaped(Ask(R"({"type":"object"})"), SchemaRoute::kJsonObject);
+  const Request b = Shaped(Ask("{ \"type\" :\n\"object\" }"), SchemaRoute::kJsonObject);
   EXPECT_EQ(a.messages[0].content, b.messages[0].content);
 }
 
@@ -153,13 +158,13 @@ TEST(ShapeRequest, SaysWhatTheValueIs) {
   const Request request = ParseChatRequest(
       R"({"messages": [{"role": "user", "content": "hi"}], "response_format": {"type":
       "json_schema", "json_schema": {"description": "A box.", "schema": {}}}})");
-  const Request shaped = ShapeRequest(request, SchemaRoute::kJsonObject);
+  const Request shaped = Shaped(request, SchemaRoute::kJsonObject);
   EXPECT_NE(shaped.messages[0].content.find("\nThe value is: A box.\nJSON Schema: {}"),
             std::string::npos);
 }
 
 TEST(ShapeRequest, MakesTheSchemaAForcedStrictTool) {
-  const Request shaped = ShapeRequest(Ask(kClosed), SchemaRoute::kStrictTool);
+  const Request shaped = Shaped(Ask(kClosed), SchemaRoute::kStrictTool);
   EXPECT_EQ(shaped.thinking, Toggle::kOff);
   EXPECT_EQ(shaped.tool_choice, ToolChoice::kNamed);
   EXPECT_EQ(shaped.tool_name, "box");
@@ -188,33 +193,31 @@ TEST(ShapeRequest, NamesTheToolOnlyAsToolsMayBeNamed) {
   EXPECT_EQ(SchemaToolName(unnamed), "answer");
 }
 
-TEST(WithJsonWord, LeavesPromptsThatHaveTheWord) {
+TEST(JsonWord, IsThereInAnyCase) {
   for (const char* messages : {R"([{"role": "user", "content": "as JSON"}])",
                                R"([{"role": "system", "content": "jSoN"},
                                    {"role": "user", "content": "hi"}])"}) {
-    const Request request = AskObject(messages);
-    const Request same = WithJsonWord(request);
-    EXPECT_EQ(same.messages.size(), request.messages.size());
-    EXPECT_EQ(same.messages[0].content, request.messages[0].content);
+    EXPECT_FALSE(LacksJsonWord(AskObject(messages))) << messages;
   }
 }
 
-TEST(WithJsonWord, AppendsOneLine) {
+TEST(JsonWord, IsOneLineOfTheSystemPrompt) {
   // What the assistant said does not count.
-  const Request request = AskObject(R"([{"role": "system", "content": "Be brief."},
+  Request request = AskObject(R"([{"role": "system", "content": "Be brief."},
       {"role": "user", "content": "hi"}, {"role": "assistant", "content": "json"},
       {"role": "user", "content": "go on"}])");
-  const Request appended = WithJsonWord(request);
-  EXPECT_EQ(appended.messages[0].content,
+  EXPECT_TRUE(LacksJsonWord(request));
+  AppendJsonWord(&request);
+  EXPECT_EQ(request.messages[0].content,
             "Be brief.\n\nAnswer with one JSON object and nothing else.");
-  EXPECT_EQ(appended.messages.size(), 4u);
-  EXPECT_EQ(WithJsonWord(appended).messages[0].content, appended.messages[0].content);
+  EXPECT_EQ(request.messages.size(), 4u);
+  EXPECT_FALSE(LacksJsonWord(request));
 }
 
-TEST(WithJsonWord, IsForJsonObjectAlone) {
-  const Request text = ParseChatRequest(R"({"messages": [{"role": "user", "content": "hi"}]})");
-  EXPECT_EQ(WithJsonWord(text).messages.size(), 1u);
-  EXPECT_EQ(WithJsonWord(Ask(kOpen)).messages.size(), 1u);
+TEST(JsonWord, IsForJsonObjectAlone) {
+  EXPECT_FALSE(
+      LacksJsonWord(ParseChatRequest(R"({"messages": [{"role": "user", "content": "hi"}]})")));
+  EXPECT_FALSE(LacksJsonWord(Ask(kOpen)));
 }
 
 // ---- The forced tool's answer ----
@@ -390,9 +393,14 @@ TEST(JsonWatch, TakesAValueThatWasCompleteBeforeTheWhiteSpace) {
 
 // ---- Repairing ----
 
+Request Repaired(Request shaped, std::string_view answer, std::string_view problem) {
+  RepairRequest(answer, problem, &shaped);
+  return shaped;
+}
+
 TEST(RepairRequest, ShowsTheModelItsAnswerAndTheProblem) {
-  const Request shaped = ShapeRequest(Ask(kClosed), SchemaRoute::kJsonObject);
-  const Request repair = RepairRequest(shaped, " {\"a\": \"x\"}\n", "$.a: expected an integer");
+  const Request shaped = Shaped(Ask(kClosed), SchemaRoute::kJsonObject);
+  const Request repair = Repaired(shaped, " {\"a\": \"x\"}\n", "$.a: expected an integer");
   ASSERT_EQ(repair.messages.size(), shaped.messages.size() + 2);
   EXPECT_EQ(repair.messages[0].content, shaped.messages[0].content);
   EXPECT_EQ(repair.messages[2].role, Role::kAssistant);
@@ -405,7 +413,7 @@ TEST(RepairRequest, ShowsTheModelItsAnswerAndTheProblem) {
 }
 
 TEST(RepairRequest, HasNoTurnForAnEmptyAnswer) {
-  const Request repair = RepairRequest(Ask(kClosed), " \n", "the answer is empty");
+  const Request repair = Repaired(Ask(kClosed), " \n", "the answer is empty");
   ASSERT_EQ(repair.messages.size(), 2u);
   EXPECT_EQ(repair.messages[1].role, Role::kUser);
 }
@@ -413,7 +421,7 @@ TEST(RepairRequest, HasNoTurnForAnEmptyAnswer) {
 TEST(RepairRequest, EndsATurnThatTheRequestBegan) {
   const Request request = Ask(kClosed, "", R"([{"role": "user", "content": "a"},
       {"role": "assistant", "content": "[1,", "prefix": true}])");
-  const Request repair = RepairRequest(request, " true]", "x");
+  const Request repair = Repaired(request, " true]", "x");
   ASSERT_EQ(repair.messages.size(), 3u);
   EXPECT_EQ(repair.messages[1].content, "[1, true]");
   EXPECT_FALSE(repair.messages[1].without_eos);
