@@ -42,5 +42,15 @@ TEST_F(ClientTest, HasNoneWhereTheAddressSpeaksAnotherFormat) {
   EXPECT_TRUE(Target().responses.has_value());
 }
 
+TEST_F(ClientTest, ReachesAProviderOfAUsersFileByItsRowAlone) {
+  options_.service.providers_file =
+      FINBACK_SOURCE_DIR "/tests/golden/remote/openai-made-up-provider/providers.json";
+  options_.model = "made-up:whale-1";
+  const Endpoint endpoint = Target().main;
+  EXPECT_EQ(endpoint.provider.base_url, "https://made-up.example/v1");
+  EXPECT_EQ(endpoint.entry.max_output_tokens, 1000);
+  EXPECT_EQ(endpoint.model, "whale-1");
+}
+
 }  // namespace
 }  // namespace finback

@@ -1,5 +1,6 @@
 // Plays tests/golden/remote: a request must be sent as wire.json says, and what the service answers
-// must become the events of events.jsonl, however its bytes arrive.
+// must become the events of events.jsonl, however its bytes arrive. A case may bring its provider,
+// as a user's providers_file does: that row and the folder are all that a new provider takes.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -119,7 +120,7 @@ class Golden : public testing::TestWithParam<std::string> {
   }
 
   std::string Streamed(const std::string& bytes, size_t piece) {
-    const auto decoder = Decoder(request_, policy_);
+    const auto decoder = Decoder(request_, policy_, table_);
     SseParser parser;
     std::vector<Event> events;
     for (size_t i = 0; i < bytes.size(); i += piece) {
@@ -132,7 +133,7 @@ class Golden : public testing::TestWithParam<std::string> {
   }
 
   std::string Whole(const std::string& body) {
-    const auto decoder = Decoder(request_, policy_);
+    const auto decoder = Decoder(request_, policy_, table_);
     std::vector<Event> events;
     decoder->Whole(body, &events);
     decoder->End(&events);
@@ -140,12 +141,13 @@ class Golden : public testing::TestWithParam<std::string> {
   }
 
   const fs::path folder_ = kFolder / GetParam();
+  const ProviderTable table_ = ProviderTable::Load(Read(folder_ / "providers.json"));
   Request request_;
   WirePolicy policy_;
 };
 
 TEST_P(Golden, IsSentAsTheServiceExpects) {
-  const WirePlan plan = Plan(request_, policy_);
+  const WirePlan plan = Plan(request_, policy_, table_);
   const WireCall call = CodecFor(plan.provider->wire).encode(request_, plan);
   const bool beta = GetParam() == "openai-deepseek-fim";
   EXPECT_EQ(plan.beta, beta);
@@ -206,6 +208,18 @@ TEST(GoldenFolder, HasCasesOfEveryFormat) {
   for (const char* format : {"openai", "anthropic", "responses"}) {
     EXPECT_NE(formats.find(format), std::string::npos) << format;
   }
+}
+
+TEST(GoldenFolder, HasAProviderThatIsNoneOfOurs) {
+  size_t made_up = 0;
+  for (const std::string& name : Cases()) {
+    const std::string rows = Read(kFolder / name / "providers.json");
+    if (rows.empty()) continue;
+    const std::string model = OrderedJson::parse(Read(kFolder / name / "request.json"))["model"];
+    EXPECT_EQ(Providers().Find(ModelName(model).provider), nullptr) << name;
+    ++made_up;
+  }
+  EXPECT_GT(made_up, 0u);
 }
 
 }  // namespace

@@ -28,11 +28,13 @@ struct ModelName {
       : provider(name.substr(0, name.find(':'))), model(name.substr(name.find(':') + 1)) {}
 };
 
-inline WirePlan Plan(const Request& request, const WirePolicy& policy = {}) {
+// The plan points into the table.
+inline WirePlan Plan(const Request& request, const WirePolicy& policy = {},
+                     const ProviderTable& table = Providers()) {
   const ModelName name(request.model);
-  const Provider* provider = Providers().Find(name.provider);
+  const Provider* provider = table.Find(name.provider);
   if (provider == nullptr) Throw(Code::kNotFound, "no provider %s", name.provider.c_str());
-  return PlanWire(request, *provider, Providers().Model(*provider, name.model), name.model, policy);
+  return PlanWire(request, *provider, table.Model(*provider, name.model), name.model, policy);
 }
 
 // {"model": MODEL, "messages": [a user's], FIELDS}
@@ -48,8 +50,9 @@ inline constexpr const char* kTools =
          {"type": "object", "properties": {"city": {"type": "string"}}}}},
         {"type": "function", "function": {"name": "get_time"}}])";
 
-inline std::unique_ptr<WireDecoder> Decoder(const Request& request, const WirePolicy& policy = {}) {
-  const WirePlan plan = Plan(request, policy);
+inline std::unique_ptr<WireDecoder> Decoder(const Request& request, const WirePolicy& policy = {},
+                                            const ProviderTable& table = Providers()) {
+  const WirePlan plan = Plan(request, policy, table);
   return CodecFor(plan.provider->wire).decoder(request, plan);
 }
 
