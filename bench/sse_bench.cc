@@ -10,7 +10,7 @@
 #include "core/engine/request.h"
 #include "core/remote/catalog/provider.h"
 #include "core/remote/transport/sse.h"
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 namespace {
@@ -73,7 +73,7 @@ void Decode(benchmark::State& state) {
   int64_t events = 0;
   for (auto _ : state) {
     SseParser parser;
-    const auto decoder = CodecFor(provider.wire).decoder(request, plan);
+    const auto decoder = CodecOf(provider).decoder(request, plan);
     std::vector<Event> out;
     std::string_view event, data;
     for (size_t i = 0; i < stream.size(); i += piece) {

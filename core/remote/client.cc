@@ -1,7 +1,6 @@
 #include "core/remote/client.h"
 
 #include <cstdlib>
-#include <iterator>
 #include <utility>
 
 #include "core/base/file_map.h"
@@ -25,12 +24,9 @@ std::string FullNames(const EngineOptions& options) {
 }
 
 void ApplyWireFormat(const std::string& name, Provider* provider) {
-  const WireFormat before = provider->wire;
-  for (size_t i = 0; i < std::size(kWireFormatNames); ++i) {
-    if (name == kWireFormatNames[i]) provider->wire = static_cast<WireFormat>(i);
-  }
-  // It stands beside an address of the row's format.
-  if (provider->wire != before) provider->responses.clear();
+  if (name == "auto" || name == provider->wire_format) return;
+  provider->wire_format = name;
+  provider->responses.clear();  // it stands beside an address of the row's format
 }
 
 // kAuto is as the provider has it.

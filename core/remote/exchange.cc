@@ -70,7 +70,7 @@ void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
   if (!endpoint_.notice.empty())
     AddNotice(NoticeText("model_translated", endpoint_.notice), events);
   for (const std::string& notice : plan_.notices) AddNotice(notice, events);
-  const WireCodec& codec = CodecFor(endpoint_.provider.wire);
+  const WireCodec& codec = CodecOf(endpoint_.provider);
   WireCall call = codec.encode(request, plan_);
   decoder_ = codec.decoder(request, plan_);
   if (conversation_ != nullptr && number_ == 1) {

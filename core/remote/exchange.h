@@ -15,7 +15,7 @@
 #include "core/remote/record/recorder.h"
 #include "core/remote/transport/cancellation.h"
 #include "core/remote/transport/sse.h"
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 

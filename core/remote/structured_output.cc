@@ -5,6 +5,7 @@
 
 #include "core/base/utf8.h"
 #include "core/json/json_fields.h"
+#include "core/remote/wire/wire_codec.h"
 #include "core/schema/strict_problem.h"
 
 namespace finback {
@@ -185,7 +186,7 @@ bool FindValue(std::string_view answer, Found* found, std::string* reason) {
 
 SchemaRoute ChooseSchemaRoute(const Request& request, const Provider& provider,
                               const Provider* responses) {
-  const bool speaks = provider.wire != WireFormat::kAnthropic;
+  const bool speaks = CodecOf(provider).words.response_format;
   if (provider.supports.json_schema && speaks) return SchemaRoute::kNative;
   if (responses != nullptr && FitsResponses(request, *responses)) return SchemaRoute::kResponses;
   const Json& schema = *FormatOf(request).Find("schema");

@@ -15,7 +15,7 @@
 #include "core/json/json.h"
 #include "core/remote/catalog/provider.h"
 #include "core/remote/transport/sse.h"
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 
@@ -146,7 +146,7 @@ class WireFuzzer {
 
   std::unique_ptr<WireDecoder> Decoder(bool tools, bool logprobs) const {
     const Question& question = questions_[tools][logprobs];
-    return CodecFor(provider_.wire).decoder(question.request, question.plan);
+    return CodecOf(provider_).decoder(question.request, question.plan);
   }
 
   Heard Streamed(std::string_view text, bool tools, uint32_t seed, bool logprobs) const {

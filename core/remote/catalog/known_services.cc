@@ -14,7 +14,7 @@ void WriteCount(const char* name, int64_t count, JsonWriter* json) {
 
 void WriteProvider(const Provider& provider, JsonWriter* json) {
   json->BeginObject().Key("name").String(provider.name);
-  json->Key("wire_format").String(kWireFormatNames[static_cast<size_t>(provider.wire)]);
+  json->Key("wire_format").String(provider.wire_format);
   json->Key("base_url");
   provider.base_url.empty() ? json->Null() : json->String(provider.base_url);
   json->Key("key_required").Bool(provider.key_required).Key("key_variables").BeginList();

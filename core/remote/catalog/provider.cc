@@ -21,9 +21,11 @@ struct Named {
   Value value;
 };
 
-constexpr Named<WireFormat> kWireFormats[] = {{kWireFormatNames[0], WireFormat::kOpenAi},
-                                              {kWireFormatNames[1], WireFormat::kAnthropic},
-                                              {kWireFormatNames[2], WireFormat::kResponses}};
+constexpr Named<const char*> kWireFormats[] = {
+#define FINBACK_WIRE_FORMAT(name, Name) {#name, #name},
+#include "core/remote/catalog/wire_formats.inc"
+#undef FINBACK_WIRE_FORMAT
+};
 constexpr Named<ThinkingStyle> kThinkingStyles[] = {
     {"thinking_object", ThinkingStyle::kThinkingObject},
     {"effort", ThinkingStyle::kEffort},
@@ -105,13 +107,13 @@ void ReadFlags(std::span<const Named<bool Owner::*>> table, JsonFields* fields, 
   for (const auto& [name, member] : table) owner->*member = fields->Bool(name, owner->*member);
 }
 
-template <typename Value, size_t kCount>
-void ReadChoice(const char* name, const Named<Value> (&choices)[kCount], JsonFields* fields,
+template <typename Choice, size_t kCount, typename Value>
+void ReadChoice(const char* name, const Named<Choice> (&choices)[kCount], JsonFields* fields,
                 Value* value) {
   const std::string* text = fields->FindString(name);
   if (text == nullptr) return;
   std::string known;
-  for (const Named<Value>& choice : choices) {
+  for (const Named<Choice>& choice : choices) {
     if (*text == choice.name) {
       *value = choice.value;
       return;
@@ -189,7 +191,7 @@ void CheckEfforts(const Pairs& efforts, const std::string& path) {
 
 // Sets the fields that the row has; the rest of `provider` stays.
 void ReadProvider(JsonFields* fields, Provider* provider) {
-  ReadChoice("wire_format", kWireFormats, fields, &provider->wire);
+  ReadChoice("wire_format", kWireFormats, fields, &provider->wire_format);
   for (const auto& field : kProviderUrls) ReadUrl(field, fields, provider);
   for (const auto& field : kProviderPaths) ReadPath(field, fields, provider);
   ReadTexts<Provider>(kProviderTexts, fields, provider);

@@ -14,9 +14,6 @@
 
 namespace finback {
 
-enum class WireFormat : uint8_t { kOpenAi, kAnthropic, kResponses };
-inline constexpr const char* kWireFormatNames[] = {"openai", "anthropic", "responses"};
-
 // How thinking is switched on and off.
 enum class ThinkingStyle : uint8_t {
   kThinkingObject,      // "thinking": {"type": ..}, "reasoning_effort": ..
@@ -45,8 +42,8 @@ struct ProviderSupport {
 
 struct Provider {
   std::string name;  // "deepseek", "openrouter": what stands before the colon of a model
-  WireFormat wire = WireFormat::kOpenAi;
-  std::string base_url, beta_url;  // without a slash at the end
+  std::string wire_format = "openai";  // a name of wire_formats.inc
+  std::string base_url, beta_url;      // without a slash at the end
   AuthStyle auth = AuthStyle::kBearer;
   std::vector<std::string> key_environment;  // first one set wins
   bool key_required = true;

@@ -9,8 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/remote/transport/failure.h"
 #include "core/remote/wire/markup_rescue.h"
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_plan.h"
 
 namespace finback {
 

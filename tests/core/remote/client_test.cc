@@ -23,8 +23,8 @@ TEST_F(ClientTest, HasAResponsesEndpointBesideTheRowThatNamesOne) {
   options_.service.markup_rescue = MarkupRescue::kParse;
   const ServiceTarget target = Target();
   ASSERT_TRUE(target.responses.has_value());
-  EXPECT_EQ(target.main.provider.wire, WireFormat::kOpenAi);
-  EXPECT_EQ(target.responses->provider.wire, WireFormat::kResponses);
+  EXPECT_EQ(target.main.provider.wire_format, "openai");
+  EXPECT_EQ(target.responses->provider.wire_format, "responses");
   EXPECT_TRUE(target.responses->provider.supports.json_schema);
   EXPECT_EQ(target.responses->provider.base_url, "https://proxy.example");
   EXPECT_EQ(target.responses->provider.rescue, Rescue::kParse);
@@ -37,6 +37,7 @@ TEST_F(ClientTest, HasNoneWhereTheAddressSpeaksAnotherFormat) {
   for (const char* format : {"anthropic", "responses"}) {
     options_.service.wire_format = format;
     EXPECT_FALSE(Target().responses.has_value()) << format;
+    EXPECT_EQ(Target().main.provider.wire_format, format);
   }
   options_.service.wire_format = "openai";
   EXPECT_TRUE(Target().responses.has_value());

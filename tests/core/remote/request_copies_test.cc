@@ -9,7 +9,7 @@
 #include <new>
 
 #include "core/remote/remote_backend.h"
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace {
 constexpr size_t kLong = size_t{4} << 20;
@@ -64,7 +64,7 @@ class RequestCopies : public testing::Test {
     const Provider& provider = *table.Find("deepseek");
     const WirePlan plan = PlanWire(request, provider, ModelEntry(), "deepseek-v4-pro", {});
     const int64_t before = long_allocations.load();
-    CodecFor(provider.wire).encode(request, plan);
+    CodecOf(provider).encode(request, plan);
     return long_allocations.load() - before;
   }
 

@@ -47,7 +47,7 @@ TEST(SchemaRoute, PrefersWhatTheServiceEnforces) {
   Provider native = Service();
   native.supports.json_schema = true;
   Provider responses = native;
-  responses.wire = WireFormat::kResponses;
+  responses.wire_format = "responses";
   EXPECT_EQ(ChooseSchemaRoute(Ask(kOpen), native, nullptr), SchemaRoute::kNative);
   EXPECT_EQ(ChooseSchemaRoute(Ask(kOpen), responses, nullptr), SchemaRoute::kNative);
   EXPECT_EQ(ChooseSchemaRoute(Ask(kOpen), native, &responses), SchemaRoute::kNative);
@@ -56,7 +56,7 @@ TEST(SchemaRoute, PrefersWhatTheServiceEnforces) {
 
 TEST(SchemaRoute, LeavesResponsesWhenTheyWouldIgnoreAField) {
   Provider responses = Service();
-  responses.wire = WireFormat::kResponses;
+  responses.wire_format = "responses";
   responses.supports.json_schema = true;
   for (const char* field : {R"("stop": ["x"])", R"("seed": 1)", R"("logprobs": true)",
                             R"("logit_bias": {"5": 1})", R"("top_k": 5)", R"("min_p": 0.1)"}) {
@@ -100,7 +100,7 @@ TEST(SchemaRoute, InstructsWhereNothingElseWorks) {
   plain.supports.json_object = false;
   EXPECT_EQ(ChooseSchemaRoute(Ask(kOpen), plain, nullptr), SchemaRoute::kInstruction);
   Provider anthropic = Service();
-  anthropic.wire = WireFormat::kAnthropic;
+  anthropic.wire_format = "anthropic";
   anthropic.supports.json_schema = true;
   EXPECT_EQ(ChooseSchemaRoute(Ask(kOpen), anthropic, nullptr), SchemaRoute::kInstruction);
   // json_object makes objects only.

@@ -40,7 +40,7 @@ TEST(ProviderTable, HasTheBuiltInRows) {
 TEST(ProviderTable, KnowsTheOfficialService) {
   const ProviderTable table = ProviderTable::Load("");
   const Provider& row = *table.Find("deepseek");
-  EXPECT_EQ(row.wire, WireFormat::kOpenAi);
+  EXPECT_EQ(row.wire_format, "openai");
   EXPECT_EQ(row.base_url, "https://api.deepseek.com");
   EXPECT_EQ(row.beta_url, "https://api.deepseek.com/beta");
   EXPECT_EQ(row.auth, AuthStyle::kBearer);
@@ -65,7 +65,7 @@ TEST(ProviderTable, KnowsTheOfficialService) {
 TEST(ProviderTable, KnowsTheOfficialServicesOtherFormats) {
   const ProviderTable table = ProviderTable::Load("");
   const Provider& anthropic = *table.Find("deepseek-anthropic");
-  EXPECT_EQ(anthropic.wire, WireFormat::kAnthropic);
+  EXPECT_EQ(anthropic.wire_format, "anthropic");
   EXPECT_EQ(anthropic.base_url, "https://api.deepseek.com/anthropic");
   EXPECT_EQ(anthropic.auth, AuthStyle::kApiKeyHeader);
   EXPECT_EQ(
@@ -74,7 +74,7 @@ TEST(ProviderTable, KnowsTheOfficialServicesOtherFormats) {
   EXPECT_EQ(anthropic.prices, "deepseek");
   EXPECT_FALSE(anthropic.supports.json_object || anthropic.supports.fim);
   const Provider& responses = *table.Find("deepseek-responses");
-  EXPECT_EQ(responses.wire, WireFormat::kResponses);
+  EXPECT_EQ(responses.wire_format, "responses");
   EXPECT_EQ(responses.base_url, "https://api.deepseek.com");
   EXPECT_EQ(responses.thinking, ThinkingStyle::kReasoningObject);
   EXPECT_TRUE(responses.supports.json_schema);
@@ -132,7 +132,7 @@ TEST(ProviderTable, KnowsOtherHosts) {
     EXPECT_EQ(row->reasoning_out, c.reasoning_out) << c.name;
     EXPECT_EQ(row->rescue, c.rescue) << c.name;
     EXPECT_EQ(row->auth, AuthStyle::kBearer) << c.name;
-    EXPECT_EQ(row->wire, WireFormat::kOpenAi) << c.name;
+    EXPECT_EQ(row->wire_format, "openai") << c.name;
   }
   EXPECT_EQ(table.Find("deepinfra")->key_environment[1], "DEEPINFRA_TOKEN");
   EXPECT_EQ(table.Find("openrouter")->cost_field, "cost");

@@ -148,17 +148,18 @@ class Golden : public testing::TestWithParam<std::string> {
 
 TEST_P(Golden, IsSentAsTheServiceExpects) {
   const WirePlan plan = Plan(request_, policy_, table_);
-  const WireCall call = CodecFor(plan.provider->wire).encode(request_, plan);
+  const WireCall call = CodecOf(*plan.provider).encode(request_, plan);
   const bool beta = GetParam() == "openai-deepseek-fim";
   EXPECT_EQ(plan.beta, beta);
-  const char* path = plan.provider->wire == WireFormat::kAnthropic   ? "/v1/messages"
-                     : plan.provider->wire == WireFormat::kResponses ? "/responses"
-                     : request_.is_chat                              ? "/chat/completions"
-                                                                     : "/completions";
+  const std::string& format = plan.provider->wire_format;
+  const char* path = format == "anthropic"   ? "/v1/messages"
+                     : format == "responses" ? "/responses"
+                     : request_.is_chat      ? "/chat/completions"
+                                             : "/completions";
   EXPECT_EQ(call.path, path);
   EXPECT_EQ(OrderedJson::parse(call.body).dump(1),
             OrderedJson::parse(Read(folder_ / "wire.json")).dump(1));
-  EXPECT_EQ(call.body, CodecFor(plan.provider->wire).encode(request_, plan).body);
+  EXPECT_EQ(call.body, CodecOf(*plan.provider).encode(request_, plan).body);
 }
 
 TEST_P(Golden, IsUnderstoodHoweverItsBytesArrive) {
@@ -205,9 +206,10 @@ INSTANTIATE_TEST_SUITE_P(Remote, Golden, testing::ValuesIn(Cases()), [](const au
 TEST(GoldenFolder, HasCasesOfEveryFormat) {
   std::string formats;
   for (const std::string& name : Cases()) formats += name.substr(0, name.find('-')) + " ";
-  for (const char* format : {"openai", "anthropic", "responses"}) {
-    EXPECT_NE(formats.find(format), std::string::npos) << format;
-  }
+#define FINBACK_WIRE_FORMAT(name, Name) \
+  EXPECT_NE(formats.find(#name " "), std::string::npos) << #name;
+#include "core/remote/catalog/wire_formats.inc"
+#undef FINBACK_WIRE_FORMAT
 }
 
 TEST(GoldenFolder, HasAProviderThatIsNoneOfOurs) {

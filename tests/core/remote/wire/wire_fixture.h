@@ -12,7 +12,7 @@
 #include "core/base/status.h"
 #include "core/engine/request.h"
 #include "core/remote/catalog/provider.h"
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 
@@ -53,12 +53,12 @@ inline constexpr const char* kTools =
 inline std::unique_ptr<WireDecoder> Decoder(const Request& request, const WirePolicy& policy = {},
                                             const ProviderTable& table = Providers()) {
   const WirePlan plan = Plan(request, policy, table);
-  return CodecFor(plan.provider->wire).decoder(request, plan);
+  return CodecOf(*plan.provider).decoder(request, plan);
 }
 
 inline std::string Encoded(const Request& request, const WirePolicy& policy = {}) {
   const WirePlan plan = Plan(request, policy);
-  return CodecFor(plan.provider->wire).encode(request, plan).body;
+  return CodecOf(*plan.provider).encode(request, plan).body;
 }
 
 using OrderedJson = nlohmann::ordered_json;

@@ -1,9 +1,9 @@
-// Chat Completions, and the plain completions beside it, as requests. Answers: openai_decoder.cc.
+// Chat Completions, and the plain completions beside it, as requests. Answers: openai_answer.cc.
 #include <string>
 
 #include "core/json/json.h"
 #include "core/json/json_writer.h"
-#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_codec.h"
 #include "core/remote/wire/wire_request.h"
 
 namespace finback {
@@ -206,5 +206,19 @@ class Encoder {
 WireCall EncodeOpenAi(const Request& request, const WirePlan& plan) {
   return Encoder(request, plan).Run();
 }
+
+const WireCodec kOpenAiCodec = {
+    .name = "openai",
+    .words = {.completions = true,
+              .response_format = true,
+              .logprobs = true,
+              .sampling_extras = true,
+              .top_k = true,
+              .stop = true,
+              .prefix = true,
+              .file_data = true},
+    .encode = EncodeOpenAi,
+    .decoder = DecodeOpenAi,
+};
 
 }  // namespace finback

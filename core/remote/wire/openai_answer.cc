@@ -9,7 +9,7 @@
 #include "core/remote/money/dollars.h"
 #include "core/remote/wire/answer_events.h"
 #include "core/remote/wire/chunk_template.h"
-#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 namespace {

@@ -7,7 +7,7 @@
 #include "core/base/status.h"
 #include "core/json/lenient_json.h"
 #include "core/remote/wire/answer_events.h"
-#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_codec.h"
 
 namespace finback {
 namespace {

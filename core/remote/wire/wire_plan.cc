@@ -1,5 +1,4 @@
-// What every wire format has in common: the judgement of a Request against a Provider.
-#include "core/remote/wire/wire.h"
+#include "core/remote/wire/wire_plan.h"
 
 #include <algorithm>
 #include <cinttypes>
@@ -9,7 +8,7 @@
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
-#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_codec.h"
 #include "core/remote/wire/wire_request.h"
 #include "core/schema/strict_problem.h"
 
@@ -37,6 +36,7 @@ class Planner {
         plan_(*plan),
         provider_(*plan->provider),
         supports_(plan->provider->supports),
+        words_(CodecOf(*plan->provider).words),
         where_(plan->model + " at " + plan->provider->name) {}
 
   void Run() {
@@ -60,7 +60,6 @@ class Planner {
     std::string path;                 // of the turn
   };
 
-  bool Speaks(WireFormat format) const { return provider_.wire == format; }
   void Notice(std::string_view code, const std::string& message) {
     plan_.notices.push_back(NoticeText(code, message));
   }
@@ -88,13 +87,14 @@ class Planner {
   WirePlan& plan_;
   const Provider& provider_;
   const ProviderSupport& supports_;
+  const WireWords& words_;
   const std::string where_;         // "MODEL at PROVIDER", for messages
   std::set<std::string_view> ids_;  // of all calls
 };
 
 void Planner::PlanCompletion() {
   if (request_.is_chat) return;
-  if (!(supports_.completions || supports_.fim) || !Speaks(WireFormat::kOpenAi)) {
+  if (!(supports_.completions || supports_.fim) || !words_.completions) {
     FailAt("prompt", where_ + " completes no plain text; use messages");
   }
   if (request_.has_suffix && !supports_.fim) {
@@ -174,16 +174,16 @@ void Planner::PlanTokens() {
 
 void Planner::PlanFormat() {
   plan_.response_format = request_.response_format;
-  const bool expressible = !Speaks(WireFormat::kAnthropic);
   if (plan_.response_format == ResponseFormat::kJsonSchema &&
-      !(supports_.json_schema && expressible)) {
-    plan_.response_format =
-        supports_.json_object && expressible ? ResponseFormat::kJsonObject : ResponseFormat::kText;
+      !(supports_.json_schema && words_.response_format)) {
+    plan_.response_format = supports_.json_object && words_.response_format
+                                ? ResponseFormat::kJsonObject
+                                : ResponseFormat::kText;
     Notice("schema_not_native",
            "response_format: " + where_ + " does not enforce a schema; it was asked for " +
                (plan_.response_format == ResponseFormat::kText ? "text" : "a JSON object"));
   } else if (plan_.response_format == ResponseFormat::kJsonObject &&
-             !(supports_.json_object && expressible)) {
+             !(supports_.json_object && words_.response_format)) {
     FailAt("response_format.type", "\"json_object\" is not supported by " + where_);
   }
 }
@@ -204,20 +204,18 @@ void Planner::PlanReplay() {
 }
 
 void Planner::CheckFeatures() const {
-  const bool openai = Speaks(WireFormat::kOpenAi), anthropic = Speaks(WireFormat::kAnthropic);
-  const bool extras = supports_.sampling_extras;
+  const bool extras = supports_.sampling_extras && words_.sampling_extras;
   const struct {
     const char* path;
     bool asked, possible;
-  } kFeatures[] = {
-      {"logprobs", request_.top_logprobs >= 0, supports_.logprobs && !anthropic},
-      {"seed", request_.has_seed, extras && openai},
-      {"logit_bias", !request_.logit_bias.empty(), extras && openai},
-      {"top_k", request_.has_top_k, extras && (openai || anthropic)},
-      {"min_p", request_.min_p > 0, extras && openai},
-      {"parallel_tool_calls", !request_.parallel_tool_calls && !request_.tools.empty(),
-       supports_.parallel_tool_calls},
-      {"stop", !request_.stop.empty(), provider_.max_stop > 0 && !Speaks(WireFormat::kResponses)}};
+  } kFeatures[] = {{"logprobs", request_.top_logprobs >= 0, supports_.logprobs && words_.logprobs},
+                   {"seed", request_.has_seed, extras},
+                   {"logit_bias", !request_.logit_bias.empty(), extras},
+                   {"top_k", request_.has_top_k, supports_.sampling_extras && words_.top_k},
+                   {"min_p", request_.min_p > 0, extras},
+                   {"parallel_tool_calls", !request_.parallel_tool_calls && !request_.tools.empty(),
+                    supports_.parallel_tool_calls},
+                   {"stop", !request_.stop.empty(), provider_.max_stop > 0 && words_.stop}};
   for (const auto& feature : kFeatures) {
     if (feature.asked && !feature.possible) FailAt(feature.path, "is not supported by " + where_);
   }
@@ -264,7 +262,7 @@ void Planner::CheckParts(const Message& message) const {
     const bool has_id = !FindText(message.parts[i], "file_id").empty();
     const bool has_data = !FindText(message.parts[i], "file_data").empty();
     if (!is_image && has_id == has_data) FailAt(path, "needs one of file_id and file_data");
-    if (has_data && Speaks(WireFormat::kAnthropic)) {
+    if (has_data && !words_.file_data) {
       FailAt(path + ".file_data", "is not supported by " + where_ + "; upload the file");
     }
   }
@@ -308,7 +306,7 @@ void Planner::CheckMessages() {
     CheckParts(message);
     CheckCalls(message, &turn);
     if (message.role != Role::kAssistant || !message.without_eos) continue;
-    if (!supports_.prefix || Speaks(WireFormat::kResponses)) {
+    if (!supports_.prefix || !words_.prefix) {
       FailAt(message.path + ".prefix", "is not supported by " + where_);
     }
     NeedBeta();
@@ -356,10 +354,6 @@ void Planner::PlanServiceFields() {
   }
 }
 
-constexpr WireCodec kCodecs[] = {{"openai", EncodeOpenAi, DecodeOpenAi},
-                                 {"anthropic", EncodeAnthropic, DecodeAnthropic},
-                                 {"responses", EncodeResponses, DecodeResponses}};
-
 }  // namespace
 
 WirePlan PlanWire(const Request& request, const Provider& provider, const ModelEntry& entry,
@@ -383,7 +377,5 @@ std::string NoticeText(std::string_view code, std::string_view message) {
       .EndObject();
   return text;
 }
-
-const WireCodec& CodecFor(WireFormat format) { return kCodecs[static_cast<size_t>(format)]; }
 
 }  // namespace finback

@@ -70,8 +70,7 @@ TEST(ResponsesRequest, SendsImagesAndFilesWhereTheyAreSeen) {
       "content": [{"type": "image_url", "image_url": {"url": "https://a/b.png", "detail": "low"}},
                   {"type": "file", "file_data": "data:x", "filename": "f.pdf"}]}]})");
   const WirePlan plan = PlanWire(request, provider, entry, "m", {});
-  const OrderedJson sent =
-      OrderedJson::parse(CodecFor(WireFormat::kResponses).encode(request, plan).body);
+  const OrderedJson sent = OrderedJson::parse(kResponsesCodec.encode(request, plan).body);
   EXPECT_EQ(sent["input"][0]["content"].dump(),
             R"([{"type":"input_image","image_url":"https://a/b.png","detail":"low"},)"
             R"({"type":"input_file","file_data":"data:x","filename":"f.pdf"}])");
@@ -119,12 +118,12 @@ const std::string kText =
 
 TEST(ResponsesRequest, GivesReasoningASummaryWhereOneIsDemanded) {
   Provider provider = *Providers().Find("llama-server");
-  provider.wire = WireFormat::kResponses;
+  provider.wire_format = "responses";
   const Request request = ParseChatRequest(R"({"messages": [{"role": "user", "content": "x"},
       {"role": "assistant", "content": "y", "reasoning_content": "t"},
       {"role": "user", "content": "z"}], "drop_thinking": false})");
   const WirePlan plan = PlanWire(request, provider, ModelEntry(), "m", {});
-  const OrderedJson sent = OrderedJson::parse(CodecFor(provider.wire).encode(request, plan).body);
+  const OrderedJson sent = OrderedJson::parse(CodecOf(provider).encode(request, plan).body);
   EXPECT_EQ(
       sent["input"][1].dump(),
       R"({"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"t"}]})");

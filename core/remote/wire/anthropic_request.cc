@@ -1,9 +1,9 @@
-// Messages, as requests. Answers: anthropic_decoder.cc.
+// Messages, as requests. Answers: anthropic_answer.cc.
 #include <string>
 
 #include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
-#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_codec.h"
 #include "core/remote/wire/wire_request.h"
 
 namespace finback {
@@ -220,5 +220,12 @@ class Encoder {
 WireCall EncodeAnthropic(const Request& request, const WirePlan& plan) {
   return Encoder(request, plan).Run();
 }
+
+const WireCodec kAnthropicCodec = {
+    .name = "anthropic",
+    .words = {.top_k = true, .stop = true, .prefix = true},
+    .encode = EncodeAnthropic,
+    .decoder = DecodeAnthropic,
+};
 
 }  // namespace finback

@@ -1,9 +1,9 @@
-// Responses, as requests; always stateless. Answers: responses_decoder.cc.
+// Responses, as requests; always stateless. Answers: responses_answer.cc.
 #include <string>
 
 #include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
-#include "core/remote/wire/codecs.h"
+#include "core/remote/wire/wire_codec.h"
 #include "core/remote/wire/wire_request.h"
 
 namespace finback {
@@ -194,5 +194,12 @@ class Encoder {
 WireCall EncodeResponses(const Request& request, const WirePlan& plan) {
   return Encoder(request, plan).Run();
 }
+
+const WireCodec kResponsesCodec = {
+    .name = "responses",
+    .words = {.response_format = true, .logprobs = true, .file_data = true},
+    .encode = EncodeResponses,
+    .decoder = DecodeResponses,
+};
 
 }  // namespace finback

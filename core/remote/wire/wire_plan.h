@@ -1,19 +1,15 @@
-// Wire formats: Request -> a service's JSON, a service's JSON -> Events. One codec per format; what
-// differs between services that share one is a field of Provider.
+// The judgement of a Request against a Provider: what can be asked of it, and how.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "core/engine/event.h"
 #include "core/engine/options.h"
 #include "core/engine/request.h"
 #include "core/remote/catalog/provider.h"
-#include "core/remote/transport/failure.h"
 
 namespace finback {
 
@@ -53,46 +49,5 @@ WirePlan PlanWire(const Request& request, const Provider& provider, const ModelE
 
 // The text of a kNotice event.
 std::string NoticeText(std::string_view code, std::string_view message);
-
-struct WireCall {
-  std::string path;  // after the base URL: "/chat/completions"
-  std::string body;  // JSON; the same request always gives the same bytes
-};
-
-// What a response says of itself.
-struct WireResponse {
-  std::string id, model, fingerprint, finish_reason;  // finish_reason as the service spells it
-  bool has_usage = false;
-  Usage usage;
-  bool finished = false;  // a finish reason was seen
-  bool closed = false;    // the format's own end ([DONE], message_stop, response.completed)
-  // The reasoning in the service's own form, a JSON list for Message.reasoning_details of the next
-  // request; "": it has none. Complete once the response is finished.
-  std::string reasoning_details;
-};
-
-// One answer, streamed or whole, in any chunking. Throws Error with a Failure's details on error
-// objects and on what is not the format. Keeps nothing of the Request, but the plan's provider.
-class WireDecoder {
- public:
-  virtual ~WireDecoder() = default;
-  // One server-sent event.
-  virtual void Push(std::string_view event, std::string_view data, std::vector<Event>* out) = 0;
-  // A whole JSON body.
-  virtual void Whole(std::string_view body, std::vector<Event>* out) = 0;
-  // The body ended: held-back text, the kFinish event. Throws kTransport if it was cut off.
-  virtual void End(std::vector<Event>* out) = 0;
-  const WireResponse& response() const { return response_; }
-
- protected:
-  WireResponse response_;
-};
-
-struct WireCodec {
-  const char* name;
-  WireCall (*encode)(const Request& request, const WirePlan& plan);
-  std::unique_ptr<WireDecoder> (*decoder)(const Request& request, const WirePlan& plan);
-};
-const WireCodec& CodecFor(WireFormat format);
 
 }  // namespace finback
