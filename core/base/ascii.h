@@ -11,6 +11,9 @@ constexpr char LowerAscii(char c) {
 }
 std::string LowerAscii(std::string_view text);
 
+// Neither a blank nor a control character.
+constexpr bool IsVisibleAscii(char c) { return c > 0x20 && c < 0x7F; }
+
 // `text` without blanks, tabs and line ends around it.
 std::string_view Trimmed(std::string_view text);
 

@@ -6,6 +6,7 @@
 #include "core/base/file_map.h"
 #include "core/base/status.h"
 #include "core/json/json.h"
+#include "core/remote/catalog/base_url.h"
 #include "core/remote/record/replay.h"
 
 namespace finback {

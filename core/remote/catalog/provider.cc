@@ -7,6 +7,7 @@
 #include "core/base/ascii.h"
 #include "core/engine/effort.h"
 #include "core/json/json_fields.h"
+#include "core/remote/catalog/base_url.h"
 #include "core/remote/catalog/data/data.h"
 
 namespace finback {
@@ -85,8 +86,6 @@ bool IsLetterOrDigit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-bool IsVisible(char c) { return c > 0x20 && c < 0x7F; }
-
 // Names stand before the colon of a model and between the commas of a list.
 bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -164,7 +163,7 @@ void ReadPath(const Named<std::string Provider::*>& field, JsonFields* fields, P
   const std::string* text = fields->FindString(field.name);
   if (text == nullptr) return;
   if (!text->empty() &&
-      ((*text)[0] != '/' || !std::all_of(text->begin(), text->end(), IsVisible))) {
+      ((*text)[0] != '/' || !std::all_of(text->begin(), text->end(), IsVisibleAscii))) {
     FailAt(fields->Path(field.name), "expected a path that begins with /, or nothing");
   }
   provider->*field.value = *text;
@@ -174,8 +173,9 @@ void ReadPath(const Named<std::string Provider::*>& field, JsonFields* fields, P
 void CheckHeaders(const Pairs& headers, const std::string& path) {
   for (const auto& [name, value] : headers) {
     if (!IsName(name)) FailAt(path + "." + Shown(name), "not a header's name");
-    const bool printable = std::all_of(
-        value.begin(), value.end(), [](char c) { return c == ' ' || c == '\t' || IsVisible(c); });
+    const bool printable = std::all_of(value.begin(), value.end(), [](char c) {
+      return c == ' ' || c == '\t' || IsVisibleAscii(c);
+    });
     if (!printable) FailAt(path + "." + name, "a header's value is printable ASCII");
   }
 }
@@ -372,23 +372,6 @@ const Provider* ProviderTable::Find(std::string_view name) const {
     if (provider.name == name) return &provider;
   }
   return nullptr;
-}
-
-std::string WithoutSlash(std::string_view url) {
-  while (url.ends_with('/')) url.remove_suffix(1);
-  return std::string(url);
-}
-
-std::string BaseUrlProblem(std::string_view text) {
-  const std::string url = WithoutSlash(text);
-  const size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
-  if (scheme > 0 && url.size() > scheme && url[scheme] != '/' &&
-      std::all_of(url.begin(), url.end(), IsVisible) &&
-      url.find_first_of("?#@\"\\<>") == std::string::npos) {
-    return "";
-  }
-  return "expected http:// or https:// with a host and perhaps a path, found \"" + Shown(text) +
-         "\"";
 }
 
 std::string ProviderTable::Names() const {

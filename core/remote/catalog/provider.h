@@ -91,11 +91,6 @@ struct ModelEntry {
   std::string reason;        // "retired on 2026-07-24", for the error
 };
 
-// "" if `url` can stand before a path, else what is wrong with it. Nothing secret goes into one: a
-// name and a password before the host are refused.
-std::string BaseUrlProblem(std::string_view url);
-std::string WithoutSlash(std::string_view url);  // at its end
-
 // The row of addresses that no other row knows, and of providers that are like none.
 inline constexpr const char* kCustomProvider = "custom";
 
