@@ -76,7 +76,7 @@ std::string UrlPart(const Url& url, CURLUPart part, unsigned flags) {
 }
 
 // Keys may stand in what a user took for the URL: messages quote no part of it but the scheme.
-Origin ParseOrigin(const std::string& text, const HttpSettings& settings) {
+Origin ParseOrigin(const std::string& text) {
   const Url url = Made(Url(curl_url()));
   const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_DISALLOW_USER);
   if (code == CURLUE_OUT_OF_MEMORY) throw std::bad_alloc();
@@ -284,7 +284,7 @@ class Transfer final : public HttpTransfer {
 Transfer::Transfer(std::shared_ptr<Pool> pool, const Setup& setup, HttpRequest request)
     : pool_(std::move(pool)),
       request_(std::move(request)),
-      origin_(ParseOrigin(request_.url, setup.settings)),
+      origin_(ParseOrigin(request_.url)),
       header_lines_(HeaderLines(request_)),
       easy_(Made(Easy(curl_easy_init()))) {
   SetOptions(setup.settings);
