@@ -142,7 +142,8 @@ std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* servi
   json.String(service != nullptr && !service->model.empty() ? service->model : model_);
   json.Key("choices").BeginList().BeginObject().Key("index").Integer(0);
   json.Key("finish_reason");
-  finish_reason_.empty() ? json.Null() : json.String(finish_reason_);
+  finish_reason_ == FinishReason::kNone ? json.Null()
+                                        : json.String(FinishReasonName(finish_reason_));
   json.Key("logprobs");
   if (content_logprobs_.empty() && reasoning_logprobs_.empty()) {
     json.Null();

@@ -18,7 +18,7 @@ class ResponseBuilder {
   std::string Json(const Usage& usage, const ServiceAnswer* service) const;
   // The message in it.
   std::string Message(const ServiceAnswer* service) const;
-  const std::string& finish_reason() const { return finish_reason_; }
+  FinishReason finish_reason() const { return finish_reason_; }
 
  private:
   struct Call {
@@ -28,7 +28,8 @@ class ResponseBuilder {
   Call* FindCall(int32_t tool_index);
 
   Shape shape_ = Shape::kChat;
-  std::string model_, id_, finish_reason_;
+  std::string model_, id_;
+  FinishReason finish_reason_ = FinishReason::kNone;
   int64_t created_ = 0;
   std::string reasoning_, content_;
   std::vector<Call> calls_;

@@ -124,8 +124,8 @@ const char* finback_stream_tool_name(const finback_stream* self) {
 }
 
 const char* finback_stream_finish_reason(const finback_stream* self) {
-  return Guard<const char*>("",
-                            [&] { return Require(self, "self").response.finish_reason().c_str(); });
+  return Guard<const char*>(
+      "", [&] { return FinishReasonName(Require(self, "self").response.finish_reason()); });
 }
 
 const char* finback_stream_logprobs(const finback_stream* self) {

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace finback {
@@ -19,6 +21,21 @@ enum class EventKind : int32_t {  // values are those of FINBACK_EVENT_* in finb
   kProgress = 7,       // prefill: progress_done of progress_total tokens (only when asked for)
   kNotice = 8,         // text: {"code": .., "message": ..}, about what a service did or did not do
 };
+
+// Why an answer ended.
+enum class FinishReason : uint8_t {
+  kNone,           // it has not
+  kStop,           // the model ended it, or a stop string
+  kLength,         // max_tokens, or the context is full
+  kToolCalls,      // the model waits for the results of its calls
+  kContentFilter,  // a service's moderation
+  kOther,          // what a service calls by a name that is none of these
+};
+
+// As events, responses and records spell it; "" for kNone.
+const char* FinishReasonName(FinishReason reason);
+// The reason of that name; nothing for "" and for names that are not ours.
+std::optional<FinishReason> FindFinishReason(std::string_view name);
 
 struct TokenLogprob {
   int32_t id = 0;
@@ -60,7 +77,7 @@ struct Event {
   std::string text;
   int32_t tool_index = 0;
   std::string tool_id, tool_name;
-  std::string finish_reason;  // "stop", "length", "tool_calls", "content_filter", "other"
+  FinishReason finish_reason = FinishReason::kNone;
   Usage usage;
   int64_t progress_done = 0, progress_total = 0;
   // Of the tokens that ended in this event's text, if asked for.

@@ -23,7 +23,7 @@ class EventQueue {
     event->text.clear();
     event->tool_id.clear();
     event->tool_name.clear();
-    event->finish_reason.clear();
+    event->finish_reason = FinishReason::kNone;
     event->tool_index = 0;
     event->usage = {};
     event->progress_done = event->progress_total = 0;

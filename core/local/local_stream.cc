@@ -136,7 +136,7 @@ void LocalStream::Decode() {
   ++usage_.completion_tokens;
   if (parser_.has_value() && parser_->in_reasoning()) ++usage_.reasoning_tokens;
   if (id == context_.model.config().eos_id) {
-    Finish("stop");
+    Finish(FinishReason::kStop);
     return;
   }
   if (plan_.top_logprobs >= 0) RecordLogprobs(id);
@@ -144,10 +144,10 @@ void LocalStream::Decode() {
   detokenizer_.Push(id, &text_);
   Emit(text_);
   if (stops_.stopped() || (parser_.has_value() && parser_->done())) {
-    Finish("stop");
+    Finish(FinishReason::kStop);
   } else if (usage_.completion_tokens == plan_.max_tokens ||
              sequence.position() == sequence.context_tokens()) {
-    Finish("length");
+    Finish(FinishReason::kLength);
   } else {
     next_id_ = id;
   }
@@ -230,7 +230,7 @@ Event* LocalStream::PushText(EventKind kind) {
   return event;
 }
 
-void LocalStream::Finish(const char* reason) {
+void LocalStream::Finish(FinishReason reason) {
   if (!stops_.stopped()) {
     text_.clear();
     detokenizer_.Finish(&text_);
@@ -242,10 +242,12 @@ void LocalStream::Finish(const char* reason) {
     }
     FlushContent();
   }
-  const bool length = reason[0] == 'l' && !stops_.stopped();
+  // What was still held back may have a stop string in it.
+  if (stops_.stopped()) reason = FinishReason::kStop;
   const bool calls = parser_.has_value() && parser_->has_tool_calls() && !stops_.stopped();
+  if (reason == FinishReason::kStop && calls) reason = FinishReason::kToolCalls;
   Event* event = queue_.Push(EventKind::kFinish);
-  event->finish_reason = length ? "length" : calls ? "tool_calls" : "stop";
+  event->finish_reason = reason;
   event->usage = usage_;
   End();
 }

@@ -65,7 +65,7 @@ class LocalStream final : public Stream {
   void FlushContent();
   Event* PushText(EventKind kind);
   void RecordLogprobs(int32_t id);
-  void Finish(const char* reason);
+  void Finish(FinishReason reason);
   void End() noexcept;
 
   const AnswerContext context_;

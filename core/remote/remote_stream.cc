@@ -153,9 +153,9 @@ void RemoteStream::Watch(Event* event) {
   if (schema_) event->kind = EventKind::kNone;  // delivered once it fits
 }
 
-bool RemoteStream::Withheld(std::string_view finish_reason) const {
+bool RemoteStream::Withheld(FinishReason reason) const {
   return std::any_of(withheld_.begin(), withheld_.end(),
-                     [&](const Event& event) { return event.finish_reason == finish_reason; });
+                     [&](const Event& event) { return event.finish_reason == reason; });
 }
 
 void RemoteStream::EndWith(const std::string& content) {
@@ -175,8 +175,8 @@ void RemoteStream::Conclude() {
   if (!schema_) return EndWith("");
   const bool said = watch_.text().find_first_not_of(" \t\r\n") != std::string::npos;
   // The model may call tools before it answers; and what was cut short has its own name.
-  if (Withheld("tool_calls") && !said) return EndWith("");
-  if (Withheld("length")) {
+  if (Withheld(FinishReason::kToolCalls) && !said) return EndWith("");
+  if (Withheld(FinishReason::kLength)) {
     Notice("truncated", "max_tokens ended the answer before it could fit the schema");
     return EndWith(watch_.text());
   }

@@ -36,7 +36,7 @@ class RemoteStream final : public Stream {
   void Conclude();
   // Of the exchange at hand and what it brought; another is to be begun.
   void Forget();
-  bool Withheld(std::string_view finish_reason) const;
+  bool Withheld(FinishReason reason) const;
   void EndWith(const std::string& content);
   void Watch(Event* event);
   // Decides what follows a failure.

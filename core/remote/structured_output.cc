@@ -268,7 +268,9 @@ void ToolAnswer::Take(Event* event, std::vector<Event>* out) {
       return Release(out);
     case EventKind::kFinish:
       Release(out);
-      if (event->finish_reason == "tool_calls") event->finish_reason = "stop";
+      if (event->finish_reason == FinishReason::kToolCalls) {
+        event->finish_reason = FinishReason::kStop;
+      }
       break;
     default:
       break;

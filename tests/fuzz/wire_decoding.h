@@ -74,9 +74,9 @@ class Listener {
         break;
       case EventKind::kFinish:
         finished_ = true;
-        Require(!event.finish_reason.empty());
+        Require(event.finish_reason != FinishReason::kNone);
         Require(event.usage.prompt_tokens >= 0 && event.usage.completion_tokens >= 0);
-        heard.words += event.finish_reason;
+        heard.words += FinishReasonName(event.finish_reason);
         break;
       default:
         break;

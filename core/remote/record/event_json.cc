@@ -36,8 +36,7 @@ struct TextName {
   const char *text, *bytes;
 };
 constexpr TextName kText{"text", "text_bytes"}, kToken{"token", "token_bytes"},
-    kToolId{"tool_id", "tool_id_bytes"}, kToolName{"tool_name", "tool_name_bytes"},
-    kFinishReason{"finish_reason", "finish_reason_bytes"};
+    kToolId{"tool_id", "tool_id_bytes"}, kToolName{"tool_name", "tool_name_bytes"};
 
 bool IsOfTool(EventKind kind) {
   return kind == EventKind::kToolCall || kind == EventKind::kToolArguments ||
@@ -143,6 +142,14 @@ EventKind ReadKind(JsonFields* fields) {
   FailAt(fields->Path("kind"), "unknown kind \"" + Shown(*name) + "\"");
 }
 
+FinishReason ReadFinishReason(JsonFields* fields) {
+  const std::string* name = fields->FindString("finish_reason");
+  if (name == nullptr) return FinishReason::kNone;
+  const std::optional<FinishReason> reason = FindFinishReason(*name);
+  if (!reason) FailAt(fields->Path("finish_reason"), "unknown reason \"" + Shown(*name) + "\"");
+  return *reason;
+}
+
 }  // namespace
 
 void AppendEventJson(const Event& event, std::string* out) {
@@ -153,7 +160,9 @@ void AppendEventJson(const Event& event, std::string* out) {
   WriteText(kToolId, event.tool_id, &json);
   WriteText(kToolName, event.tool_name, &json);
   WriteText(kText, event.text, &json);
-  WriteText(kFinishReason, event.finish_reason, &json);
+  if (event.finish_reason != FinishReason::kNone) {
+    json.Key("finish_reason").String(FinishReasonName(event.finish_reason));
+  }
   if (event.kind == EventKind::kFinish) WriteUsage(event.usage, &json);
   if (event.kind == EventKind::kProgress) {
     json.Key("done").Integer(event.progress_done).Key("total").Integer(event.progress_total);
@@ -177,7 +186,7 @@ Event ParseEventJson(std::string_view line, const std::string& what) {
   event.tool_id = ReadText(kToolId, &fields);
   event.tool_name = ReadText(kToolName, &fields);
   event.text = ReadText(kText, &fields);
-  event.finish_reason = ReadText(kFinishReason, &fields);
+  event.finish_reason = ReadFinishReason(&fields);
   ReadUsage(&fields, &event.usage);
   fields.Integer("done", 0, kLargest, &event.progress_done);
   fields.Integer("total", 0, kLargest, &event.progress_total);

@@ -19,24 +19,20 @@ constexpr size_t kMaxCalls = 1024;
 constexpr size_t kMaxArgumentBytes = 64u << 20;
 constexpr size_t kShownBodyBytes = 16u << 10;
 
-// Finish reasons of all formats, as events spell them; others are "other".
+// What the formats call the reasons that we call otherwise.
 struct ReasonName {
   const char* raw;
-  const char* reason;
+  FinishReason reason;
 };
-constexpr ReasonName kReasons[] = {{"stop", "stop"},
-                                   {"eos", "stop"},
-                                   {"end_turn", "stop"},
-                                   {"stop_sequence", "stop"},
-                                   {"completed", "stop"},
-                                   {"length", "length"},
-                                   {"max_tokens", "length"},
-                                   {"max_output_tokens", "length"},
-                                   {"tool_calls", "tool_calls"},
-                                   {"function_call", "tool_calls"},
-                                   {"tool_use", "tool_calls"},
-                                   {"content_filter", "content_filter"},
-                                   {"refusal", "content_filter"}};
+constexpr ReasonName kReasons[] = {{"eos", FinishReason::kStop},
+                                   {"end_turn", FinishReason::kStop},
+                                   {"stop_sequence", FinishReason::kStop},
+                                   {"completed", FinishReason::kStop},
+                                   {"max_tokens", FinishReason::kLength},
+                                   {"max_output_tokens", FinishReason::kLength},
+                                   {"function_call", FinishReason::kToolCalls},
+                                   {"tool_use", FinishReason::kToolCalls},
+                                   {"refusal", FinishReason::kContentFilter}};
 
 // Reasons that mean a failure although the status was 200: what came is no complete answer.
 struct ReasonFailure {
@@ -47,11 +43,11 @@ constexpr ReasonFailure kFailures[] = {{"insufficient_system_resource", FailureK
                                        {"aborted", FailureKind::kResource},
                                        {"error", FailureKind::kServer}};
 
-std::string_view EventReason(std::string_view raw) {
+FinishReason EventReason(std::string_view raw) {
   for (const ReasonName& row : kReasons) {
     if (raw == row.raw) return row.reason;
   }
-  return "other";
+  return FindFinishReason(raw).value_or(FinishReason::kOther);
 }
 
 size_t CountCalls(const Request& request) {
@@ -290,16 +286,16 @@ void AnswerEvents::CheckReason(std::string_view raw) const {
 }
 
 void AnswerEvents::Finish(const WireResponse& response) {
-  std::string_view reason = EventReason(response.finish_reason);
+  FinishReason reason = EventReason(response.finish_reason);
   // Hosts say "stop" for calls, or "tool_calls" for none.
-  if (reason == "stop" && begun_ > 0) reason = "tool_calls";
-  if (reason == "tool_calls" && begun_ == 0) reason = "stop";
+  if (reason == FinishReason::kStop && begun_ > 0) reason = FinishReason::kToolCalls;
+  if (reason == FinishReason::kToolCalls && begun_ == 0) reason = FinishReason::kStop;
   const bool empty = !has_content_ && begun_ == 0;
-  if (empty && !has_reasoning_ && reason == "stop" && !may_be_empty_) {
+  if (empty && !has_reasoning_ && reason == FinishReason::kStop && !may_be_empty_) {
     Fail(FailureKind::kEmptyResponse, "gave an empty answer");
   }
   if (empty && has_reasoning_) {
-    const bool cut = reason == "length";
+    const bool cut = reason == FinishReason::kLength;
     Notice(cut ? "truncated_in_reasoning" : "reasoning_only",
            cut ? "max_tokens ran out within the reasoning: raise it, or lower the effort"
                : "the answer ended with the reasoning");

@@ -77,7 +77,7 @@ Answer Finish(Stream* stream) {
     if (event.kind == EventKind::kContent) answer.content += event.text;
     if (event.kind == EventKind::kToolArguments) answer.arguments += event.text;
     if (event.kind == EventKind::kFinish) {
-      answer.finish = event.finish_reason;
+      answer.finish = FinishReasonName(event.finish_reason);
       answer.usage = event.usage;
     }
   }

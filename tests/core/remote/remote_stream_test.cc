@@ -84,7 +84,7 @@ Told Listen(Stream* stream) {
       if (event.kind == EventKind::kNotice) {
         told.notices.push_back(nlohmann::json::parse(event.text).at("code"));
       }
-      if (event.kind == EventKind::kFinish) told.finish = event.finish_reason;
+      if (event.kind == EventKind::kFinish) told.finish = FinishReasonName(event.finish_reason);
       told.last = event.kind;
     }
   } catch (const Error& error) {

@@ -230,7 +230,7 @@ Event Make(EventKind kind, std::string text = {}, int32_t tool_index = 0) {
   return event;
 }
 
-Event Finish(const char* reason) {
+Event Finish(FinishReason reason) {
   Event event = Make(EventKind::kFinish);
   event.finish_reason = reason;
   event.usage.completion_tokens = 5;
@@ -254,26 +254,28 @@ TEST(ToolAnswer, TurnsTheCallIntoContent) {
       Turned({Make(EventKind::kReasoning, "hm"), Make(EventKind::kContent, "Here: "),
               Make(EventKind::kToolCall), Make(EventKind::kToolArguments, "{\"a\":"),
               Make(EventKind::kToolArguments, " 1"), Make(EventKind::kToolCallEnd, "{\"a\": 1}"),
-              Finish("tool_calls")});
+              Finish(FinishReason::kToolCalls)});
   ASSERT_EQ(events.size(), 3u);
   EXPECT_EQ(events[0].text, "hm");
   EXPECT_EQ(events[1].kind, EventKind::kContent);
   EXPECT_EQ(events[1].text, "{\"a\": 1}");
-  EXPECT_EQ(events[2].finish_reason, "stop");
+  EXPECT_EQ(events[2].finish_reason, FinishReason::kStop);
   EXPECT_EQ(events[2].usage.completion_tokens, 5);
 }
 
 TEST(ToolAnswer, KeepsWhatACutOffCallHad) {
-  const std::vector<Event> events = Turned(
-      {Make(EventKind::kToolCall), Make(EventKind::kToolArguments, "{\"a\":"), Finish("length")});
+  const std::vector<Event> events =
+      Turned({Make(EventKind::kToolCall), Make(EventKind::kToolArguments, "{\"a\":"),
+              Finish(FinishReason::kLength)});
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[0].text, "{\"a\":");
-  EXPECT_EQ(events[1].finish_reason, "length");
+  EXPECT_EQ(events[1].finish_reason, FinishReason::kLength);
 }
 
 TEST(ToolAnswer, TakesContentWhereNoCallCame) {
-  const std::vector<Event> events = Turned(
-      {Make(EventKind::kContent, "{\"a\""), Make(EventKind::kContent, ": 1}"), Finish("stop")});
+  const std::vector<Event> events =
+      Turned({Make(EventKind::kContent, "{\"a\""), Make(EventKind::kContent, ": 1}"),
+              Finish(FinishReason::kStop)});
   EXPECT_EQ(Pieces(events, EventKind::kContent), "{\"a\": 1}");
   ASSERT_EQ(events.size(), 2u);
 }
@@ -283,7 +285,7 @@ TEST(ToolAnswer, TakesTheFirstOfSeveralCalls) {
       Turned({Make(EventKind::kToolCall, "", 0), Make(EventKind::kToolCall, "", 1),
               Make(EventKind::kToolArguments, "[1]", 1), Make(EventKind::kToolArguments, "[0]", 0),
               Make(EventKind::kToolCallEnd, "[1]", 1), Make(EventKind::kToolCallEnd, "[0]", 0),
-              Finish("tool_calls")});
+              Finish(FinishReason::kToolCalls)});
   EXPECT_EQ(Pieces(events, EventKind::kContent), "[0]");
   EXPECT_EQ(events.size(), 2u);
 }

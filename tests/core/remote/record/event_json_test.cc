@@ -32,7 +32,7 @@ TEST(EventJson, SpellsEachKindAndReadsItBack) {
   call.tool_name = "f";
   Event end = OfKind(EventKind::kToolCallEnd, "{}");
   Event finish = OfKind(EventKind::kFinish);
-  finish.finish_reason = "stop";
+  finish.finish_reason = FinishReason::kStop;
   finish.usage.prompt_tokens = 9;
   finish.usage.reported_cost_pico = 0;
   Event progress = OfKind(EventKind::kProgress);
@@ -113,6 +113,8 @@ TEST(EventJson, NamesWhatIsWrongInALine) {
       {R"({"kind": "content", "text_bytes": [256]})", "e:1.text_bytes: must hold bytes"},
       {R"({"kind": "tool_call", "tool_index": 3000000000})", "e:1.tool_index: "},
       {R"({"kind": "finish", "usage": {"tokens": 1}})", "e:1.usage.tokens: "},
+      {R"({"kind": "finish", "finish_reason": "eos"})",
+       "e:1.finish_reason: unknown reason \"eos\""},
       {R"({"kind": "content", "logprobs": [{"id": "x"}]})", "e:1.logprobs[0].id: "},
       {R"({"kind": "content", "logprobs": [{"top": [5]}]})", "e:1.logprobs[0].top[0]: "},
   };

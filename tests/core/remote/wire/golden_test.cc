@@ -65,7 +65,7 @@ OrderedJson Line(const Event& event) {
       line["text"] = event.text;
       break;
     case EventKind::kFinish:
-      line["finish"] = event.finish_reason;
+      line["finish"] = FinishReasonName(event.finish_reason);
       line["prompt_tokens"] = event.usage.prompt_tokens;
       line["cached_tokens"] = event.usage.cached_tokens;
       line["completion_tokens"] = event.usage.completion_tokens;

@@ -104,7 +104,7 @@ inline std::string Words(const std::vector<Event>& events) {
         words += Format("end %d ", index) + event.text + "\n";
         break;
       case EventKind::kFinish:
-        words += "finish " + event.finish_reason + "\n";
+        words += std::string("finish ") + FinishReasonName(event.finish_reason) + "\n";
         break;
       case EventKind::kNotice: {
         const Json notice = ParseJson(event.text, "notice");
