@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "capi/response.h"
 #include "core/engine/backend.h"
 #include "core/engine/options.h"
+#include "core/engine/response.h"
 #include "finback/finback.h"
 
 struct finback_engine {

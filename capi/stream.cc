@@ -6,14 +6,15 @@
 #include "capi/boundary.h"
 #include "capi/handles.h"
 #include "core/base/random.h"
+#include "core/engine/answer_json.h"
 
+using finback::AnswerName;
 using finback::Code;
 using finback::Event;
 using finback::EventKind;
 using finback::Guard;
 using finback::GuardStatus;
 using finback::Require;
-using finback::ResponseBuilder;
 
 namespace {
 
@@ -27,10 +28,10 @@ std::unique_ptr<finback_stream> NewHandle(const std::shared_ptr<finback::Backend
                                           const std::string& model_name) {
   auto handle = std::make_unique<finback_stream>();
   handle->backend = backend;
-  handle->response.Start(
-      request.is_chat ? ResponseBuilder::Shape::kChat : ResponseBuilder::Shape::kText,
-      request.model.empty() ? model_name : request.model,
-      NewResponseId(request.is_chat ? "chatcmpl" : "cmpl"), static_cast<int64_t>(time(nullptr)));
+  handle->response.Start({request.is_chat ? AnswerName::Shape::kChat : AnswerName::Shape::kText,
+                          request.model.empty() ? model_name : request.model,
+                          NewResponseId(request.is_chat ? "chatcmpl" : "cmpl"),
+                          static_cast<int64_t>(time(nullptr))});
   return handle;
 }
 

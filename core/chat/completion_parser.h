@@ -60,4 +60,7 @@ class CompletionParser {
   std::unique_ptr<State> state_;
 };
 
+// All of a text by CompletionParser. A call that the end cuts off has the arguments that it got.
+ParsedCompletion ParseCompletionTolerantly(std::string_view text, ThinkingMode thinking);
+
 }  // namespace finback

@@ -3,6 +3,7 @@
 // chunks; every limit counts from a tag, never from a chunk,
 // so that chunks cannot change a decision.
 #include <algorithm>
+#include <utility>
 
 #include "core/base/status.h"
 #include "core/base/utf8.h"
@@ -616,5 +617,33 @@ bool CompletionParser::done() const {
 bool CompletionParser::in_reasoning() const { return state_->reasoning; }
 
 bool CompletionParser::has_tool_calls() const { return state_->calls > 0; }
+
+ParsedCompletion ParseCompletionTolerantly(std::string_view text, ThinkingMode thinking) {
+  CompletionParser parser(thinking);
+  std::vector<ParserEvent> events;
+  parser.Push(text, &events);
+  parser.Finish(&events);
+  ParsedCompletion parsed;
+  for (ParserEvent& event : events) {
+    switch (event.kind) {
+      case ParserEvent::Kind::kReasoning:
+        parsed.reasoning_content += event.text;
+        break;
+      case ParserEvent::Kind::kContent:
+        parsed.content += event.text;
+        break;
+      case ParserEvent::Kind::kToolCall:
+        parsed.tool_calls.push_back({"", std::move(event.text), ""});
+        break;
+      case ParserEvent::Kind::kToolArguments:
+        parsed.tool_calls.back().arguments += event.text;
+        break;
+      case ParserEvent::Kind::kToolCallEnd:
+        parsed.tool_calls.back().arguments = std::move(event.text);
+        break;
+    }
+  }
+  return parsed;
+}
 
 }  // namespace finback

@@ -523,8 +523,27 @@ TEST(StreamingParser, AgreesWithTheStrictParser) {
       ASSERT_EQ(heard.calls[i].complete, strict.tool_calls[i].arguments) << "seed " << seed << "\n"
                                                                          << wire;
     }
+    const ParsedCompletion whole = ParseCompletionTolerantly(wire, mode);
+    ASSERT_EQ(whole.reasoning_content, strict.reasoning_content) << "seed " << seed;
+    ASSERT_EQ(whole.content, strict.content) << "seed " << seed;
+    ASSERT_EQ(whole.tool_calls.size(), strict.tool_calls.size()) << "seed " << seed;
+    for (size_t i = 0; i < whole.tool_calls.size(); ++i) {
+      ASSERT_EQ(whole.tool_calls[i].name, strict.tool_calls[i].name) << "seed " << seed;
+      ASSERT_EQ(whole.tool_calls[i].arguments, strict.tool_calls[i].arguments) << "seed " << seed;
+    }
   }
   EXPECT_GT(accepted, 1500u);
+}
+
+TEST(StreamingParser, AWholeTextKeepsWhatACutOffCallHad) {
+  const ParsedCompletion parsed =
+      ParseCompletionTolerantly(Wire("I look.\n\n<{D}tool_calls>\n<{D}invoke name=\"get\">\n"
+                                     "<{D}parameter name=\"a\" string=\"true\">x y"),
+                                kChat);
+  EXPECT_EQ(parsed.content, "I look.");
+  ASSERT_EQ(parsed.tool_calls.size(), 1u);
+  EXPECT_EQ(parsed.tool_calls[0].name, "get");
+  EXPECT_EQ(parsed.tool_calls[0].arguments, "{\"a\": \"x y");
 }
 
 // Each removal joins what stands around it, and the first half of the joined marker is out already.

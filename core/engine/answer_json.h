@@ -1,0 +1,33 @@
+// The parts of an answer as JSON, which the whole response and its chunks share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/chat/completion_parser.h"
+#include "core/engine/event.h"
+#include "core/json/json_writer.h"
+
+namespace finback {
+
+enum class MessageForm : uint8_t {
+  kAnswer,  // as services send it: reasoning is null where there is none, tool_calls absent
+  kParsed,  // what a text was parsed into: every part though it is empty, calls without ids
+};
+
+// {"role": "assistant", "content", "reasoning_content", "tool_calls"}; `reasoning_details`: JSON
+// to be given back as it is, or "".
+std::string MessageJson(const ParsedCompletion& message, MessageForm form,
+                        const std::string& reasoning_details = {});
+
+// Appends the tokens as a JSON list's items, after what is there.
+void AppendLogprobs(const std::vector<TokenLogprob>& tokens, std::string* out);
+
+// The value of "usage".
+void WriteUsage(const Usage& usage, JsonWriter* json);
+// The member "system_fingerprint", if there is one.
+void WriteFingerprint(const ServiceAnswer& service, JsonWriter* json);
+// The value of "service".
+void WriteService(const ServiceAnswer& service, JsonWriter* json);
+
+}  // namespace finback
