@@ -228,6 +228,7 @@ class Stream {
   }
   std::string Response() const { return held_.Use()->Response(); }
   std::string Message() const { return held_.Use()->Message(); }
+  std::string Chunk() const { return held_.Use()->Chunk(); }
   finback::binding::Usage Usage() const {
     const finback_usage usage = held_.Use()->Usage();
     return {usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/engine/backend.h"
+#include "core/engine/chunk.h"
 #include "core/engine/options.h"
 #include "core/engine/response.h"
 #include "finback/finback.h"
@@ -32,7 +33,8 @@ struct finback_stream {
   std::unique_ptr<finback::Stream> stream;
   finback::Event event;
   finback::ResponseBuilder response;
-  mutable std::string logprobs_json, response_json, message_json;
+  mutable finback::ChunkWriter chunk;
+  mutable std::string logprobs_json, response_json, message_json, chunk_json;
 };
 
 struct finback_sequence {

@@ -28,10 +28,12 @@ std::unique_ptr<finback_stream> NewHandle(const std::shared_ptr<finback::Backend
                                           const std::string& model_name) {
   auto handle = std::make_unique<finback_stream>();
   handle->backend = backend;
-  handle->response.Start({request.is_chat ? AnswerName::Shape::kChat : AnswerName::Shape::kText,
-                          request.model.empty() ? model_name : request.model,
-                          NewResponseId(request.is_chat ? "chatcmpl" : "cmpl"),
-                          static_cast<int64_t>(time(nullptr))});
+  const AnswerName name{request.is_chat ? AnswerName::Shape::kChat : AnswerName::Shape::kText,
+                        request.model.empty() ? model_name : request.model,
+                        NewResponseId(request.is_chat ? "chatcmpl" : "cmpl"),
+                        static_cast<int64_t>(time(nullptr))};
+  handle->response.Start(name);
+  handle->chunk.Start(name);
   return handle;
 }
 
@@ -96,6 +98,7 @@ finback_status finback_stream_step(finback_stream* self) {
       self->event.text.clear();
       return FINBACK_DONE;
     }
+    self->chunk.Add(self->event, self->response);
     self->response.Add(self->event);
     return FINBACK_OK;
   });
@@ -152,6 +155,15 @@ const char* finback_stream_message(const finback_stream* self) {
     Require(self, "self");
     self->message_json = self->response.Message(self->stream->service());
     return self->message_json.c_str();
+  });
+}
+
+const char* finback_stream_chunk(const finback_stream* self) {
+  return Guard<const char*>("", [&] {
+    Require(self, "self");
+    self->chunk_json =
+        self->chunk.Json(self->event, self->stream->usage(), self->stream->service());
+    return self->chunk_json.c_str();
   });
 }
 

@@ -46,7 +46,8 @@ end
 local Engine, wrap_engine = class("Engine", { "info", "models", "balance", "tokenize",
   "tokenize_special", "detokenize", "verify" })
 local Session, wrap_session = class("Session", {})
-local Stream, wrap_stream = class("Stream", { "next", "response", "message", "usage", "cancel", "number" })
+local Stream, wrap_stream = class("Stream", { "next", "response", "message", "chunk", "usage",
+  "cancel", "number" })
 local Sequence, wrap_sequence = class("Sequence", { "evaluate", "evaluate_all", "append", "position",
   "context_tokens", "vocab", "roll_back", "snapshot", "restore", "cancel" })
 

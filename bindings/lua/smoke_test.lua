@@ -68,6 +68,7 @@ function tests.tools_at_a_service()
     if event.kind == "tool_call" then calls[index] = event.tool_id .. " " .. event.tool_name end
     if event.kind == "tool_arguments" then pieces[index] = pieces[index] .. event.text end
     if event.kind == "tool_call_end" then ends[index] = event.text end
+    if event.kind == "tool_call" then assert(stream:chunk():find(event.tool_id, 1, true)) end
   end
   equal("call_00_a get_weather", calls[0])
   equal("call_01_b get_time", calls[1])
@@ -75,6 +76,7 @@ function tests.tools_at_a_service()
   equal(ends[0], pieces[0])
   equal(ends[1], pieces[1])
   assert(stream:message():find('"get_time"', 1, true))
+  equal("", stream:chunk())
 end
 
 function tests.cancel()

@@ -326,6 +326,7 @@ const Entry kStream[] = {
      }},
     {"streamResponse", TextOf<Stream, &Stream::Response>},
     {"streamMessage", TextOf<Stream, &Stream::Message>},
+    {"streamChunk", TextOf<Stream, &Stream::Chunk>},
     {"streamUsage",
      [](Info info) {
        return Start(info, [self = Self<Stream>(info)] { return FromUsage(self->Usage()); });

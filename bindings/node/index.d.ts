@@ -59,6 +59,8 @@ export class Stream implements AsyncIterableIterator<Event> {
   response(): Promise<any>;
   /** The answer so far as the message that the next request gives back, with its tool calls. */
   message(): Promise<any>;
+  /** The present event as a chat.completion.chunk; null for events that have none. */
+  chunk(): Promise<any>;
   usage(): Promise<Usage>;
   /** Runs to the end; the response. */
   finish(): Promise<any>;

@@ -132,6 +132,13 @@ class Stream {
     return this.#turns.take(async () => JSON.parse(await native.streamMessage(this.#handle)));
   }
 
+  chunk() {
+    return this.#turns.take(async () => {
+      const text = await native.streamChunk(this.#handle);
+      return text === '' ? null : JSON.parse(text);
+    });
+  }
+
   usage() {
     return this.#turns.take(() => native.streamUsage(this.#handle));
   }

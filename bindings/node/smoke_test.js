@@ -78,6 +78,7 @@ test('tools at a service', { skip: !process.env.FINBACK_TOOL_EXCHANGE }, async (
   assert.equal(pieces.map((event) => event.text).join(''), end.text);
   assert.deepEqual(JSON.parse(end.text), { city: 'Oslo' });
   assert.equal((await stream.message()).tool_calls[1].function.name, 'get_time');
+  assert.equal(await stream.chunk(), null);
 });
 
 test('sessions remember', async () => {

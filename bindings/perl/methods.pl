@@ -36,14 +36,15 @@ sub Finback::_wrap {
         my ($self, @arguments) = @_;
         $arguments[0] = Finback::_request($arguments[0]) if $how{request};
         my $result = $native->($self, @arguments);
-        return $how{decode} ? $JSON->decode($result) : $result;
+        return $result if !$how{decode};
+        return $result eq '' ? undef : $JSON->decode($result);
     };
     return;
 }
 Finback::_wrap('Finback::Engine',  $_, request => 1) for qw(chat complete encode encode_tokens);
 Finback::_wrap('Finback::Session', 'chat', request => 1);
 Finback::_wrap('Finback::Engine',  $_, decode => 1) for qw(info models balance);
-Finback::_wrap('Finback::Stream',  $_, decode => 1) for qw(response message);
+Finback::_wrap('Finback::Stream',  $_, decode => 1) for qw(response message chunk);
 
 package Finback;
 

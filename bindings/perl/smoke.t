@@ -68,6 +68,7 @@ subtest 'tools, at a service' => sub {
     while (my $event = $stream->next) {
         $calls{ $event->tool_index } = [ $event->tool_id, $event->tool_name ] if $event->kind eq 'tool_call';
         $pieces{ $event->tool_index } .= $event->text if $event->kind eq 'tool_arguments';
+        is($stream->chunk->{object}, 'chat.completion.chunk', 'chunk') if $event->kind eq 'tool_call';
         next if $event->kind ne 'tool_call_end';
         is($event->text, $pieces{ $event->tool_index }, 'arguments');
         is($event->tool_id, $calls{ $event->tool_index }[0], 'the same call');
@@ -75,6 +76,7 @@ subtest 'tools, at a service' => sub {
     is_deeply(\%calls, { 0 => [ 'call_00_a', 'get_weather' ], 1 => [ 'call_01_b', 'get_time' ] }, 'calls');
     is_deeply(JSON::PP->new->decode($pieces{0}), { city => 'Oslo' }, 'arguments are JSON');
     is($stream->message->{tool_calls}[1]{function}{name}, 'get_time', 'message');
+    is($stream->chunk, undef, 'no chunk behind the end');
 };
 
 subtest 'logprobs' => sub {

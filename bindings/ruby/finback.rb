@@ -60,7 +60,10 @@ module Finback
     owner.class_eval do
       names.each do |name|
         native = instance_method(name)
-        define_method(name) { JSON.parse(native.bind_call(self)) }
+        define_method(name) do
+          text = native.bind_call(self)
+          text.empty? ? nil : JSON.parse(text)
+        end
       end
     end
   end
@@ -159,5 +162,5 @@ module Finback
   take_requests Engine, :chat, :complete, :encode, :encode_tokens
   take_requests Session, :chat
   give_data Engine, :info, :models, :balance
-  give_data Stream, :response, :message
+  give_data Stream, :response, :message, :chunk
 end

@@ -63,6 +63,7 @@ class SmokeTest < Minitest::Test
     end
     assert_equal({ "city" => "Oslo" }, JSON.parse(events[:tool_call_end][0].text))
     assert_equal "get_time", stream.message["tool_calls"][1]["function"]["name"]
+    assert_nil stream.chunk
   end
 
   def test_logprobs

@@ -32,7 +32,7 @@ proc ::finback::DefineClass {name methods} {
 foreach {name methods} {
   Engine {info models balance verify tokenize tokenize_special detokenize encode encode_tokens}
   Session {}
-  Stream {response message usage cancel number}
+  Stream {response message chunk usage cancel number}
   Sequence {
     evaluate evaluate_all append position context_tokens vocab roll_back snapshot restore cancel
   }

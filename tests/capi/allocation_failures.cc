@@ -152,6 +152,8 @@ bool Drain(finback_stream* stream) {
   while (good && (status = finback_stream_step(stream)) == FINBACK_OK) {
     finback_stream_logprobs(stream);
     good = finback_last_error_code() == FINBACK_OK;
+    if (good) finback_stream_chunk(stream);
+    good = finback_last_error_code() == FINBACK_OK;
   }
   good = good && status == FINBACK_DONE;
   if (good) {

@@ -115,6 +115,7 @@ static void test_null(void) {
   CHECK_TEXT(finback_stream_logprobs(NULL), "[]");
   CHECK_TEXT(finback_stream_response(NULL), "{}");
   CHECK_TEXT(finback_stream_message(NULL), "{}");
+  CHECK_TEXT(finback_stream_chunk(NULL), "");
   CHECK(finback_stream_usage(NULL, &usage) == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK(finback_stream_progress_done(NULL) == 0 && finback_stream_progress_total(NULL) == 0);
   CHECK(finback_sequence_new(NULL) == NULL && finback_sequence_fork(NULL) == NULL);
@@ -200,6 +201,51 @@ static void test_answer(finback_engine *engine) {
   CHECK_TEXT(finback_stream_message(stream),
              "{\"role\": \"assistant\", \"content\": \"Hello world!\", "
              "\"reasoning_content\": \"Let me think.\"}");
+  finback_stream_free(stream);
+}
+
+static void test_chunks(finback_engine *engine) {
+  finback_stream *stream =
+      finback_engine_chat(engine, HELLO ", \"model\": \"mine\", \"progress\": true}");
+  CHECK(stream != NULL);
+  CHECK_TEXT(finback_stream_chunk(stream), "");
+  CHECK(finback_last_error_code() == FINBACK_OK);
+  int32_t chunks = 0, roles = 0, finishes = 0;
+  while (finback_stream_step(stream) == FINBACK_OK) {
+    const char *chunk = finback_stream_chunk(stream);
+    CHECK(finback_last_error_code() == FINBACK_OK);
+    if (finback_stream_kind(stream) == FINBACK_EVENT_PROGRESS) {
+      CHECK_TEXT(chunk, "");
+      continue;
+    }
+    ++chunks;
+    CHECK(strncmp(chunk, "{\"id\": \"chatcmpl-", 17) == 0);
+    CHECK(strstr(chunk, "\"object\": \"chat.completion.chunk\"") != NULL);
+    CHECK(strstr(chunk, "\"model\": \"mine\"") != NULL);
+    if (strstr(chunk, "\"role\": \"assistant\"") != NULL) ++roles;
+    if (chunks == 1) {
+      CHECK(strstr(chunk,
+                   "\"delta\": {\"role\": \"assistant\", "
+                   "\"reasoning_content\": \"Let me\"}, \"finish_reason\": null") != NULL);
+    }
+    if (finback_stream_kind(stream) == FINBACK_EVENT_FINISH) {
+      ++finishes;
+      CHECK(strstr(chunk, "\"delta\": {}, \"finish_reason\": \"stop\"") != NULL);
+      CHECK(strstr(chunk, "\"total_tokens\": 13") != NULL);
+    } else {
+      CHECK(strstr(chunk, "\"usage\": null}") != NULL);
+    }
+  }
+  CHECK(chunks > 2 && roles == 1 && finishes == 1);
+  CHECK_TEXT(finback_stream_chunk(stream), "");
+  finback_stream_free(stream);
+  stream = finback_engine_complete(engine, "{\"prompt\": \"hi\", \"max_tokens\": 1}");
+  while (finback_stream_step(stream) == FINBACK_OK) {
+    const char *chunk = finback_stream_chunk(stream);
+    CHECK(strncmp(chunk, "{\"id\": \"cmpl-", 13) == 0);
+    CHECK(strstr(chunk, "\"object\": \"text_completion\"") != NULL);
+    CHECK(strstr(chunk, "\"choices\": [{\"index\": 0, \"text\": \"") != NULL);
+  }
   finback_stream_free(stream);
 }
 
@@ -399,6 +445,7 @@ int main(int argc, char **argv) {
   CHECK(engine != NULL);
   if (engine == NULL) return 1;
   test_answer(engine);
+  test_chunks(engine);
   test_request_errors(engine);
   test_text(engine);
   test_cancel(engine);

@@ -32,6 +32,18 @@ TEST(Wrapper, IteratesOverEvents) {
   EXPECT_NE(stream.Response().find("Hello world!"), std::string::npos);
 }
 
+TEST(Wrapper, GivesEventsAsChunks) {
+  finback::Engine engine = Open("scripted");
+  finback::Stream stream = engine.Chat(kHello);
+  EXPECT_EQ(stream.Chunk(), "");
+  for (const finback::Event& event : stream) {
+    const std::string chunk = stream.Chunk();
+    EXPECT_NE(chunk.find("chat.completion.chunk"), std::string::npos) << chunk;
+    EXPECT_NE(chunk.find(event.text), std::string::npos) << chunk;
+  }
+  EXPECT_EQ(stream.Chunk(), "");
+}
+
 TEST(Wrapper, ThrowsWithTheCode) {
   finback::Engine engine = Open("scripted");
   try {

@@ -156,6 +156,13 @@ func (s *Stream) Message() (message json.RawMessage, err error) {
 	return message, err
 }
 
+// Chunk is the present event as a chat.completion.chunk; empty for events that have none.
+func (s *Stream) Chunk() (chunk json.RawMessage, err error) {
+	defer runtime.KeepAlive(s)
+	err = call(func() { chunk = json.RawMessage(s.native.Chunk()) })
+	return chunk, err
+}
+
 // Finish runs to the end and returns the answer as a chat.completion.
 func (s *Stream) Finish() (json.RawMessage, error) {
 	for {

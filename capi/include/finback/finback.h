@@ -115,8 +115,7 @@ FINBACK_API const char *finback_last_error_details(void);
 
 /*
  * The name of a code: "ok", "done", "invalid_argument", "invalid_request", ...; "unknown"
- * for others.
- * Borrowed: valid forever. Since 0.1.
+ * for others. Borrowed: valid forever. Since 0.1.
  */
 FINBACK_API const char *finback_status_name(finback_status status);
 
@@ -570,10 +569,8 @@ FINBACK_API finback_session *finback_session_new(finback_engine *engine);
 
 /*
  * Starts an answer in this session: in this process one at a time, until its stream is done, failed
- * or freed.
- * Free with finback_stream_free().
- * Errors: INVALID_REQUEST, CONTEXT_FULL as above, INVALID_ARGUMENT (the session is busy).
- * Since 0.1.
+ * or freed. Free with finback_stream_free(). Errors: INVALID_REQUEST, CONTEXT_FULL as above,
+ * INVALID_ARGUMENT (the session is busy). Since 0.1.
  */
 FINBACK_API finback_stream *finback_session_chat(finback_session *self, const char *request_json);
 
@@ -667,6 +664,24 @@ FINBACK_API const char *finback_stream_response(const finback_stream *self);
  * Borrowed: valid until the next call of this function, step or free. Since 0.1.
  */
 FINBACK_API const char *finback_stream_message(const finback_stream *self);
+
+/*
+ * The present event as a chat.completion.chunk, as the streams of OpenAI and DeepSeek have them:
+ * {"id", "object", "created", "model", "choices": [{"index": 0, "delta", "logprobs",
+ * "finish_reason"}], "usage"}. id, created and model stay the same; the first delta has the role;
+ * finish_reason and usage are null before FINISH. By kinds of events the delta has
+ *   REASONING      {"reasoning_content"}; logprobs if the request asked for them
+ *   CONTENT        {"content"}; logprobs if the request asked for them
+ *   TOOL_CALL      {"tool_calls": [{"index", "id", "type", "function": {"name", "arguments": ""}}]}
+ *   TOOL_ARGUMENTS {"tool_calls": [{"index", "function": {"arguments"}}]}
+ *   TOOL_CALL_END  the same with the end of the arguments, if it has not come before
+ *   FINISH         {} or a gateway's "reasoning_details"; and "service" beside usage
+ * "" for other events, for a TOOL_CALL_END that adds nothing, and without an event. Put together,
+ * chunks are finback_stream_response(), but for arguments repaired otherwise than at their end.
+ * Streams of finback_engine_complete() give text_completion objects, "text" in place of "delta".
+ * Borrowed: valid until the next call of this function, step or free. Since 0.1.
+ */
+FINBACK_API const char *finback_stream_chunk(const finback_stream *self);
 
 /*
  * Token counts. Set struct_size to sizeof(finback_usage) before the call; a later version may

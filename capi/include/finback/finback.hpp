@@ -176,6 +176,7 @@ class Stream {
   std::string Logprobs() const { return finback_stream_logprobs(handle_.get()); }
   std::string Response() const { return finback_stream_response(handle_.get()); }
   std::string Message() const { return finback_stream_message(handle_.get()); }
+  std::string Chunk() const { return finback_stream_chunk(handle_.get()); }
   finback_usage Usage() const {
     finback_usage usage{};
     usage.struct_size = sizeof usage;
