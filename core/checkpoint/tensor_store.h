@@ -31,7 +31,7 @@ struct TensorStore {
   std::vector<SafetensorsHeader> headers;  // after open only their names
   std::deque<std::string> renamed;     // names that differ from the published spelling, corrected
   std::deque<SafetensorsEntry> parts;  // of tensors that hold all experts of a layer
-  std::vector<Tensor> tensors;         // by name; dtype, shape and rank are the binder's to set
+  std::vector<Tensor> tensors;         // by name; kind, dtype and shape are the binder's to set
   uint64_t total_bytes = 0;
   std::vector<ConvertedScale> converted;  // by tensor
   std::deque<Buffer<float>> widened;      // BF16 matrices that are used as F32

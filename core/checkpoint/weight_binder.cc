@@ -7,6 +7,9 @@
 #include "core/base/status.h"
 
 namespace finback {
+
+using enum TensorKind;
+
 namespace {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -53,15 +56,19 @@ void WeightBinder::ThrowDtype(size_t tensor, const char* expected) const {
         StoredTypeName(store_.entries[tensor]->type), expected);
 }
 
-void WeightBinder::Mark(size_t index, Dtype dtype, const int64_t* shape, int rank) {
+Tensor& WeightBinder::Mark(size_t index, TensorKind kind, Dtype dtype, const int64_t* shape,
+                           int rank) {
   Tensor& tensor = store_.tensors[index];
+  tensor.kind = in_draft_ ? kDraft : kind;
   tensor.dtype = dtype;
   tensor.rank = rank;
   std::copy(shape, shape + rank, tensor.shape);
   store_.bound[index] = true;
+  return tensor;
 }
 
-const uint8_t* WeightBinder::Scale(const std::string& name, int64_t rows, int64_t columns) {
+const uint8_t* WeightBinder::Scale(TensorKind kind, const std::string& name, int64_t rows,
+                                   int64_t columns) {
   constexpr const char* kDtypes = "F8_E8M0";
   const int64_t shape[] = {rows, columns};
   const size_t tensor = Require(name, kDtypes, shape, 2);
@@ -71,10 +78,10 @@ const uint8_t* WeightBinder::Scale(const std::string& name, int64_t rows, int64_
   }
   CheckShape(tensor, shape, 2);
   if (type != StoredType::kF32) {
-    Mark(tensor, Dtype::kF8E8m0, shape, 2);
+    Mark(tensor, kind, Dtype::kF8E8m0, shape, 2).is_scale = true;
     return store_.tensors[tensor].data;
   }
-  Mark(tensor, Dtype::kF32, shape, 2);
+  Mark(tensor, kind, Dtype::kF32, shape, 2).is_scale = true;
   store_.converted.push_back({tensor, Buffer<uint8_t>(static_cast<size_t>(rows * columns))});
   return store_.converted.back().codes.data();
 }
@@ -117,7 +124,8 @@ void WeightBinder::CheckPacked(size_t tensor, int64_t out, int64_t in) const {
         static_cast<unsigned long long>(expected), ShapeText(logical, 2).c_str());
 }
 
-Linear WeightBinder::Matrix(const std::string& name, Storage storage, int64_t out, int64_t in) {
+Linear WeightBinder::Matrix(TensorKind kind, const std::string& name, Storage storage, int64_t out,
+                            int64_t in) {
   const int64_t shape[] = {out, in};
   const size_t tensor = Require(name, ExpectedDtypes(storage), shape, 2);
   Linear linear;
@@ -133,14 +141,14 @@ Linear WeightBinder::Matrix(const std::string& name, Storage storage, int64_t ou
   }
   if (linear.dtype == Dtype::kFp4Packed) {
     CheckPacked(tensor, out, in);
-    Mark(tensor, linear.dtype, shape, 2);
-    linear.scale = Scale(ScaleName(name), out, in / 32);
+    Mark(tensor, kind, linear.dtype, shape, 2);
+    linear.scale = Scale(kind, ScaleName(name), out, in / 32);
     return linear;
   }
   CheckShape(tensor, shape, 2);
-  Mark(tensor, linear.dtype, shape, 2);
+  Mark(tensor, kind, linear.dtype, shape, 2);
   if (linear.quantized()) {
-    linear.scale = Scale(ScaleName(name), CeilDiv(out, 128), CeilDiv(in, 128));
+    linear.scale = Scale(kind, ScaleName(name), CeilDiv(out, 128), CeilDiv(in, 128));
   }
   if (storage == Storage::kFloat32 && linear.dtype == Dtype::kBf16) {
     store_.widened.emplace_back(static_cast<size_t>(out * in));
@@ -151,7 +159,8 @@ Linear WeightBinder::Matrix(const std::string& name, Storage storage, int64_t ou
   return linear;
 }
 
-Vector WeightBinder::Values(const std::string& name, std::initializer_list<int64_t> shape) {
+Vector WeightBinder::Values(TensorKind kind, const std::string& name,
+                            std::initializer_list<int64_t> shape) {
   constexpr const char* kDtypes = "F32 or BF16";
   const int rank = static_cast<int>(shape.size());
   const size_t tensor = Require(name, kDtypes, shape.begin(), rank);
@@ -159,7 +168,7 @@ Vector WeightBinder::Values(const std::string& name, std::initializer_list<int64
   if (type != StoredType::kF32 && type != StoredType::kBf16) ThrowDtype(tensor, kDtypes);
   CheckShape(tensor, shape.begin(), rank);
   const bool f32 = type == StoredType::kF32;
-  Mark(tensor, f32 ? Dtype::kF32 : Dtype::kBf16, shape.begin(), rank);
+  Mark(tensor, kind, f32 ? Dtype::kF32 : Dtype::kBf16, shape.begin(), rank);
   Vector vector;
   vector.values.resize(store_.tensors[tensor].bytes / (f32 ? 4 : 2));
   Widen(store_.tensors[tensor].data, type, vector.values.size(), vector.values.data());
@@ -170,20 +179,20 @@ HyperConnectionWeights WeightBinder::HyperConnection(const std::string& name, in
                                                      int64_t scales) {
   HyperConnectionWeights weights;
   const int64_t columns = static_cast<int64_t>(config_.hc_streams) * config_.hidden;
-  weights.fn = Matrix(name + "_fn", Storage::kFloat32, rows, columns);
-  weights.base = Values(name + "_base", {rows});
-  weights.scale = Values(name + "_scale", {scales});
+  weights.fn = Matrix(kHyperConnections, name + "_fn", Storage::kFloat32, rows, columns);
+  weights.base = Values(kHyperConnections, name + "_base", {rows});
+  weights.scale = Values(kHyperConnections, name + "_scale", {scales});
   return weights;
 }
 
-CompressorWeights WeightBinder::Compressor(const std::string& name, const LayerSpec& layer,
-                                           int64_t width) {
+CompressorWeights WeightBinder::Compressor(TensorKind kind, const std::string& name,
+                                           const LayerSpec& layer, int64_t width) {
   const int64_t channels = layer.kind == LayerKind::kCsa ? 2 * width : width;
   CompressorWeights weights;
-  weights.wkv = Matrix(name + ".wkv.weight", Storage::kFloat, channels, config_.hidden);
-  weights.wgate = Matrix(name + ".wgate.weight", Storage::kFloat, channels, config_.hidden);
-  weights.ape = Values(name + ".ape", {layer.ratio, channels});
-  weights.norm = Norm(name + ".norm", width);
+  weights.wkv = Matrix(kind, name + ".wkv.weight", Storage::kFloat, channels, config_.hidden);
+  weights.wgate = Matrix(kind, name + ".wgate.weight", Storage::kFloat, channels, config_.hidden);
+  weights.ape = Values(kind, name + ".ape", {layer.ratio, channels});
+  weights.norm = Values(kind, name + ".norm.weight", {width});
   return weights;
 }
 
@@ -192,31 +201,33 @@ AttentionWeights WeightBinder::Attention(const std::string& prefix, const LayerS
   const int64_t query = static_cast<int64_t>(c.heads) * c.head_dim;
   const int64_t grouped = static_cast<int64_t>(c.o_groups) * c.o_lora_rank;
   AttentionWeights weights;
-  weights.wq_a = Matrix(prefix + "wq_a.weight", Storage::kFp8, c.q_lora_rank, c.hidden);
+  weights.wq_a = Matrix(kAttention, prefix + "wq_a.weight", Storage::kFp8, c.q_lora_rank, c.hidden);
   weights.q_norm = Norm(prefix + "q_norm", c.q_lora_rank);
-  weights.wq_b = Matrix(prefix + "wq_b.weight", Storage::kFp8, query, c.q_lora_rank);
-  weights.wkv = Matrix(prefix + "wkv.weight", Storage::kFp8, c.head_dim, c.hidden);
+  weights.wq_b = Matrix(kAttention, prefix + "wq_b.weight", Storage::kFp8, query, c.q_lora_rank);
+  weights.wkv = Matrix(kAttention, prefix + "wkv.weight", Storage::kFp8, c.head_dim, c.hidden);
   weights.kv_norm = Norm(prefix + "kv_norm", c.head_dim);
-  weights.sink = Values(prefix + "attn_sink", {c.heads});
-  weights.wo_a =
-      Matrix(prefix + "wo_a.weight", Storage::kFp8Unblocked, grouped, query / c.o_groups);
-  weights.wo_b = Matrix(prefix + "wo_b.weight", Storage::kFp8, c.hidden, grouped);
+  weights.sink = Values(kAttention, prefix + "attn_sink", {c.heads});
+  weights.wo_a = Matrix(kAttention, prefix + "wo_a.weight", Storage::kFp8Unblocked, grouped,
+                        query / c.o_groups);
+  weights.wo_b = Matrix(kAttention, prefix + "wo_b.weight", Storage::kFp8, c.hidden, grouped);
   if (layer.kind == LayerKind::kWindow) return weights;
-  weights.compressor = Compressor(prefix + "compressor", layer, c.head_dim);
+  weights.compressor = Compressor(kCompressor, prefix + "compressor", layer, c.head_dim);
   if (layer.kind != LayerKind::kCsa) return weights;
   const int64_t index = static_cast<int64_t>(c.index_heads) * c.index_head_dim;
-  weights.index_wq_b = Matrix(prefix + "indexer.wq_b.weight", Storage::kFp8, index, c.q_lora_rank);
-  weights.index_weights =
-      Matrix(prefix + "indexer.weights_proj.weight", Storage::kFloat, c.index_heads, c.hidden);
-  weights.index_compressor = Compressor(prefix + "indexer.compressor", layer, c.index_head_dim);
+  weights.index_wq_b =
+      Matrix(kIndexer, prefix + "indexer.wq_b.weight", Storage::kFp8, index, c.q_lora_rank);
+  weights.index_weights = Matrix(kIndexer, prefix + "indexer.weights_proj.weight", Storage::kFloat,
+                                 c.index_heads, c.hidden);
+  weights.index_compressor =
+      Compressor(kIndexer, prefix + "indexer.compressor", layer, c.index_head_dim);
   return weights;
 }
 
-ExpertWeights WeightBinder::Expert(const std::string& prefix, Storage storage) {
+ExpertWeights WeightBinder::Expert(TensorKind kind, const std::string& prefix, Storage storage) {
   ExpertWeights weights;
-  weights.gate = Matrix(prefix + "w1.weight", storage, config_.expert_width, config_.hidden);
-  weights.up = Matrix(prefix + "w3.weight", storage, config_.expert_width, config_.hidden);
-  weights.down = Matrix(prefix + "w2.weight", storage, config_.hidden, config_.expert_width);
+  weights.gate = Matrix(kind, prefix + "w1.weight", storage, config_.expert_width, config_.hidden);
+  weights.up = Matrix(kind, prefix + "w3.weight", storage, config_.expert_width, config_.hidden);
+  weights.down = Matrix(kind, prefix + "w2.weight", storage, config_.hidden, config_.expert_width);
   // Both read one input, quantized or not.
   if (weights.gate.quantized() != weights.up.quantized()) {
     Throw(Code::kUnsupported,
@@ -228,7 +239,8 @@ ExpertWeights WeightBinder::Expert(const std::string& prefix, Storage storage) {
 
 MoeWeights WeightBinder::Moe(const std::string& prefix, const LayerSpec& layer) {
   MoeWeights weights;
-  weights.router = Matrix(prefix + "gate.weight", Storage::kFloat, config_.experts, config_.hidden);
+  weights.router =
+      Matrix(kRouter, prefix + "gate.weight", Storage::kFloat, config_.experts, config_.hidden);
   if (layer.hash_routed) {
     const int64_t shape[] = {config_.vocab, config_.experts_per_token};
     const size_t tensor = Require(prefix + "gate.tid2eid", "I64", shape, 2);
@@ -236,16 +248,16 @@ MoeWeights WeightBinder::Moe(const std::string& prefix, const LayerSpec& layer) 
     if (type != StoredType::kI64 && type != StoredType::kI32) ThrowDtype(tensor, "I64 or I32");
     CheckShape(tensor, shape, 2);
     weights.token_experts_dtype = type == StoredType::kI64 ? Dtype::kI64 : Dtype::kI32;
-    Mark(tensor, weights.token_experts_dtype, shape, 2);
+    Mark(tensor, kHashTable, weights.token_experts_dtype, shape, 2);
     weights.token_experts = store_.tensors[tensor].data;
   } else {
-    weights.bias = Values(prefix + "gate.bias", {config_.experts});
+    weights.bias = Values(kRouter, prefix + "gate.bias", {config_.experts});
   }
-  weights.shared = Expert(prefix + "shared_experts.", Storage::kFp8);
+  weights.shared = Expert(kSharedExpert, prefix + "shared_experts.", Storage::kFp8);
   // Grown one by one: the config's count is worth nothing until the tensors are there.
   for (int32_t e = 0; e < config_.experts; ++e) {
     weights.experts.push_back(
-        Expert(prefix + "experts." + std::to_string(e) + ".", Storage::kExpert));
+        Expert(kRoutedExperts, prefix + "experts." + std::to_string(e) + ".", Storage::kExpert));
     const ExpertWeights &first = weights.experts.front(), &last = weights.experts.back();
     if (last.gate.dtype == first.gate.dtype && last.up.dtype == first.up.dtype &&
         last.down.dtype == first.down.dtype) {
@@ -273,20 +285,24 @@ LayerWeights WeightBinder::Layer(const std::string& prefix, const LayerSpec& lay
 }
 
 void WeightBinder::BindAll(int32_t drafts, Weights* weights) {
-  weights->embed = Matrix("embed.weight", Storage::kFloat, config_.vocab, config_.hidden);
-  weights->head = Matrix("head.weight", Storage::kFloat, config_.vocab, config_.hidden);
+  weights->embed =
+      Matrix(kEmbedding, "embed.weight", Storage::kFloat, config_.vocab, config_.hidden);
+  weights->head = Matrix(kHead, "head.weight", Storage::kFloat, config_.vocab, config_.hidden);
   weights->norm = Norm("norm", config_.hidden);
   weights->hc_head = HyperConnection("hc_head", config_.hc_streams, 1);
   for (int32_t i = 0; i < config_.layers_count; ++i) {
     weights->layers.push_back(
         Layer("layers." + std::to_string(i) + ".", config_.layers[static_cast<size_t>(i)]));
   }
+  in_draft_ = true;
   for (int32_t i = 0; i < drafts; ++i) {
     const std::string prefix = "mtp." + std::to_string(i) + ".";
     DraftWeights draft;
     draft.layer = Layer(prefix, config_.layers[static_cast<size_t>(config_.layers_count + i)]);
-    draft.e_proj = Matrix(prefix + "e_proj.weight", Storage::kFp8, config_.hidden, config_.hidden);
-    draft.h_proj = Matrix(prefix + "h_proj.weight", Storage::kFp8, config_.hidden, config_.hidden);
+    draft.e_proj =
+        Matrix(kDraft, prefix + "e_proj.weight", Storage::kFp8, config_.hidden, config_.hidden);
+    draft.h_proj =
+        Matrix(kDraft, prefix + "h_proj.weight", Storage::kFp8, config_.hidden, config_.hidden);
     draft.enorm = Norm(prefix + "enorm", config_.hidden);
     draft.hnorm = Norm(prefix + "hnorm", config_.hidden);
     draft.norm = Norm(prefix + "norm", config_.hidden);

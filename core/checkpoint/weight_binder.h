@@ -31,24 +31,28 @@ class WeightBinder {
   static const char* ExpectedDtypes(Storage storage);
   Dtype MatrixDtype(size_t tensor, Storage storage) const;
   void CheckPacked(size_t tensor, int64_t out, int64_t in) const;
-  Linear Matrix(const std::string& name, Storage storage, int64_t out, int64_t in);
-  Vector Values(const std::string& name, std::initializer_list<int64_t> shape);
-  Vector Norm(const std::string& name, int64_t width) { return Values(name + ".weight", {width}); }
-  const uint8_t* Scale(const std::string& name, int64_t rows, int64_t columns);
+  Linear Matrix(TensorKind kind, const std::string& name, Storage storage, int64_t out, int64_t in);
+  Vector Values(TensorKind kind, const std::string& name, std::initializer_list<int64_t> shape);
+  Vector Norm(const std::string& name, int64_t width) {
+    return Values(TensorKind::kNorms, name + ".weight", {width});
+  }
+  const uint8_t* Scale(TensorKind kind, const std::string& name, int64_t rows, int64_t columns);
   HyperConnectionWeights HyperConnection(const std::string& name, int64_t rows, int64_t scales);
-  CompressorWeights Compressor(const std::string& name, const LayerSpec& layer, int64_t width);
+  CompressorWeights Compressor(TensorKind kind, const std::string& name, const LayerSpec& layer,
+                               int64_t width);
   AttentionWeights Attention(const std::string& prefix, const LayerSpec& layer);
-  ExpertWeights Expert(const std::string& prefix, Storage storage);
+  ExpertWeights Expert(TensorKind kind, const std::string& prefix, Storage storage);
   MoeWeights Moe(const std::string& prefix, const LayerSpec& layer);
   LayerWeights Layer(const std::string& prefix, const LayerSpec& layer);
 
   size_t Require(const std::string& name, const char* dtypes, const int64_t* shape, int rank);
   void CheckShape(size_t tensor, const int64_t* shape, int rank) const;
   [[noreturn]] void ThrowDtype(size_t tensor, const char* expected) const;
-  void Mark(size_t tensor, Dtype dtype, const int64_t* shape, int rank);
+  Tensor& Mark(size_t tensor, TensorKind kind, Dtype dtype, const int64_t* shape, int rank);
 
   const Config& config_;
   TensorStore& store_;
+  bool in_draft_ = false;  // what is bound now is a draft block's
 };
 
 }  // namespace finback

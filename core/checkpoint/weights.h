@@ -3,6 +3,7 @@
 // by Verify. Immutable once open, except for the lazy content checks, which are thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,8 +17,27 @@ namespace finback {
 
 enum class Dtype : uint8_t { kF32, kBf16, kF8E4m3, kF8E8m0, kFp4Packed, kI64, kI32 };
 
+// The part of the network that a tensor belongs to; everything of a draft block is kDraft.
+enum class TensorKind : uint8_t {
+  kEmbedding,
+  kHead,
+  kAttention,
+  kCompressor,
+  kIndexer,
+  kRouter,
+  kHashTable,
+  kSharedExpert,
+  kRoutedExperts,
+  kHyperConnections,
+  kNorms,
+  kDraft,
+};
+inline constexpr size_t kTensorKindCount = static_cast<size_t>(TensorKind::kDraft) + 1;
+
 struct Tensor {
   std::string_view name;
+  TensorKind kind = TensorKind::kEmbedding;
+  bool is_scale = false;  // of a quantized matrix
   Dtype dtype = Dtype::kF32;
   int32_t rank = 0;
   int64_t shape[3] = {0, 0, 0};   // kFp4Packed: logical [out, in]

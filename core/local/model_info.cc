@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
+#include <iterator>
 
 #include "core/checkpoint/verify.h"
 #include "core/json/json_writer.h"
@@ -11,44 +11,11 @@
 namespace finback {
 namespace {
 
-// How a tensor takes part in decoding a token (docs/architecture.md 5.4).
-enum Kind : size_t {
-  kEmbedding,
-  kHead,
-  kAttention,
-  kCompressor,
-  kIndexer,
-  kRouter,
-  kHashTable,
-  kSharedExpert,
-  kRoutedExperts,
-  kHyperConnections,
-  kNorms,
-  kDraft,
-  kKindCount
-};
-constexpr const char* kKindNames[kKindCount] = {
+// By TensorKind: how a tensor takes part in decoding a token (docs/architecture.md 5.4).
+constexpr const char* kKindNames[] = {
     "embedding",  "head",          "attention",      "compressor",        "indexer", "router",
     "hash_table", "shared_expert", "routed_experts", "hyper_connections", "norms",   "draft"};
-
-bool Contains(std::string_view name, std::string_view part) {
-  return name.find(part) != std::string_view::npos;
-}
-
-Kind KindOf(std::string_view name) {
-  if (name.rfind("mtp.", 0) == 0) return kDraft;
-  if (name.rfind("embed.", 0) == 0) return kEmbedding;
-  if (name.rfind("head.", 0) == 0) return kHead;
-  if (Contains(name, "hc_")) return kHyperConnections;
-  if (Contains(name, ".indexer.")) return kIndexer;
-  if (Contains(name, ".compressor.")) return kCompressor;
-  if (Contains(name, "norm.")) return kNorms;
-  if (Contains(name, ".attn.")) return kAttention;
-  if (Contains(name, ".shared_experts.")) return kSharedExpert;
-  if (Contains(name, ".experts.")) return kRoutedExperts;
-  if (Contains(name, "tid2eid")) return kHashTable;
-  return kRouter;
-}
+static_assert(std::size(kKindNames) == kTensorKindCount);
 
 const char* DtypeName(Dtype dtype) {
   switch (dtype) {
@@ -80,7 +47,7 @@ struct Total {
 };
 
 struct Inventory {
-  std::array<Total, kKindCount> kinds;
+  std::array<Total, kTensorKindCount> kinds;
   std::array<Total, kDtypeCount> dtypes;
   Total all;
   uint64_t parameters = 0;
@@ -90,11 +57,10 @@ Inventory TakeInventory(const Weights& weights) {
   Inventory inventory;
   for (const Tensor& tensor : weights.tensors()) {
     inventory.all.Add(tensor.bytes);
-    inventory.kinds[KindOf(tensor.name)].Add(tensor.bytes);
+    inventory.kinds[static_cast<size_t>(tensor.kind)].Add(tensor.bytes);
     inventory.dtypes[static_cast<size_t>(tensor.dtype)].Add(tensor.bytes);
     // Scales and routing tables are no parameters (docs/architecture.md 2.6).
-    if (tensor.name.size() > 6 && tensor.name.substr(tensor.name.size() - 6) == ".scale") continue;
-    if (KindOf(tensor.name) == kHashTable) continue;
+    if (tensor.is_scale || tensor.kind == TensorKind::kHashTable) continue;
     uint64_t values = 1;
     for (int32_t i = 0; i < tensor.rank; ++i) values *= static_cast<uint64_t>(tensor.shape[i]);
     inventory.parameters += values;
@@ -204,7 +170,7 @@ void WriteTensors(const Inventory& inventory, const CheckpointTotals& expected, 
     }
   }
   json->EndObject().Key("by_kind").BeginObject();
-  for (size_t i = 0; i < kKindCount; ++i) {
+  for (size_t i = 0; i < kTensorKindCount; ++i) {
     if (inventory.kinds[i].count > 0) WriteTotal(kKindNames[i], inventory.kinds[i], json);
   }
   json->EndObject().EndObject();
@@ -214,12 +180,14 @@ void WriteReadPerToken(const Config& config, const Inventory& inventory, uint64_
                        JsonWriter* json) {
   json->Key("read_per_token").BeginObject();
   uint64_t total = 0;
-  for (size_t i = 0; i < kKindCount; ++i) {
+  for (size_t i = 0; i < kTensorKindCount; ++i) {
+    const auto kind = static_cast<TensorKind>(i);
     uint64_t bytes = inventory.kinds[i].bytes;
-    if (bytes == 0 || i == kDraft) continue;
+    if (bytes == 0 || kind == TensorKind::kDraft) continue;
     const uint64_t vocab = static_cast<uint64_t>(config.vocab);
-    if (i == kEmbedding || i == kHashTable) bytes /= vocab;  // one row
-    if (i == kRoutedExperts) {
+    const bool one_row = kind == TensorKind::kEmbedding || kind == TensorKind::kHashTable;
+    if (one_row) bytes /= vocab;
+    if (kind == TensorKind::kRoutedExperts) {
       bytes = bytes / static_cast<uint64_t>(config.experts) *
               static_cast<uint64_t>(config.experts_per_token);
     }

@@ -58,6 +58,49 @@ TEST(Weights, BindsEveryTensorOfATinyCheckpoint) {
   CheckEverything(*weights, 16);
 }
 
+TEST(Weights, SaysWhatKindEachTensorIs) {
+  TempFolder folder;
+  MakeTinyCheckpoint(folder.path(), 5);
+  const auto weights = Open(folder);
+  const std::vector<Tensor>& tensors = weights->tensors();
+  const struct {
+    const char* name;
+    TensorKind kind;
+    bool is_scale = false;
+  } kRows[] = {
+      {"embed.weight", TensorKind::kEmbedding},
+      {"head.weight", TensorKind::kHead},
+      {"norm.weight", TensorKind::kNorms},
+      {"hc_head_scale", TensorKind::kHyperConnections},
+      {"layers.2.hc_ffn_fn", TensorKind::kHyperConnections},
+      {"layers.2.ffn_norm.weight", TensorKind::kNorms},
+      {"layers.2.attn.q_norm.weight", TensorKind::kNorms},
+      {"layers.2.attn.wq_b.scale", TensorKind::kAttention, true},
+      {"layers.2.attn.attn_sink", TensorKind::kAttention},
+      {"layers.2.attn.compressor.norm.weight", TensorKind::kCompressor},
+      {"layers.2.attn.indexer.compressor.norm.weight", TensorKind::kIndexer},
+      {"layers.2.attn.indexer.wq_b.scale", TensorKind::kIndexer, true},
+      {"layers.1.ffn.gate.tid2eid", TensorKind::kHashTable},
+      {"layers.2.ffn.gate.weight", TensorKind::kRouter},
+      {"layers.2.ffn.gate.bias", TensorKind::kRouter},
+      {"layers.2.ffn.shared_experts.w2.weight", TensorKind::kSharedExpert},
+      {"layers.2.ffn.experts.7.w3.scale", TensorKind::kRoutedExperts, true},
+      {"mtp.0.attn.wkv.weight", TensorKind::kDraft},
+      {"mtp.0.enorm.weight", TensorKind::kDraft},
+  };
+  for (const auto& row : kRows) {
+    const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                    [&](const Tensor& t) { return t.name == row.name; });
+    ASSERT_NE(found, tensors.end()) << row.name;
+    EXPECT_EQ(found->kind, row.kind) << row.name;
+    EXPECT_EQ(found->is_scale, row.is_scale) << row.name;
+  }
+  for (const Tensor& tensor : tensors) {
+    EXPECT_EQ(tensor.is_scale, tensor.name.ends_with(".scale")) << tensor.name;
+    EXPECT_EQ(tensor.kind == TensorKind::kDraft, tensor.name.starts_with("mtp.")) << tensor.name;
+  }
+}
+
 TEST(Weights, AnyNumberOfShardsGivesTheSameTensors) {
   TempFolder one, many;
   Smallest().Write(one.path());
