@@ -24,6 +24,7 @@ except ImportError as error:
     raise
 
 from . import aio
+from .definitions import tool_definition
 from .engine import (
     Engine,
     Session,
@@ -72,7 +73,7 @@ from .response import ChatResponse, Completion, TokenLogprob, ToolCall, Usage
 from .sequence import Sequence
 from .stream import ChatStream, CompletionStream, Stream
 from .structured import Structured
-from .tools import ToolRun, tool_definition
+from .tools import ToolRun
 
 __version__: str = _finback.version()
 

@@ -19,42 +19,38 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Mapping
 from collections.abc import Sequence as SequenceOf
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Generic,
-    Literal,
-    Optional,
-    TypeVar,
-    Union,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, overload
 
 from . import _finback
 from . import engine as _engine
+from .chats import Chats, EngineChats, Logprobs, SessionChats
+from .definitions import ToolFunction
 from .engine import Engine, Session
 from .errors import InvalidRequestError, UnsupportedError
 from .events import Content, Event
 from .progress import ProgressFunction
-from .request import Messages, Thinking, Tool, chat_json, completion_json
+from .request import Messages
 from .response import ChatResponse, Completion, ToolCall
-from .stream import ResponseT, Stream, chat_stream, completion_stream
+from .stream import ResponseT, Stream, chat_stream
+from .structured import Attempts, Structured
+from .tools import Rounds, ToolRun, call_tool, tool_error, tool_message
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Concatenate, ParamSpec, Unpack
 
-    from .request import ChatOptions, CompletionOptions, EngineOptions
-    from .structured import Structured
-    from .tools import ToolFunction, ToolRun
+    from .request import EngineOptions, StructuredOptions
+
+    P = ParamSpec("P")
 
 T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 #: How many events a stream may be ahead of its reader.
 AHEAD = 64
@@ -242,71 +238,27 @@ async def _finish(start: Callable[[], Stream[ResponseT]]) -> ResponseT:
     return pump.stream.response
 
 
-class _AsyncChats:
-    """What asynchronous engines and sessions share."""
+class _Calls(
+    Chats[Coroutine[Any, Any, ChatResponse], AsyncChatStream, Coroutine[Any, Any, ToolRun]]
+):
+    """Chats that are awaited."""
 
-    def _start(self, request_json: str) -> _finback.Stream:
-        raise NotImplementedError
+    def _answer(self, request_json: str, logprobs: Logprobs) -> Coroutine[Any, Any, ChatResponse]:
+        return _finish(lambda: chat_stream(self._start(request_json), logprobs))
 
-    @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: Literal[False] = False,
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> Coroutine[Any, Any, ChatResponse]: ...
+    def _stream(self, request_json: str, logprobs: Logprobs) -> AsyncChatStream:
+        return AsyncStream(lambda: chat_stream(self._start(request_json), logprobs))
 
-    @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: Literal[True],
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> AsyncChatStream: ...
-
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: bool = False,
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> Union[Coroutine[Any, Any, ChatResponse], AsyncChatStream]:
-        """As :meth:`finback.Engine.chat`: ``await`` it, or with ``stream=True`` iterate over it
-        with ``async for``."""
-        request = chat_json(messages, tools, thinking, options)
-
-        def start() -> Stream[ChatResponse]:
-            return chat_stream(self._start(request), options.get("logprobs"))
-
-        return AsyncStream(start) if stream else _finish(start)
-
-    async def run_tools(
+    async def _run(
         self,
         messages: Messages,
         tools: SequenceOf[ToolFunction],
-        *,
-        max_rounds: int = 10,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        max_rounds: int,
+        fields: dict[str, Any],
     ) -> ToolRun:
-        """As :meth:`finback.Engine.run_tools`. The calls of one answer run at the same time;
-        functions that are not asynchronous run on threads."""
-        from .tools import Rounds, tool_message
-
         rounds = Rounds(messages, tools, max_rounds)
-        fields: dict[str, Any] = dict(options)
         while True:
-            answer: ChatResponse = await self.chat(
-                rounds.messages, tools=rounds.definitions, thinking=thinking, **fields
-            )
+            answer = await self.chat(rounds.messages, tools=rounds.definitions, **fields)
             done = rounds.take(answer)
             if done:
                 return done
@@ -319,45 +271,26 @@ class _AsyncChats:
 
     @overload
     async def structured(
-        self,
-        messages: Messages,
-        schema: type[T],
-        *,
-        repairs: int = 1,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, schema: type[T], **options: Unpack[StructuredOptions]
     ) -> Structured[T]: ...
 
     @overload
     async def structured(
-        self,
-        messages: Messages,
-        schema: Mapping[str, Any],
-        *,
-        repairs: int = 1,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, schema: Mapping[str, Any], **options: Unpack[StructuredOptions]
     ) -> Structured[Any]: ...
 
     async def structured(
         self,
         messages: Messages,
         schema: Union[type[Any], Mapping[str, Any]],
-        *,
-        repairs: int = 1,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        **options: Unpack[StructuredOptions],
     ) -> Structured[Any]:
         """As :meth:`finback.Engine.structured`."""
-        from .structured import Attempts
-
-        attempts = Attempts(messages, schema, repairs)
+        attempts = Attempts(messages, schema, options.pop("repairs", 1))
         while True:
             fields: dict[str, Any] = {**options, "response_format": attempts.response_format}
             try:
-                answer: ChatResponse = await self.chat(
-                    attempts.messages, thinking=thinking, **fields
-                )
+                answer = await self.chat(attempts.messages, **fields)
             except (InvalidRequestError, UnsupportedError) as error:
                 if not attempts.fall_back(error):
                     raise
@@ -368,8 +301,6 @@ class _AsyncChats:
 
 
 async def _call(functions: Mapping[str, ToolFunction], call: ToolCall) -> Any:
-    from .tools import call_tool, tool_error
-
     result = await asyncio.to_thread(call_tool, functions, call)
     if not isinstance(result, Awaitable):
         return result
@@ -379,35 +310,50 @@ async def _call(functions: Mapping[str, ToolFunction], call: ToolCall) -> Any:
         return tool_error(error)
 
 
-class AsyncSession(_AsyncChats):
+class AsyncSession(
+    _Calls,
+    SessionChats[Coroutine[Any, Any, ChatResponse], AsyncChatStream, Coroutine[Any, Any, ToolRun]],
+):
     """As :class:`finback.Session`. Made by :meth:`AsyncEngine.session`."""
 
     def __init__(self, session: Session) -> None:
         #: The session that does the work.
         self.sync = session
-        #: The conversation that :meth:`send` keeps.
-        self.messages: list[Mapping[str, Any]] = []
+        self.messages = []
 
     def _start(self, request_json: str) -> _finback.Stream:
         return self.sync._start(request_json)
 
-    async def send(
-        self,
-        message: Union[str, Mapping[str, Any]],
-        *,
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+    async def _send(
+        self, messages: list[Mapping[str, Any]], fields: dict[str, Any]
     ) -> ChatResponse:
-        """As :meth:`finback.Session.send`."""
-        said = {"role": "user", "content": message} if isinstance(message, str) else message
-        messages = [*self.messages, said]
-        answer: ChatResponse = await self.chat(messages, tools=tools, thinking=thinking, **options)
+        answer: ChatResponse = await self.chat(messages, **fields)
         self.messages = [*messages, answer.message]
         return answer
 
 
-class AsyncEngine(_AsyncChats):
+def _on_thread(
+    call: Callable[Concatenate[Engine, P], ResultT],
+) -> Callable[Concatenate[AsyncEngine, P], Coroutine[Any, Any, ResultT]]:
+    """An engine's method, on a thread."""
+
+    @functools.wraps(call)
+    async def awaited(engine: AsyncEngine, /, *args: P.args, **kwargs: P.kwargs) -> ResultT:
+        return await asyncio.to_thread(call, engine.sync, *args, **kwargs)
+
+    return awaited
+
+
+class AsyncEngine(
+    _Calls,
+    EngineChats[
+        Coroutine[Any, Any, ChatResponse],
+        AsyncChatStream,
+        Coroutine[Any, Any, ToolRun],
+        Coroutine[Any, Any, Completion],
+        AsyncCompletionStream,
+    ],
+):
     """As :class:`finback.Engine`. Made by :func:`open`, or over an engine that is open."""
 
     def __init__(self, engine: Engine) -> None:
@@ -427,53 +373,21 @@ class AsyncEngine(_AsyncChats):
     def _start(self, request_json: str) -> _finback.Stream:
         return self.sync._start(request_json)
 
+    def _text(self, request_json: str, logprobs: Optional[int]) -> Coroutine[Any, Any, Completion]:
+        return _finish(lambda: self.sync._text_stream(request_json, logprobs))
+
+    def _text_stream(self, request_json: str, logprobs: Optional[int]) -> AsyncCompletionStream:
+        return AsyncStream(lambda: self.sync._text_stream(request_json, logprobs))
+
     async def session(self) -> AsyncSession:
         """As :meth:`finback.Engine.session`."""
         return AsyncSession(await asyncio.to_thread(self.sync.session))
 
-    @overload
-    def complete(
-        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
-    ) -> Coroutine[Any, Any, Completion]: ...
-
-    @overload
-    def complete(
-        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
-    ) -> AsyncCompletionStream: ...
-
-    def complete(
-        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
-    ) -> Union[Coroutine[Any, Any, Completion], AsyncCompletionStream]:
-        """As :meth:`finback.Engine.complete`."""
-        request = completion_json(prompt, options)
-
-        def start() -> Stream[Completion]:
-            handle = self.sync._open().complete(request)
-            return completion_stream(handle, options.get("logprobs"))
-
-        return AsyncStream(start) if stream else _finish(start)
-
-    async def tokenize(self, text: str, *, recognize_special: bool = False) -> list[int]:
-        """As :meth:`finback.Engine.tokenize`."""
-        return await asyncio.to_thread(
-            self.sync.tokenize, text, recognize_special=recognize_special
-        )
-
-    async def detokenize(self, ids: Iterable[int]) -> str:
-        """As :meth:`finback.Engine.detokenize`."""
-        return await asyncio.to_thread(self.sync.detokenize, ids)
-
-    async def info(self) -> dict[str, Any]:
-        """As :meth:`finback.Engine.info`."""
-        return await asyncio.to_thread(self.sync.info)
-
-    async def models(self) -> list[dict[str, Any]]:
-        """As :meth:`finback.Engine.models`."""
-        return await asyncio.to_thread(self.sync.models)
-
-    async def balance(self) -> dict[str, Any]:
-        """As :meth:`finback.Engine.balance`."""
-        return await asyncio.to_thread(self.sync.balance)
+    tokenize = _on_thread(Engine.tokenize)
+    detokenize = _on_thread(Engine.detokenize)
+    info = _on_thread(Engine.info)
+    models = _on_thread(Engine.models)
+    balance = _on_thread(Engine.balance)
 
 
 async def open(

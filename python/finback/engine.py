@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
-from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from . import _finback
+from .chats import Chats, EngineChats, Logprobs, SessionChats
 from .closing import Closing
+from .definitions import ToolFunction
+from .errors import InvalidRequestError, UnsupportedError
 from .progress import ProgressFunction, progress_function
 from .request import (
     Messages,
     Thinking,
     Tool,
     chat_json,
-    completion_json,
     message_list,
     option_list,
     to_json,
@@ -25,13 +28,13 @@ from .request import (
 from .response import ChatResponse, Completion
 from .sequence import Sequence
 from .stream import ChatStream, CompletionStream, chat_stream, completion_stream
+from .structured import Attempts, Structured
+from .tools import Rounds, ToolRun, call_tool, tool_message
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .request import ChatOptions, CompletionOptions, EngineOptions
-    from .structured import Structured
-    from .tools import ToolFunction, ToolRun
+    from .request import ChatOptions, EngineOptions, StructuredOptions
 
 T = TypeVar("T")
 
@@ -46,133 +49,76 @@ def _log(level: int, message: str) -> None:
     logger.log(_LEVELS.get(level, logging.DEBUG), "%s", message)
 
 
-class _Chats:
-    """What engines and sessions share: everything that begins with a chat."""
+class _Calls(Chats[ChatResponse, ChatStream, ToolRun]):
+    """Chats that return when they are done."""
 
-    def _start(self, request_json: str) -> _finback.Stream:
-        raise NotImplementedError
+    def _answer(self, request_json: str, logprobs: Logprobs) -> ChatResponse:
+        return self._stream(request_json, logprobs).finish()
 
-    @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: Literal[False] = False,
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> ChatResponse: ...
+    def _stream(self, request_json: str, logprobs: Logprobs) -> ChatStream:
+        return chat_stream(self._start(request_json), logprobs)
 
-    @overload
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: Literal[True],
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> ChatStream: ...
-
-    def chat(
-        self,
-        messages: Messages,
-        *,
-        stream: bool = False,
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> Union[ChatResponse, ChatStream]:
-        """Answers a conversation: a list of messages, or a string for one user message.
-
-        With ``stream=True`` the answer comes as an iterator over events. ``tools`` are definitions
-        or Python functions; ``thinking`` is a switch, or an effort such as "low". The other options
-        are the fields of a Chat Completions request, with DeepSeek's: ``max_tokens``,
-        ``temperature``, ``seed``, ``stop``, ``logprobs``, ...
-
-        Errors: InvalidRequestError (names the JSON path), ContextFullError, BudgetError,
-        CancelledError, RemoteError and its kinds.
-
-        >>> import finback
-        >>> engine = finback.open("krill")
-        >>> engine.chat("What do baleen whales eat?").text
-        'Baleen whales eat krill and small fish, which they filter from the water.'
-        """
-        request = chat_json(messages, tools, thinking, options)
-        answer = chat_stream(self._start(request), options.get("logprobs"))
-        return answer if stream else answer.finish()
-
-    def run_tools(
+    def _run(
         self,
         messages: Messages,
         tools: SequenceOf[ToolFunction],
-        *,
-        max_rounds: int = 10,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        max_rounds: int,
+        fields: dict[str, Any],
     ) -> ToolRun:
-        """Chats, calls the functions that the model asks for, sends back what they return, and
-        goes on until the model answers.
-
-        A function is described by its signature and docstring. What it raises, and arguments that
-        do not fit, are sent to the model, which may try again.
-
-        Errors: ToolLoopError when the model still calls after ``max_rounds`` answers; those of
-        :meth:`chat`.
-        """
-        from .tools import run_tools
-
-        return run_tools(
-            self, messages, tools, max_rounds=max_rounds, thinking=thinking, options=options
-        )
+        rounds = Rounds(messages, tools, max_rounds)
+        while True:
+            answer = self.chat(rounds.messages, tools=rounds.definitions, **fields)
+            done = rounds.take(answer)
+            if done:
+                return done
+            for call in answer.tool_calls:
+                result = call_tool(rounds.functions, call)
+                if isinstance(result, Awaitable):
+                    if inspect.iscoroutine(result):
+                        result.close()
+                    raise TypeError(f"{call.name} is asynchronous: use finback.aio")
+                rounds.messages.append(tool_message(call, result))
 
     @overload
     def structured(
-        self,
-        messages: Messages,
-        schema: type[T],
-        *,
-        repairs: int = 1,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, schema: type[T], **options: Unpack[StructuredOptions]
     ) -> Structured[T]: ...
 
     @overload
     def structured(
-        self,
-        messages: Messages,
-        schema: Mapping[str, Any],
-        *,
-        repairs: int = 1,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        self, messages: Messages, schema: Mapping[str, Any], **options: Unpack[StructuredOptions]
     ) -> Structured[Any]: ...
 
     def structured(
         self,
         messages: Messages,
         schema: Union[type[Any], Mapping[str, Any]],
-        *,
-        repairs: int = 1,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
+        **options: Unpack[StructuredOptions],
     ) -> Structured[Any]:
         """Answers with a value instead of text: an instance of a Pydantic model (or of any type
         that Pydantic can validate), or JSON that fits a JSON schema.
 
-        An answer that does not fit goes back to the model, at most ``repairs`` times.
+        An answer that does not fit goes back to the model, at most ``repairs`` times (1 unless
+        given). The other options are those of :meth:`chat`.
 
         Errors: SchemaError (the last answer did not fit, and how); ImportError (no ``pydantic``
         for a type, no ``jsonschema`` for a schema); those of :meth:`chat`.
         """
-        from .structured import structured
+        attempts = Attempts(messages, schema, options.pop("repairs", 1))
+        while True:
+            fields: dict[str, Any] = {**options, "response_format": attempts.response_format}
+            try:
+                answer = self.chat(attempts.messages, **fields)
+            except (InvalidRequestError, UnsupportedError) as error:
+                if not attempts.fall_back(error):
+                    raise
+                continue
+            done = attempts.take(answer)
+            if done:
+                return done
 
-        return structured(
-            self, messages, schema, repairs=repairs, thinking=thinking, options=options
-        )
 
-
-class Session(_Chats, Closing):
+class Session(_Calls, SessionChats[ChatResponse, ChatStream, ToolRun], Closing):
     """One conversation's memory, reserved at once. Made by :meth:`Engine.session`.
 
     Give it the whole conversation in every request: the longest part that it has read before is
@@ -189,8 +135,7 @@ class Session(_Chats, Closing):
 
     def __init__(self, handle: _finback.Session) -> None:
         self._handle: Optional[_finback.Session] = handle
-        #: The conversation that :meth:`send` keeps.
-        self.messages: list[Mapping[str, Any]] = []
+        self.messages = []
 
     def close(self) -> None:
         """Lets go of the memory; a running stream keeps what it needs."""
@@ -201,24 +146,17 @@ class Session(_Chats, Closing):
             raise ValueError("the session is closed")
         return self._handle.chat(request_json)
 
-    def send(
-        self,
-        message: Union[str, Mapping[str, Any]],
-        *,
-        tools: Optional[Iterable[Tool]] = None,
-        thinking: Optional[Thinking] = None,
-        **options: Unpack[ChatOptions],
-    ) -> ChatResponse:
-        """Says the next thing in the conversation and adds the answer to ``messages``. If it
-        fails, ``messages`` are as before."""
-        said = message_list(message) if isinstance(message, str) else [message]
-        messages = self.messages + said
-        answer = self.chat(messages, tools=tools, thinking=thinking, **options)
+    def _send(self, messages: list[Mapping[str, Any]], fields: dict[str, Any]) -> ChatResponse:
+        answer: ChatResponse = self.chat(messages, **fields)
         self.messages = [*messages, answer.message]
         return answer
 
 
-class Engine(_Chats, Closing):
+class Engine(
+    _Calls,
+    EngineChats[ChatResponse, ChatStream, ToolRun, Completion, CompletionStream],
+    Closing,
+):
     """An open model, in this process or at a service. Any number of threads may use it at once;
     the interpreter's lock is released while it works. Made by :func:`finback.open`."""
 
@@ -265,30 +203,11 @@ class Engine(_Chats, Closing):
         service)."""
         return Sequence(_finback.Sequence(self._open()))
 
-    @overload
-    def complete(
-        self, prompt: str, *, stream: Literal[False] = False, **options: Unpack[CompletionOptions]
-    ) -> Completion: ...
+    def _text(self, request_json: str, logprobs: Optional[int]) -> Completion:
+        return self._text_stream(request_json, logprobs).finish()
 
-    @overload
-    def complete(
-        self, prompt: str, *, stream: Literal[True], **options: Unpack[CompletionOptions]
-    ) -> CompletionStream: ...
-
-    def complete(
-        self, prompt: str, *, stream: bool = False, **options: Unpack[CompletionOptions]
-    ) -> Union[Completion, CompletionStream]:
-        """Continues raw text. Special tokens in the prompt are recognized unless
-        ``recognize_special=False``. Options and errors as for :meth:`chat`.
-
-        >>> import finback
-        >>> finback.open("krill").complete("Whales are", max_tokens=1).text
-        ' not'
-        """
-        answer = completion_stream(
-            self._open().complete(completion_json(prompt, options)), options.get("logprobs")
-        )
-        return answer if stream else answer.finish()
+    def _text_stream(self, request_json: str, logprobs: Optional[int]) -> CompletionStream:
+        return completion_stream(self._open().complete(request_json), logprobs)
 
     def tokenize(self, text: str, *, recognize_special: bool = False) -> list[int]:
         """Token ids of the text. With ``recognize_special`` tokens such as ``<think>`` become

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -301,8 +302,6 @@ class _AsyncChatCompletions:
         self, *, messages: Any, model: Optional[str] = None, stream: bool = False, **fields: Any
     ) -> Union[Record, AsyncChunkStream]:
         """A chat.completion, or with ``stream=True`` an asynchronous iterator over its chunks."""
-        import asyncio
-
         engine = aio.AsyncEngine(await asyncio.to_thread(self._engines.get, model))
         fields = request_fields({**fields, "model": model})
         if _is_unset(stream) or not stream:

@@ -48,7 +48,7 @@ def progress_function(
     if progress is not True:
         return progress
     try:
-        from tqdm.auto import tqdm
+        from tqdm.auto import tqdm  # optional: without it there are no bars
     except ImportError:
         return None
     return ProgressBars(tqdm)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypedDict, Union
 
+from .definitions import tool_definition
 from .response import ChatResponse
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ class ChatOptions(SamplingOptions, total=False):
     drop_thinking: Optional[bool]
     #: True: special tokens are recognized in user text.
     trust_all: Optional[bool]
+
+
+class StructuredOptions(ChatOptions, total=False):
+    """What a structured answer takes beside the conversation and the schema."""
+
+    thinking: Optional[Thinking]
+    #: How often an answer that does not fit goes back to the model; default 1.
+    repairs: int
 
 
 class CompletionOptions(SamplingOptions, total=False):
@@ -176,8 +185,6 @@ def message_list(messages: Messages) -> list[Mapping[str, Any]]:
 
 def tool_list(tools: Iterable[Tool]) -> list[Mapping[str, Any]]:
     """Definitions of tools; functions are described by their signature and docstring."""
-    from .tools import tool_definition
-
     return [tool if isinstance(tool, Mapping) else tool_definition(tool) for tool in tools]
 
 

@@ -44,7 +44,7 @@ class Sequence:
         fails, the sequence holds what ``position`` says.
         """
         try:
-            import numpy
+            import numpy  # optional: evaluate_buffer() does without
         except ImportError as error:
             raise ImportError(
                 "evaluate() gives NumPy arrays: install numpy, or use evaluate_buffer()"

@@ -7,14 +7,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union
+from typing import Any, Callable, Generic, Optional, TypeVar, Union
 
 from .errors import InvalidRequestError, SchemaError, UnsupportedError
-from .request import Messages, Thinking, message_list
+from .request import Messages, message_list
 from .response import ChatResponse
-
-if TYPE_CHECKING:
-    from .engine import _Chats
 
 T = TypeVar("T")
 
@@ -47,7 +44,7 @@ def target_of(schema: Union[type[Any], Mapping[str, Any]]) -> Target:
     if isinstance(schema, Mapping):
         return _schema_target(schema)
     try:
-        import pydantic
+        import pydantic  # optional: for types alone
     except ImportError as error:
         raise ImportError(
             "structured output of a type needs pydantic: install it, or give a JSON schema"
@@ -64,7 +61,7 @@ def target_of(schema: Union[type[Any], Mapping[str, Any]]) -> Target:
 
 def _schema_target(schema: Mapping[str, Any]) -> Target:
     try:
-        import jsonschema
+        import jsonschema  # optional: for schemas alone
     except ImportError as error:
         raise ImportError(
             "checking an answer against a JSON schema needs jsonschema: install it, or give a "
@@ -149,30 +146,3 @@ class Attempts:
             complaint = f"That is not valid: {error}\nAnswer again, with the JSON value alone."
             self.messages += [answer.message, {"role": "user", "content": complaint}]
             return None
-
-
-def structured(
-    chats: _Chats,
-    messages: Messages,
-    schema: Union[type[Any], Mapping[str, Any]],
-    *,
-    repairs: int,
-    thinking: Optional[Thinking],
-    options: Mapping[str, Any],
-) -> Structured[Any]:
-    """See :meth:`finback.Engine.structured`."""
-    attempts = Attempts(messages, schema, repairs)
-    while True:
-        try:
-            answer = chats.chat(
-                attempts.messages,
-                thinking=thinking,
-                **{**options, "response_format": attempts.response_format},
-            )
-        except (InvalidRequestError, UnsupportedError) as error:
-            if not attempts.fall_back(error):
-                raise
-            continue
-        done = attempts.take(answer)
-        if done:
-            return done

@@ -159,6 +159,39 @@ class Lints(unittest.TestCase):
     def test_provider_names_without_tables(self):
         self.catches("check_provider_names.py", {"core/remote/wire/plan.cc": "int x;\n"}, "no names")
 
+    # imports of the Python package
+
+    PACKAGE = {
+        "python/finback/__init__.py": "from . import high\n",
+        "python/finback/high.py": "import json\n\nfrom .low import x\n",
+        "python/finback/low.py": "x = 1\n",
+    }
+
+    def test_python_imports_clean(self):
+        self.passes("check_python_imports.py", self.PACKAGE)
+
+    def test_python_imports_in_a_ring(self):
+        for text in (
+            "from .high import y\n",
+            "from . import high\n",
+            "import finback.high\n",
+            "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from .high import y\n",
+            "def f():\n    from .high import y  # as late as can be\n",
+        ):
+            changes = {**self.PACKAGE, "python/finback/low.py": text}
+            self.catches("check_python_imports.py", changes, "a ring of imports: high -> low -> high")
+
+    def test_python_imports_in_a_ring_through_the_package(self):
+        changes = {**self.PACKAGE, "python/finback/low.py": "from finback import y\n"}
+        self.catches("check_python_imports.py", changes, "a ring of imports: __init__ -> high -> low -> __init__")
+
+    def test_python_imports_inside_a_function(self):
+        late = "def f():\n    import numpy{}\n    return numpy\n"
+        changes = {**self.PACKAGE, "python/finback/low.py": late.format("")}
+        self.catches("check_python_imports.py", changes, "python/finback/low.py:2: an import inside a function")
+        changes["python/finback/low.py"] = late.format("  # optional")
+        self.passes("check_python_imports.py", changes)
+
     # limits
 
     def test_limits_clean(self):
