@@ -24,7 +24,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator, Mapping
 from collections.abc import Sequence as SequenceOf
 from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Union, overload
 
@@ -60,13 +60,17 @@ class _Pump(Generic[ResponseT]):
     """The thread's side of a stream. It knows nothing of the reader but the loop to wake, so that
     a reader that is dropped can be noticed."""
 
-    def __init__(self, start: Callable[[], Stream[ResponseT]], with_events: bool) -> None:
+    def __init__(
+        self,
+        start: Callable[[], Stream[ResponseT]],
+        items: Optional[Callable[[Stream[ResponseT]], Iterator[Any]]],
+    ) -> None:
         self.start = start
-        self.with_events = with_events
+        self.items = items  # None: the response alone
         self.loop = asyncio.get_running_loop()
         self.ready = asyncio.Event()
         self.waiting = False  # the reader waits for `ready`
-        self.events: deque[Event] = deque()
+        self.events: deque[Any] = deque()
         self.room = threading.Semaphore(AHEAD)
         self.lock = threading.Lock()
         self.stream: Optional[Stream[ResponseT]] = None
@@ -84,10 +88,10 @@ class _Pump(Generic[ResponseT]):
                 closed = self.closed
             if closed:
                 stream.cancel()
-            if not self.with_events:
+            if self.items is None:
                 stream.finish()
                 return
-            for event in stream:
+            for event in self.items(stream):
                 self.room.acquire()
                 self.events.append(event)
                 self.wake()
@@ -140,6 +144,7 @@ class AsyncStream(Generic[ResponseT]):
 
     def __init__(self, start: Callable[[], Stream[ResponseT]]) -> None:
         self._start = start
+        self._items: Callable[[Stream[ResponseT]], Iterator[Any]] = iter
         self._pump: Optional[_Pump[ResponseT]] = None
 
     def __await__(self) -> Generator[Any, None, AsyncStream[ResponseT]]:
@@ -150,9 +155,13 @@ class AsyncStream(Generic[ResponseT]):
         return self
 
     async def __anext__(self) -> Event:
+        event: Event = await self._next()
+        return event
+
+    async def _next(self) -> Any:
         pump = self._pump
         if pump is None:
-            pump = self._pump = _Pump(self._start, with_events=True)
+            pump = self._pump = _Pump(self._start, self._items)
             pump.thread.start()
         while True:
             if pump.events:
@@ -217,6 +226,19 @@ class AsyncStream(Generic[ResponseT]):
             if isinstance(event, Content):
                 yield event.text
 
+    async def chunks(self) -> AsyncIterator[dict[str, Any]]:
+        """As :meth:`finback.Stream.chunks`, in place of the events. Errors: ``RuntimeError`` when
+        events have been read."""
+        if self._pump is not None:
+            raise RuntimeError("events have been read: chunks are there in their place")
+        self._items = Stream.chunks
+        while True:
+            try:
+                chunk: dict[str, Any] = await self._next()
+            except StopAsyncIteration:
+                return
+            yield chunk
+
 
 AsyncChatStream = AsyncStream[ChatResponse]
 AsyncCompletionStream = AsyncStream[Completion]
@@ -224,7 +246,7 @@ AsyncCompletionStream = AsyncStream[Completion]
 
 async def _finish(start: Callable[[], Stream[ResponseT]]) -> ResponseT:
     """The whole answer, computed on a thread of its own; cancelled with the task that waits."""
-    pump = _Pump(start, with_events=False)
+    pump = _Pump(start, None)
     pump.waiting = True
     pump.thread.start()
     try:

@@ -18,15 +18,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import aio
 from .closing import AsyncClosing, Closing
 from .engine import Engine
-from .events import Content, Event, Finish, Reasoning, ToolArguments, ToolCallStart
-from .response import TokenLogprob
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -69,74 +66,12 @@ def to_record(value: Any) -> Any:
     return value
 
 
-class ChunkMaker:
-    """Turns the events of one answer into chat.completion.chunk objects."""
-
-    def __init__(self, model: str, with_usage: bool) -> None:
-        self._model = model
-        self._with_usage = with_usage
-        self._first = True
-        self._created = int(time.time())
-        self._id = ""
-
-    def chunks(self, event: Event, response_id: str) -> Iterator[Record]:
-        """The chunks of one event: mostly one."""
-        self._id = self._id or response_id
-        if isinstance(event, Reasoning):
-            yield self._chunk({"reasoning_content": event.text}, event.logprobs)
-        elif isinstance(event, Content):
-            yield self._chunk({"content": event.text}, event.logprobs)
-        elif isinstance(event, ToolCallStart):
-            call = {
-                "index": event.index,
-                "id": event.id,
-                "type": "function",
-                "function": {"name": event.name, "arguments": ""},
-            }
-            yield self._chunk({"tool_calls": [call]}, event.logprobs)
-        elif isinstance(event, ToolArguments):
-            call = {"index": event.index, "function": {"arguments": event.text}}
-            yield self._chunk({"tool_calls": [call]}, event.logprobs)
-        elif isinstance(event, Finish):
-            yield self._chunk({}, None, event.reason)
-            if self._with_usage:
-                yield self._wrap([], event.response.raw.get("usage"))
-
-    def _chunk(
-        self,
-        delta: dict[str, Any],
-        logprobs: Optional[tuple[TokenLogprob, ...]],
-        finish_reason: Optional[str] = None,
-    ) -> Record:
-        if self._first:
-            delta = {"role": "assistant", **delta}
-            self._first = False
-        choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        if logprobs is not None:
-            choice["logprobs"] = {"content": [_logprob_fields(token) for token in logprobs]}
-        return self._wrap([choice], None)
-
-    def _wrap(self, choices: list[dict[str, Any]], usage: Optional[dict[str, Any]]) -> Record:
-        record: Record = to_record(
-            {
-                "id": self._id,
-                "object": "chat.completion.chunk",
-                "created": self._created,
-                "model": self._model,
-                "choices": choices,
-                "usage": usage,
-            }
-        )
-        return record
-
-
-def _logprob_fields(token: TokenLogprob) -> dict[str, Any]:
-    return {
-        "token": token.token,
-        "logprob": token.logprob,
-        "bytes": None if token.bytes is None else list(token.bytes),
-        "top_logprobs": [_logprob_fields(top) for top in token.top],
-    }
+def client_chunks(chunk: dict[str, Any], with_usage: bool) -> Iterator[Record]:
+    """What the client makes of a chunk: the usage, if it wants any, is in a last one of its own."""
+    usage = chunk["usage"]
+    yield to_record({**chunk, "usage": None})
+    if usage is not None and with_usage:
+        yield to_record({**chunk, "choices": [], "usage": usage})
 
 
 def request_fields(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -158,14 +93,11 @@ def _is_unset(value: object) -> bool:
 class ChunkStream(Closing):
     """An iterator over chunks; ``close()`` stops the work."""
 
-    def __init__(self, stream: Stream[Any], maker: ChunkMaker) -> None:
+    def __init__(self, stream: Stream[Any], with_usage: bool) -> None:
         self._stream = stream
-        self._chunks = self._make(maker)
-
-    def _make(self, maker: ChunkMaker) -> Iterator[Record]:
-        response_id = str(self._stream.response.raw.get("id", ""))
-        for event in self._stream:
-            yield from maker.chunks(event, response_id)
+        self._chunks = (
+            piece for chunk in stream.chunks() for piece in client_chunks(chunk, with_usage)
+        )
 
     def __iter__(self) -> Iterator[Record]:
         return self
@@ -181,14 +113,14 @@ class ChunkStream(Closing):
 class AsyncChunkStream(AsyncClosing):
     """As :class:`ChunkStream`, for ``async for``."""
 
-    def __init__(self, stream: aio.AsyncChatStream, maker: ChunkMaker) -> None:
+    def __init__(self, stream: aio.AsyncChatStream, with_usage: bool) -> None:
         self._stream = stream
-        self._chunks = self._make(maker)
+        self._chunks = self._make(with_usage)
 
-    async def _make(self, maker: ChunkMaker) -> AsyncIterator[Record]:
-        async for event in self._stream:
-            for chunk in maker.chunks(event, "chatcmpl-stream"):
-                yield chunk
+    async def _make(self, with_usage: bool) -> AsyncIterator[Record]:
+        async for chunk in self._stream.chunks():
+            for piece in client_chunks(chunk, with_usage):
+                yield piece
 
     def __aiter__(self) -> AsyncIterator[Record]:
         return self
@@ -246,8 +178,7 @@ class _ChatCompletions:
         if _is_unset(stream) or not stream:
             fields.pop("stream_options", None)
             return to_record(engine.chat(messages, **fields).raw)
-        maker = ChunkMaker(model or engine.model, _wants_usage(fields))
-        return ChunkStream(engine.chat(messages, stream=True, **fields), maker)
+        return ChunkStream(engine.chat(messages, stream=True, **fields), _wants_usage(fields))
 
 
 class _Completions:
@@ -309,8 +240,7 @@ class _AsyncChatCompletions:
             answer = await engine.chat(messages, **fields)
             record: Record = to_record(answer.raw)
             return record
-        maker = ChunkMaker(model or engine.sync.model, _wants_usage(fields))
-        return AsyncChunkStream(engine.chat(messages, stream=True, **fields), maker)
+        return AsyncChunkStream(engine.chat(messages, stream=True, **fields), _wants_usage(fields))
 
 
 class AsyncOpenAI(AsyncClosing):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Callable, Generic, Optional, TypeVar, Union
+from typing import Any, Callable, Generic, Optional, TypeVar, Union
 
 from . import _finback
 from .closing import Closing
@@ -99,6 +99,14 @@ class Stream(Generic[ResponseT], Closing):
         for event in self:
             if isinstance(event, Content):
                 yield event.text
+
+    def chunks(self) -> Iterator[dict[str, Any]]:
+        """The events that are still to come as ``chat.completion.chunk`` objects, as in the
+        streams of OpenAI and DeepSeek; the last has the usage. Progress and notices have none."""
+        for _ in self:
+            chunk = self._open().chunk()
+            if chunk:
+                yield json.loads(chunk)
 
     def finish(self) -> ResponseT:
         """Runs to the end and returns the response: faster than iterating where no event matters.

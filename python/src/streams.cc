@@ -89,6 +89,13 @@ void AddStreams(py::module_* module) {
             return Text(self.stream.Response());
           },
           "The answer so far, as a chat.completion or text_completion in JSON.")
+      .def(
+          "chunk",
+          [](PyStream& self) {
+            const Exclusive exclusive(&self.busy, "stream");
+            return Text(self.stream.Chunk());
+          },
+          "The present event as a chat.completion.chunk in JSON; empty where it has none.")
       .def("usage", &Usage,
            "(prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens) as of now.")
       .def(
