@@ -23,6 +23,8 @@ enum GemmFormat : uint8_t {
               // scale[o * in/32 + k/32]
 };
 
+static constexpr size_t kGemmFormats = 4;
+
 struct GemmArgs {
   const uint8_t* weight;      // row 0 of the matrix
   const uint8_t* scale;       // kGemmFp8, kGemmFp4

@@ -57,7 +57,7 @@ Queries MakeQueries(const Pass& pass, const AttentionWeights& w, const RotaryAng
   float* low = Project(compute, w.wq_a, x, Rounding::kBf16, scratch->q_low.data());
   RmsNorm(compute, low, x.rows, w.q_norm, low);
   const Activation normed =
-      QuantizeActivation(compute, low, x.rows, w.wq_a.out, scratch->q_low_quantized.data());
+      PrepareActivation(compute, low, x.rows, w.wq_a.out, scratch->q_low_forms.data());
   float* q = Project(compute, w.wq_b, normed, Rounding::kBf16, scratch->q.data());
   compute.parallel.For(x.rows * heads, 8, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
@@ -165,8 +165,8 @@ void AttendHeads(const Compute& compute, const HeadsTask& task, const KeyList& k
 }
 
 // q [rows, heads, head_dim] -> what the heads read, [rows, heads, head_dim].
-const float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer,
-                        const RotaryAngles& angles, const float* q, const Selection& selection) {
+float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer, const RotaryAngles& angles,
+                  const float* q, const Selection& selection) {
   const Compute& compute = pass.compute;
   const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
   const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
@@ -187,12 +187,14 @@ const float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer,
   return attended;
 }
 
-// Each group of heads has its own low-rank projection; then one product over all groups.
-const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, const float* attended) {
+// Each group of heads has its own low-rank projection; then one product over all groups. Prepares
+// `attended` in place.
+const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, float* attended) {
   const Compute& compute = pass.compute;
   const size_t groups = compute.sizes.o_groups, rank = compute.sizes.o_lora_rank;
   const size_t rows = pass.rows(), low = groups * rank, in = w.wo_a.in;
   float* o_low = pass.scratch->o_low.data();
+  PrepareInPlace(compute, w.wo_a, rows * groups, attended);
   compute.parallel.For(low, ProductGrain(compute, low, rows * in), [&](size_t begin, size_t end) {
     while (begin < end) {
       const size_t group = begin / rank, stop = std::min(end, (group + 1) * rank);
@@ -210,7 +212,7 @@ const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, const fl
     }
   });
   const Activation input =
-      QuantizeActivation(compute, o_low, rows, low, pass.scratch->o_low_quantized.data());
+      PrepareActivation(compute, o_low, rows, low, pass.scratch->o_low_forms.data());
   return Project(compute, w.wo_b, input, Rounding::kBf16, pass.scratch->y.data());
 }
 
@@ -228,7 +230,7 @@ const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer,
     Compress(pass, w.index_compressor, layer, EntryKind::kIndex, x);
     selection = SelectEntries(pass, w, layer, angles, {queries.low, x});
   }
-  const float* attended = ReadMemory(pass, w.sink, layer, angles, queries.heads, selection);
+  float* attended = ReadMemory(pass, w.sink, layer, angles, queries.heads, selection);
   return ProjectOutput(pass, w, attended);
 }
 

@@ -42,40 +42,89 @@ Compute::Compute(const Config& config_in, Precision precision, int threads)
       sizes(config_in),
       numerics(Numerics::Of(precision, config_in)),
       kernels(PickKernels(ActiveIsa())),
+      forms(kernels, numerics),
       plain_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kPlain)),
       compressed_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kCompressed)),
       parallel(threads) {}
 
-Activation QuantizeActivation(const Compute& compute, const float* x, size_t rows, size_t width,
-                              float* scratch) {
-  if (!compute.numerics.act_fp8 || width % 128 != 0) return {x, x, rows, width};
-  compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
-    for (size_t row = begin; row < end; ++row) {
-      memcpy(scratch + row * width, x + row * width, width * sizeof(float));
-      compute.kernels.quantize_fp8(scratch + row * width, width, 128);
-    }
+ActivationForms::ActivationForms(const Kernels& kernels, const Numerics& numerics) {
+  for (const GemmFormat format : {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4}) {
+    const bool scaled = format == kGemmFp8 || format == kGemmFp4;
+    const Form wanted = {numerics.act_fp8 && scaled, (kernels.*GemmSlot(format)).prepare};
+    of[format] = static_cast<size_t>(std::find(form, form + count, wanted) - form);
+    if (of[format] == count) form[count++] = wanted;
+  }
+}
+
+size_t CopiesOfActivation(const Kernels& kernels) {
+  return ActivationForms(kernels, Numerics()).count - 1;
+}
+
+Activation PrepareActivation(const Compute& compute, const float* x, size_t rows, size_t width,
+                             float* scratch) {
+  const ActivationForms& forms = compute.forms;
+  const float* made[1 + kGemmFormats] = {x};
+  for (size_t i = 1; i < forms.count; ++i) {
+    const bool quantize = forms.form[i].quantized && width % 128 == 0;
+    const PrepareFunction prepare = forms.form[i].prepare;
+    made[i] = x;
+    if (!quantize && prepare == nullptr) continue;
+    float* copy = scratch + (i - 1) * rows * width;
+    made[i] = copy;
+    compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
+      for (size_t row = begin; row < end; ++row) {
+        float* out = copy + row * width;
+        memcpy(out, x + row * width, width * sizeof(float));
+        if (quantize) compute.kernels.quantize_fp8(out, width, 128);
+        if (prepare != nullptr) prepare(out, width);
+      }
+    });
+  }
+  Activation activation = {{}, rows, width};
+  for (size_t format = 0; format < kGemmFormats; ++format) {
+    activation.form[format] = made[forms.of[format]];
+  }
+  return activation;
+}
+
+Activation PrepareInput(const Compute& compute, const Linear& w, const float* x, size_t rows,
+                        float* scratch) {
+  if (compute.KernelOf(w).prepare != nullptr) {
+    memcpy(scratch, x, rows * w.in * sizeof(float));
+    PrepareInPlace(compute, w, rows, scratch);
+    x = scratch;
+  }
+  return {{x, x, x, x}, rows, w.in};
+}
+
+void PrepareInPlace(const Compute& compute, const Linear& w, size_t rows, float* x) {
+  const GemmKernel& kernel = compute.KernelOf(w);
+  if (kernel.prepare == nullptr) return;
+  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+    PrepareRows(kernel, w.in, end - begin, x + begin * w.in, w.in);
   });
-  return {x, scratch, rows, width};
+}
+
+GemmFormat FormatOf(const Linear& w) {
+  return w.dtype == Dtype::kF32      ? kGemmF32
+         : w.dtype == Dtype::kBf16   ? kGemmBf16
+         : w.dtype == Dtype::kF8E4m3 ? kGemmFp8
+                                     : kGemmFp4;
 }
 
 void RunProduct(const Compute& compute, const ProductTask& task) {
   const Linear& w = *task.w;
-  const GemmFormat format = w.dtype == Dtype::kF32      ? kGemmF32
-                            : w.dtype == Dtype::kBf16   ? kGemmBf16
-                            : w.dtype == Dtype::kF8E4m3 ? kGemmFp8
-                                                        : kGemmFp4;
-  const GemmFunction multiply = (compute.kernels.*GemmSlot(format)).multiply;
-  multiply({.weight = w.weight,
-            .scale = w.scale,
-            .in = w.in,
-            .out_begin = task.begin,
-            .out_end = task.end,
-            .x = task.x,
-            .x_stride = task.x_stride,
-            .rows = task.rows,
-            .y = task.y,
-            .y_stride = task.y_stride,
-            .y_origin = task.y_origin});
+  compute.KernelOf(w).multiply({.weight = w.weight,
+                                .scale = w.scale,
+                                .in = w.in,
+                                .out_begin = task.begin,
+                                .out_end = task.end,
+                                .x = task.x,
+                                .x_stride = task.x_stride,
+                                .rows = task.rows,
+                                .y = task.y,
+                                .y_stride = task.y_stride,
+                                .y_origin = task.y_origin});
   if (task.rounding == Rounding::kNone) return;
   for (size_t row = 0; row < task.rows; ++row) {
     compute.RoundBf16(task.y + row * task.y_stride + (task.begin - task.y_origin),
@@ -95,7 +144,7 @@ size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output)
 float* Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
                float* y) {
   const size_t outs = w.out;
-  const float* input = w.quantized() ? x.quantized : x.plain;
+  const float* input = x.form[FormatOf(w)];
   compute.parallel.For(outs, ProductGrain(compute, outs, x.rows * x.width),
                        [&](size_t begin, size_t end) {
                          RunProduct(compute, {.w = &w,

@@ -43,15 +43,37 @@ struct Sizes {
   size_t residual() const { return streams * hidden; }  // floats that a token has in all streams
 };
 
+// The format that a product over the weights takes.
+GemmFormat FormatOf(const Linear& w);
+
+// The forms in which products read one activation: as it is, quantized or not, prepared as the
+// chosen kernels ask.
+struct ActivationForms {
+  struct Form {
+    bool quantized;
+    PrepareFunction prepare;  // null: nothing is asked
+
+    bool operator==(const Form&) const = default;
+  };
+  Form form[1 + kGemmFormats] = {};  // the first is the activation as it is
+  size_t count = 1;
+  size_t of[kGemmFormats] = {};  // the form that products of a GemmFormat read
+
+  ActivationForms(const Kernels& kernels, const Numerics& numerics);
+};
+
 struct Compute {
   const Config& config;
   const Sizes sizes;
   Numerics numerics;
   Kernels kernels;
+  ActivationForms forms;
   RotaryFrequencies plain_rotary, compressed_rotary;  // layers without / with compression
   Parallel parallel;
 
   Compute(const Config& config, Precision precision, int threads);
+
+  const GemmKernel& KernelOf(const Linear& w) const { return kernels.*GemmSlot(FormatOf(w)); }
 
   // Rounds x[n] to bfloat16 where the mode says so.
   void RoundBf16(float* x, size_t n) const {
@@ -61,25 +83,33 @@ struct Compute {
 
 enum class Rounding : uint8_t { kBf16, kNone };
 
-// A linear's input in both forms that a checkpoint's dtypes may ask for.
+// The input of linears, in every form that their products may read.
 struct Activation {
-  const float* plain;      // [rows, width]
-  const float* quantized;  // [rows, width]; == plain where inputs are not quantized
+  const float* form[kGemmFormats];  // [rows, width] for weights of a GemmFormat
   size_t rows, width;
 };
 
-// Quantizes x [rows, width] into `scratch` where the mode says so; refers to both.
-Activation QuantizeActivation(const Compute& compute, const float* x, size_t rows, size_t width,
-                              float* scratch);
+// Makes the forms of x [rows, width], once for all products that read it, in `scratch`, which has
+// room for [CopiesOfActivation(kernels), rows, width].
+Activation PrepareActivation(const Compute& compute, const float* x, size_t rows, size_t width,
+                             float* scratch);
+size_t CopiesOfActivation(const Kernels& kernels);
+
+// The same for an input [rows, w.in] that `w` alone reads, never quantized; one copy at most.
+Activation PrepareInput(const Compute& compute, const Linear& w, const float* x, size_t rows,
+                        float* scratch);
 
 // y[rows, w.out] = x * w^T, over all threads; returns y. The input form follows from w's dtype.
 float* Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
                float* y);
 
+// x [rows, w.in], in place, as products with `w` read it; never quantized.
+void PrepareInPlace(const Compute& compute, const Linear& w, size_t rows, float* x);
+
 // The part of a product that one task computes: rows of x against outputs [begin, end).
 struct ProductTask {
   const Linear* w;
-  const float* x;
+  const float* x;  // as the kernel of w reads it
   size_t x_stride, rows;
   size_t begin, end;
   float* y;  // [rows, y_stride], output o at column o - y_origin

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/status.h"
+#include "core/kernels/isa.h"
 #include "core/network/layer.h"
 
 namespace finback {
@@ -34,8 +35,8 @@ bool Cancelled(const EvaluateControl& control) {
 uint64_t Evaluator::PlanBytes(const Config& config, int64_t context_tokens, int32_t chunk_tokens) {
   Scratch scratch;
   Reserve reserve(Reserve::Mode::kCount);
-  scratch.ReserveAll(config, static_cast<size_t>(chunk_tokens), static_cast<size_t>(context_tokens),
-                     &reserve);
+  scratch.ReserveAll(config, PickKernels(ActiveIsa()), static_cast<size_t>(chunk_tokens),
+                     static_cast<size_t>(context_tokens), &reserve);
   return reserve.bytes();
 }
 
@@ -44,7 +45,7 @@ Evaluator::Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_t
       chunk_(RequirePositive("chunk_tokens", chunk_tokens)),
       context_(RequirePositive("context_tokens", context_tokens)) {
   Reserve reserve(Reserve::Mode::kTake);
-  scratch_.ReserveAll(model.config(), chunk_, context_, &reserve);
+  scratch_.ReserveAll(model.config(), model.compute().kernels, chunk_, context_, &reserve);
   done_.reserve(chunk_);
   ids_.reserve(chunk_);
   segments_.reserve(chunk_);

@@ -12,9 +12,11 @@ float Sigmoid(float value) {
 }
 
 // u = (fn * z) * rsqrt(mean(z^2) + eps) over the flattened streams z; [rows, fn.out].
-float* Mix(const Compute& compute, const Linear& fn, const float* streams, size_t rows, float* u) {
+float* Mix(const Compute& compute, const Linear& fn, const float* streams, size_t rows,
+           Scratch* scratch) {
   const size_t width = fn.in, outs = fn.out;
-  Project(compute, fn, {streams, streams, rows, width}, Rounding::kNone, u);
+  const Activation input = PrepareInput(compute, fn, streams, rows, scratch->hc_input.data());
+  float* u = Project(compute, fn, input, Rounding::kNone, scratch->hc_mix.data());
   for (size_t row = 0; row < rows; ++row) {
     const double squares = SumOfSquares(streams + row * width, width);
     const float mean = static_cast<float>(squares / static_cast<double>(width));
@@ -83,7 +85,7 @@ StreamMix ReadStreams(const Compute& compute, const HyperConnectionWeights& w, c
                       size_t rows, Scratch* scratch) {
   const size_t m = compute.sizes.streams, outs = (2 + m) * m;
   const float eps = compute.config.hc_eps;
-  float* u = Mix(compute, w.fn, streams, rows, scratch->hc_mix.data());
+  float* u = Mix(compute, w.fn, streams, rows, scratch);
   float* posts = scratch->hc_post.data();
   float* combs = scratch->hc_comb.data();
   for (size_t row = 0; row < rows; ++row) {
@@ -126,7 +128,7 @@ void WriteStreams(const Compute& compute, const StreamMix& mix, const float* y, 
 const float* JoinStreams(const Compute& compute, const HyperConnectionWeights& w,
                          const float* streams, size_t rows, Scratch* scratch) {
   const size_t m = compute.sizes.streams;
-  float* u = Mix(compute, w.fn, streams, rows, scratch->hc_mix.data());
+  float* u = Mix(compute, w.fn, streams, rows, scratch);
   for (size_t row = 0; row < rows; ++row) {
     for (size_t j = 0; j < m; ++j) {
       u[row * m + j] = Sigmoid(u[row * m + j] * w.scale[0] + w.base[j]) + compute.config.hc_eps;

@@ -15,8 +15,8 @@ namespace {
 Activation NormInput(const Pass& pass, const Vector& norm, const float* x) {
   const Compute& compute = pass.compute;
   const float* normed = RmsNorm(compute, x, pass.rows(), norm, pass.scratch->normed.data());
-  return QuantizeActivation(compute, normed, pass.rows(), compute.sizes.hidden,
-                            pass.scratch->quantized.data());
+  return PrepareActivation(compute, normed, pass.rows(), compute.sizes.hidden,
+                           pass.scratch->forms.data());
 }
 
 // out [hidden] = the token's embedding.
@@ -99,9 +99,11 @@ void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm
   const float* x = JoinStreams(compute, hc, streams, rows, pass.scratch);
   const float* normed = RmsNorm(compute, x, rows, norm, pass.scratch->normed.data());
   const Linear& w = pass.weights.head;
+  const float* input =
+      PrepareInput(compute, w, normed, rows, pass.scratch->forms.data()).form[FormatOf(w)];
   compute.parallel.For(
       w.out, ProductGrain(compute, w.out, rows * w.in),
-      [&](size_t begin, size_t end) { ScatterLogits(compute, w, normed, begin, end, logits); });
+      [&](size_t begin, size_t end) { ScatterLogits(compute, w, input, begin, end, logits); });
 }
 
 void RunDraft(const Pass& pass, const float* streams, DraftScratch* draft,
@@ -117,7 +119,7 @@ void RunDraft(const Pass& pass, const float* streams, DraftScratch* draft,
   const auto project = [&](const Linear& projection, const Vector& norm, const float* input,
                            size_t count, float* out) {
     const float* normed = RmsNorm(compute, input, count, norm, scratch->normed.data());
-    const Activation x = QuantizeActivation(compute, normed, count, d, scratch->quantized.data());
+    const Activation x = PrepareActivation(compute, normed, count, d, scratch->forms.data());
     return Project(compute, projection, x, Rounding::kBf16, out);
   };
   float* embedded = scratch->x.data();

@@ -162,21 +162,21 @@ const ExpertWeights& ExpertOf(const MoeWeights& w, int32_t expert) {
   return e < w.experts.size() ? w.experts[e] : w.shared;
 }
 
-// A checkpoint's experts share one dtype per matrix, quantized or not;
-// the shared expert may differ.
-bool TakesQuantized(const MoeWeights& w, const Pairs& pairs, Linear ExpertWeights::*matrix,
-                    size_t pair) {
-  return ((pair < pairs.routed ? w.experts[0] : w.shared).*matrix).quantized();
+const Linear& MatrixOf(const MoeWeights& w, const Pairs& pairs, Linear ExpertWeights::*matrix,
+                       size_t pair) {
+  const int32_t* end = pairs.begin + w.experts.size() + 1;
+  const int32_t* after = std::upper_bound(pairs.begin, end, static_cast<int32_t>(pair));
+  return ExpertOf(w, static_cast<int32_t>(after - pairs.begin) - 1).*matrix;
 }
 
-// The pairs' inputs, side by side: [pairs, hidden].
-const float* GatherInputs(const Compute& compute, const MoeWeights& w, const Pairs& pairs,
-                          const Activation& x, float* out) {
+// The pairs' inputs of a matrix, side by side: [pairs, hidden].
+const float* GatherInputs(const Compute& compute, const MoeWeights& w,
+                          Linear ExpertWeights::*matrix, const Pairs& pairs, const Activation& x,
+                          float* out) {
   const size_t d = compute.sizes.hidden;
   compute.parallel.For(pairs.count, 4, [&](size_t begin, size_t end) {
     for (size_t pair = begin; pair < end; ++pair) {
-      const bool quantized = TakesQuantized(w, pairs, &ExpertWeights::gate, pair);
-      const float* from = quantized ? x.quantized : x.plain;
+      const float* from = x.form[FormatOf(MatrixOf(w, pairs, matrix, pair))];
       memcpy(out + pair * d, from + static_cast<size_t>(pairs.token[pair]) * d, d * sizeof(float));
     }
   });
@@ -227,6 +227,14 @@ void Activate(const Compute& compute, float weight, const float* up, float* gate
   compute.RoundBf16(gate, width);
 }
 
+// Whether gate and up read the same form of x.
+bool ShareInput(const MoeWeights& w, const Pairs& pairs, const Activation& x) {
+  return std::all_of(pairs.group, pairs.group + pairs.groups, [&](int32_t e) {
+    const ExpertWeights& expert = ExpertOf(w, e);
+    return x.form[FormatOf(expert.gate)] == x.form[FormatOf(expert.up)];
+  });
+}
+
 // [pairs, expert_width]: the input of the down projection, in the place of `gate`.
 const float* ActivatePairs(const Compute& compute, const MoeWeights& w, const Pairs& pairs,
                            const float* up, float* gate) {
@@ -235,9 +243,9 @@ const float* ActivatePairs(const Compute& compute, const MoeWeights& w, const Pa
     for (size_t pair = begin; pair < end; ++pair) {
       float* h = gate + pair * width;
       Activate(compute, pairs.weight[pair], up + pair * width, h);
-      if (!compute.numerics.act_fp8) continue;
-      if (!TakesQuantized(w, pairs, &ExpertWeights::down, pair)) continue;
-      compute.kernels.quantize_fp8(h, width, 128);
+      const Linear& down = MatrixOf(w, pairs, &ExpertWeights::down, pair);
+      if (compute.numerics.act_fp8 && down.quantized()) compute.kernels.quantize_fp8(h, width, 128);
+      PrepareRows(compute.KernelOf(down), width, 1, h, width);
     }
   });
   return gate;
@@ -272,9 +280,12 @@ const float* MixExperts(const Pass& pass, const MoeWeights& w, size_t layer, con
   for (size_t i = 0; i + 1 < pairs.groups; ++i) {  // the last group is the shared expert
     pass.weights.CheckExpert(static_cast<int32_t>(layer), pairs.group[i]);
   }
-  const float* input = GatherInputs(compute, w, pairs, x, scratch->pair_x.data());
+  float* space = scratch->pair_x.data();
+  const float* input = GatherInputs(compute, w, &ExpertWeights::gate, pairs, x, space);
   float* gate =
       ProjectGroups(compute, w, &ExpertWeights::gate, pairs, input, scratch->pair_gate.data());
+  if (!ShareInput(w, pairs, x))
+    input = GatherInputs(compute, w, &ExpertWeights::up, pairs, x, space);
   const float* up =
       ProjectGroups(compute, w, &ExpertWeights::up, pairs, input, scratch->pair_up.data());
   const float* h = ActivatePairs(compute, w, pairs, up, gate);

@@ -11,15 +11,18 @@ constexpr size_t kScoreBatch = size_t{1} << 20;
 
 }  // namespace
 
-void Scratch::ReserveAll(const Config& c, size_t rows, size_t context_tokens, Reserve* reserve) {
+void Scratch::ReserveAll(const Config& c, const Kernels& kernels, size_t rows,
+                         size_t context_tokens, Reserve* reserve) {
   Reserve& take = *reserve;
   const Sizes sizes(c);
   const size_t d = sizes.hidden, m = sizes.streams;
   take(streams, rows * m * d);
   take(x, rows * d);
   take(normed, rows * d);
-  take(quantized, rows * d);
+  const size_t copies = CopiesOfActivation(kernels);
+  take(forms, copies * rows * d);
   take(y, rows * d);
+  if (kernels.gemm_f32.prepare != nullptr) take(hc_input, rows * m * d);
   take(hc_mix, rows * (2 + m) * m);
   take(hc_post, rows * m);
   take(hc_comb, rows * m * m);
@@ -29,12 +32,12 @@ void Scratch::ReserveAll(const Config& c, size_t rows, size_t context_tokens, Re
   const size_t head_dim = sizes.head_dim, heads = sizes.heads * head_dim;
   const size_t low = sizes.o_groups * sizes.o_lora_rank;
   take(q_low, rows * sizes.q_lora_rank);
-  take(q_low_quantized, rows * sizes.q_lora_rank);
+  take(q_low_forms, copies * rows * sizes.q_lora_rank);
   take(q, rows * heads);
   take(attended, rows * heads);
   take(kv, rows * head_dim);
   take(o_low, rows * low);
-  take(o_low_quantized, rows * low);
+  take(o_low_forms, copies * rows * low);
 
   const auto has = [&](LayerKind kind) {
     return std::any_of(c.layers.begin(), c.layers.end(),

@@ -10,16 +10,20 @@
 namespace finback {
 
 struct Scratch {
-  Buffer<float> streams;                  // [chunk, hc, hidden] the residual
-  Buffer<float> x, normed, quantized, y;  // [chunk, hidden]
-  Buffer<float> hc_mix;                   // [chunk, (2 + hc) * hc]
-  Buffer<float> hc_post, hc_comb;         // [chunk, hc], [chunk, hc, hc]
-  Buffer<float> cosine, sine;             // [chunk, rope_dim / 2] of the layer's rotary
+  Buffer<float> streams;           // [chunk, hc, hidden] the residual
+  Buffer<float> x, normed, y;      // [chunk, hidden]
+  Buffer<float> forms;             // [copies, chunk, hidden] of normed (compute.h)
+  Buffer<float> hc_input;          // [chunk, hc, hidden] if products of float32 ask for it
+  Buffer<float> hc_mix;            // [chunk, (2 + hc) * hc]
+  Buffer<float> hc_post, hc_comb;  // [chunk, hc], [chunk, hc, hc]
+  Buffer<float> cosine, sine;      // [chunk, rope_dim / 2] of the layer's rotary
   // Attention.
-  Buffer<float> q_low, q_low_quantized;          // [chunk, q_lora_rank]
+  Buffer<float> q_low;                           // [chunk, q_lora_rank]
+  Buffer<float> q_low_forms;                     // [copies, chunk, q_lora_rank]
   Buffer<float> q, attended;                     // [chunk, heads, head_dim]
   Buffer<float> kv;                              // [chunk, head_dim]
-  Buffer<float> o_low, o_low_quantized;          // [chunk, o_groups * o_lora_rank]
+  Buffer<float> o_low;                           // [chunk, o_groups * o_lora_rank]
+  Buffer<float> o_low_forms;                     // [copies, chunk, o_groups * o_lora_rank]
   Buffer<float> compressor_kv, compressor_gate;  // [chunk, 2 * max(head_dim, index_head_dim)]
   Buffer<float> index_q;                         // [chunk, index_heads, index_head_dim]
   Buffer<float> index_weight;                    // [chunk, index_heads]
@@ -33,7 +37,8 @@ struct Scratch {
   Buffer<float> pair_x, pair_y;              // [pairs, hidden]
   Buffer<float> pair_gate, pair_up;          // [pairs, expert_width]
 
-  void ReserveAll(const Config& config, size_t rows, size_t context_tokens, Reserve* reserve);
+  void ReserveAll(const Config& config, const Kernels& kernels, size_t rows, size_t context_tokens,
+                  Reserve* reserve);
 };
 
 // What the draft block needs beside it.
