@@ -119,7 +119,7 @@ void ReadChoice(const char* name, const Named<Choice> (&choices)[kCount], JsonFi
     }
     known += (known.empty() ? "" : ", ") + std::string(choice.name);
   }
-  FailAt(fields->Path(name), "unknown value \"" + Shown(*text) + "\"; it is one of " + known);
+  fields->Fail(name, "unknown value \"" + Shown(*text) + "\"; it is one of " + known);
 }
 
 void ReadCount(const char* name, int64_t most, JsonFields* fields, int32_t* value) {
@@ -133,7 +133,7 @@ void ReadList(const char* name, JsonFields* fields, std::vector<std::string>* va
   values->clear();
   for (const Json& item : list->items) {
     if (!item.IsString() || item.text.empty()) {
-      FailAt(fields->Path(name), "expected a list of strings that are not empty");
+      fields->Fail(name, "expected a list of strings that are not empty");
     }
     values->push_back(item.text);
   }
@@ -145,7 +145,8 @@ void ReadPairs(const char* name, JsonFields* fields, Pairs* pairs) {
   pairs->clear();
   for (const auto& [key, value] : object->members) {
     if (key.empty() || !value.IsString() || value.text.empty()) {
-      FailAt(fields->Path(name) + "." + Shown(key), "expected a string that is not empty");
+      fields->FailAtPath(fields->Path(name) + "." + Shown(key),
+                         "expected a string that is not empty");
     }
     pairs->emplace_back(key, value.text);
   }
@@ -155,7 +156,7 @@ void ReadUrl(const Named<std::string Provider::*>& field, JsonFields* fields, Pr
   const std::string* text = fields->FindString(field.name);
   if (text == nullptr) return;
   const std::string problem = text->empty() ? "" : BaseUrlProblem(*text);
-  if (!problem.empty()) FailAt(fields->Path(field.name), problem);
+  if (!problem.empty()) fields->Fail(field.name, problem);
   provider->*field.value = WithoutSlash(*text);
 }
 
@@ -164,27 +165,29 @@ void ReadPath(const Named<std::string Provider::*>& field, JsonFields* fields, P
   if (text == nullptr) return;
   if (!text->empty() &&
       ((*text)[0] != '/' || !std::all_of(text->begin(), text->end(), IsVisibleAscii))) {
-    FailAt(fields->Path(field.name), "expected a path that begins with /, or nothing");
+    fields->Fail(field.name, "expected a path that begins with /, or nothing");
   }
   provider->*field.value = *text;
 }
 
 // Nothing that could end a header line or begin another gets into one.
-void CheckHeaders(const Pairs& headers, const std::string& path) {
+void CheckHeaders(const Pairs& headers, const JsonFields& fields) {
+  const std::string path = fields.Path("headers");
   for (const auto& [name, value] : headers) {
-    if (!IsName(name)) FailAt(path + "." + Shown(name), "not a header's name");
+    if (!IsName(name)) fields.FailAtPath(path + "." + Shown(name), "not a header's name");
     const bool printable = std::all_of(value.begin(), value.end(), [](char c) {
       return c == ' ' || c == '\t' || IsVisibleAscii(c);
     });
-    if (!printable) FailAt(path + "." + name, "a header's value is printable ASCII");
+    if (!printable) fields.FailAtPath(path + "." + name, "a header's value is printable ASCII");
   }
 }
 
-void CheckEfforts(const Pairs& efforts, const std::string& path) {
+void CheckEfforts(const Pairs& efforts, const JsonFields& fields) {
   for (const auto& [effort, spelling] : efforts) {
     if (effort != kNoEffort && !FindEffort(effort)) {
-      FailAt(path + "." + Shown(effort),
-             "unknown effort; it is one of " + std::string(kNoEffort) + ", " + EffortNames());
+      fields.FailAtPath(
+          fields.Path("efforts") + "." + Shown(effort),
+          "unknown effort; it is one of " + std::string(kNoEffort) + ", " + EffortNames());
     }
   }
 }
@@ -199,14 +202,14 @@ void ReadProvider(JsonFields* fields, Provider* provider) {
   ReadList("key_environment", fields, &provider->key_environment);
   provider->key_required = fields->Bool("key_required", provider->key_required);
   ReadPairs("headers", fields, &provider->headers);
-  CheckHeaders(provider->headers, fields->Path("headers"));
+  CheckHeaders(provider->headers, *fields);
   ReadChoice("thinking", kThinkingStyles, fields, &provider->thinking);
   ReadPairs("efforts", fields, &provider->efforts);
-  CheckEfforts(provider->efforts, fields->Path("efforts"));
+  CheckEfforts(provider->efforts, *fields);
   ReadList("reasoning_in", fields, &provider->reasoning_in);
   provider->reasoning_required = fields->Bool("reasoning_required", provider->reasoning_required);
   if (const Json* supports = fields->FindObject("supports")) {
-    JsonFields flags(*supports, fields->Path("supports"));
+    JsonFields flags = fields->Within(*supports, fields->Path("supports"));
     ReadFlags<ProviderSupport>(kSupports, &flags, &provider->supports);
     flags.RejectUnknown();
   }
@@ -232,9 +235,12 @@ void ReadModel(JsonFields* fields, ModelEntry* entry) {
 
 const std::string& RequiredText(const char* name, JsonFields* fields) {
   const std::string* text = fields->FindString(name);
-  if (text == nullptr || text->empty()) FailAt(fields->Path(name), "is missing");
+  if (text == nullptr || text->empty()) fields->Fail(name, "is missing");
   return *text;
 }
+
+// Tables are files that an option names, whatever is wrong with them.
+constexpr Code kTable = Code::kInvalidArgument;
 
 // Puts the rows of documents over those that are there.
 class TableReader {
@@ -243,11 +249,8 @@ class TableReader {
       : providers_(*providers), models_(*models) {}
 
   void Read(std::string_view text, const char* what) {
-    const Json document = ParseJson(text, what);
-    if (!document.IsObject()) {
-      FailAt(what, Format("expected an object, found %s", KindName(document)));
-    }
-    JsonFields fields(document, "");
+    const Json document = ParseJson(text, what, JsonNumbers::kStrict, kTable);
+    JsonFields fields(document, "", {.code = kTable, .document = what});
     fields.Ignore("comment");
     ReadRows("providers", &fields, &TableReader::AddProvider);
     ReadRows("models", &fields, &TableReader::AddModel);
@@ -262,7 +265,7 @@ class TableReader {
     const Json* rows = fields->FindArray(list);
     if (rows == nullptr) return;
     for (size_t row = 0; row < rows->items.size(); ++row) {
-      (this->*add)(rows->items[row], Format("%s[%zu]", list, row));
+      (this->*add)(rows->items[row], fields->Path(list, row));
     }
   }
 
@@ -273,31 +276,32 @@ class TableReader {
   }
 
   void OnceOnly(const std::string& path) {
-    if (!seen_.insert(path).second) FailAt(path, "there is an earlier row of that name");
+    if (seen_.insert(path).second) return;
+    throw Error(kTable, path + ": there is an earlier row of that name");
   }
 
   void AddProvider(const Json& row, const std::string& path) {
-    JsonFields numbered(row, path);
+    JsonFields numbered(row, path, {.code = kTable});
     const std::string& name = RequiredText("name", &numbered);
     if (!IsName(name)) {
-      FailAt(numbered.Path("name"),
-             "letters, digits, '-', '_' and '.' only; found \"" + Shown(name) + "\"");
+      numbered.Fail("name",
+                    "letters, digits, '-', '_' and '.' only; found \"" + Shown(name) + "\"");
     }
-    JsonFields fields(row, "providers[" + name + "]");
+    JsonFields fields(row, "providers[" + name + "]", {.code = kTable});
     fields.Ignore("name");
     fields.Ignore("comment");
     OnceOnly("providers[" + name + "]");
     const std::string* like = fields.FindString("like");
     Provider* existing = Find(name);
     if (existing != nullptr) {
-      if (like != nullptr) FailAt(fields.Path("like"), "only a new provider is like another");
+      if (like != nullptr) fields.Fail("like", "only a new provider is like another");
       ReadProvider(&fields, existing);
       fields.RejectUnknown();
       return;
     }
     const Provider* model = Find(like == nullptr ? std::string_view(kCustomProvider) : *like);
     if (like != nullptr && model == nullptr) {
-      FailAt(fields.Path("like"), "unknown provider \"" + Shown(*like) + "\"");
+      fields.Fail("like", "unknown provider \"" + Shown(*like) + "\"");
     }
     Provider provider = model == nullptr ? Provider() : *model;
     provider.name = name;
@@ -308,13 +312,13 @@ class TableReader {
   }
 
   void AddModel(const Json& row, const std::string& path) {
-    JsonFields numbered(row, path);
+    JsonFields numbered(row, path, {.code = kTable});
     const std::string& provider = RequiredText("provider", &numbered);
     const std::string& pattern = RequiredText("pattern", &numbered);
     if (provider != "*" && Find(provider) == nullptr) {
-      FailAt(numbered.Path("provider"), "unknown provider \"" + Shown(provider) + "\"");
+      numbered.Fail("provider", "unknown provider \"" + Shown(provider) + "\"");
     }
-    JsonFields fields(row, "models[" + provider + ":" + Shown(pattern) + "]");
+    JsonFields fields(row, "models[" + provider + ":" + Shown(pattern) + "]", {.code = kTable});
     for (const char* name : {"provider", "pattern", "comment"}) fields.Ignore(name);
     OnceOnly("models[" + provider + ":" + pattern + "]");
     const auto existing = std::find_if(models_.begin(), models_.end(), [&](const ModelRow& other) {
@@ -350,19 +354,13 @@ std::string_view Provider::EffortName(std::string_view effort) const {
 ProviderTable ProviderTable::Load(std::string_view user_json) {
   ProviderTable table;
   TableReader reader(&table.providers_, &table.models_);
-  try {
-    reader.Read(kProvidersJson, "providers.json");
-    reader.Read(kModelsJson, "models.json");
-    if (!user_json.empty()) reader.Read(user_json, "providers file");
-    for (const Provider& row : table.providers_) {
-      if (row.responses.empty() || table.Find(row.responses) != nullptr) continue;
-      FailAt("providers[" + row.name + "].responses",
-             "unknown provider \"" + Shown(row.responses) + "\"");
-    }
-  } catch (const Error& error) {
-    // The field reader speaks of requests; this is an option's value.
-    if (error.code() != Code::kInvalidRequest) throw;
-    throw Error(Code::kInvalidArgument, error.what());
+  reader.Read(kProvidersJson, "providers.json");
+  reader.Read(kModelsJson, "models.json");
+  if (!user_json.empty()) reader.Read(user_json, "providers file");
+  for (const Provider& row : table.providers_) {
+    if (row.responses.empty() || table.Find(row.responses) != nullptr) continue;
+    throw Error(kTable, "providers[" + row.name + "].responses: unknown provider \"" +
+                            Shown(row.responses) + "\"");
   }
   return table;
 }

@@ -55,13 +55,11 @@ std::optional<int64_t> ParseHour(std::string_view text) {
   return (hour * 60 + minute) * kMinuteMs;
 }
 
-const std::string& StringAt(const Json& value, const std::string& path) {
-  if (!value.IsString()) FailAt(path, Format("expected a string, found %s", KindName(value)));
+const std::string& StringAt(const JsonFields& fields, const Json& value, const std::string& path) {
+  if (!value.IsString()) {
+    fields.FailAtPath(path, Format("expected a string, found %s", KindName(value)));
+  }
   return value.text;
-}
-
-std::string At(const std::string& path, size_t index) {
-  return Format("%s[%zu]", path.c_str(), index);
 }
 
 }  // namespace
@@ -83,20 +81,20 @@ int64_t MonthStart(int64_t unix_ms) {
   return first.time_since_epoch().count() * kDayMs;
 }
 
-void PeakCalendar::Merge(const Json& object, const std::string& path) {
-  JsonFields fields(object, path);
+void PeakCalendar::Merge(JsonFields fields) {
   fields.Ignore("comment");
   fields.Ignore("source");
   if (const Json* hours = fields.FindArray("peak_hours_utc")) {
     peak_hours_.clear();
     for (size_t i = 0; i < hours->items.size(); ++i) {
       const Json& pair = hours->items[i];
-      const std::string at = At(fields.Path("peak_hours_utc"), i);
-      if (!pair.IsArray() || pair.items.size() != 2) FailAt(at, "expected [\"HH:MM\", \"HH:MM\"]");
-      const auto begin = ParseHour(StringAt(pair.items[0], at));
-      const auto end = ParseHour(StringAt(pair.items[1], at));
+      const std::string at = fields.Path("peak_hours_utc", i);
+      if (!pair.IsArray() || pair.items.size() != 2)
+        fields.FailAtPath(at, "expected [\"HH:MM\", \"HH:MM\"]");
+      const auto begin = ParseHour(StringAt(fields, pair.items[0], at));
+      const auto end = ParseHour(StringAt(fields, pair.items[1], at));
       if (!begin || !end || *begin >= *end) {
-        FailAt(at, "expected two times of one day, the earlier first");
+        fields.FailAtPath(at, "expected two times of one day, the earlier first");
       }
       peak_hours_.push_back({*begin, *end});
     }
@@ -104,42 +102,42 @@ void PeakCalendar::Merge(const Json& object, const std::string& path) {
   if (const Json* days = fields.FindArray("weekdays")) {
     weekdays_ = {};
     for (size_t i = 0; i < days->items.size(); ++i) {
-      const std::string at = At(fields.Path("weekdays"), i);
-      const auto name =
-          std::find(std::begin(kWeekdays), std::end(kWeekdays), StringAt(days->items[i], at));
-      if (name == std::end(kWeekdays)) FailAt(at, "expected mon, tue, wed, thu, fri, sat or sun");
+      const std::string at = fields.Path("weekdays", i);
+      const auto name = std::find(std::begin(kWeekdays), std::end(kWeekdays),
+                                  StringAt(fields, days->items[i], at));
+      if (name == std::end(kWeekdays))
+        fields.FailAtPath(at, "expected mon, tue, wed, thu, fri, sat or sun");
       weekdays_[name - std::begin(kWeekdays)] = true;
     }
   }
-  if (const Json* years = fields.FindObject("holidays")) {
-    MergeYears(*years, fields.Path("holidays"), &Year::holidays);
-  }
-  if (const Json* years = fields.FindObject("make_up_days")) {
-    MergeYears(*years, fields.Path("make_up_days"), &Year::make_up_days);
-  }
+  MergeYears("holidays", &fields, &Year::holidays);
+  MergeYears("make_up_days", &fields, &Year::make_up_days);
   make_up_days_peak_ = fields.Bool("make_up_days_are_peak", make_up_days_peak_);
   fields.RejectUnknown();
 }
 
-void PeakCalendar::MergeYears(const Json& object, const std::string& path,
+void PeakCalendar::MergeYears(const char* member, JsonFields* fields,
                               std::vector<Days> Year::*days) {
-  for (const auto& [name, list] : object.members) {
-    const std::string at_year = path + "." + Shown(name);
-    if (!HasForm(name, "0000")) FailAt(at_year, "expected a year");
-    if (!list.IsArray()) FailAt(at_year, "expected a list of days");
+  const Json* years = fields->FindObject(member);
+  if (years == nullptr) return;
+  for (const auto& [name, list] : years->members) {
+    const std::string at_year = fields->Path(member) + "." + Shown(name);
+    if (!HasForm(name, "0000")) fields->FailAtPath(at_year, "expected a year");
+    if (!list.IsArray()) fields->FailAtPath(at_year, "expected a list of days");
     Year& year = Ensure(ReadDigits(name));
     (year.*days).clear();
     if (days == &Year::holidays) year.has_holidays = true;
     for (size_t i = 0; i < list.items.size(); ++i) {
-      const std::string at = At(at_year, i);
-      const std::string_view text = StringAt(list.items[i], at);
+      const std::string at = Format("%s[%zu]", at_year.c_str(), i);
+      const std::string_view text = StringAt(*fields, list.items[i], at);
       const size_t dots = text.find("..");
       const auto first = ParseDay(text.substr(0, dots));
       const auto last = dots == text.npos ? first : ParseDay(text.substr(dots + 2));
       if (!first || !last || *first > *last) {
-        FailAt(at, "expected \"YYYY-MM-DD\" or \"YYYY-MM-DD..YYYY-MM-DD\"");
+        fields->FailAtPath(at, "expected \"YYYY-MM-DD\" or \"YYYY-MM-DD..YYYY-MM-DD\"");
       }
-      if (Find(*first) != &year || Find(*last) != &year) FailAt(at, "not of year " + name);
+      if (Find(*first) != &year || Find(*last) != &year)
+        fields->FailAtPath(at, "not of year " + name);
       (year.*days).push_back({*first, *last});
     }
   }

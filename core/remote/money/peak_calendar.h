@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/json/json.h"
+#include "core/json/json_fields.h"
 
 namespace finback {
 
@@ -22,9 +22,9 @@ int64_t MonthStart(int64_t unix_ms);
 
 class PeakCalendar {
  public:
-  // Takes over the fields that `object` has; holidays and make-up days replace those of the same
-  // years. Throws Error(kInvalidRequest) beginning with `path`.
-  void Merge(const Json& object, const std::string& path);
+  // Takes over the fields that there are; holidays and make-up days replace those of the same
+  // years. Throws the error of `fields`.
+  void Merge(JsonFields fields);
 
   // Hours are [start, end). In a year without holidays every working day has its peak.
   bool IsPeak(int64_t unix_ms) const;
@@ -49,7 +49,7 @@ class PeakCalendar {
   const Year* Find(int64_t day) const;
   Year& Ensure(int64_t year);
   bool IsWorkingDay(int64_t day) const;
-  void MergeYears(const Json& object, const std::string& path, std::vector<Days> Year::*days);
+  void MergeYears(const char* member, JsonFields* fields, std::vector<Days> Year::*days);
 
   std::vector<Hours> peak_hours_;
   std::array<bool, 7> weekdays_{};  // from Monday

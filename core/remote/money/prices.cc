@@ -18,29 +18,38 @@ constexpr int64_t kAlways = std::numeric_limits<int64_t>::min();
 constexpr int64_t kTokensPerPrice = 1'000'000;
 constexpr const char* kTariffNames[] = {"flat", "off_peak", "peak"};
 
+// A table is a file that an option names, whatever is wrong with it.
+JsonSource TableSource(const char* what) {
+  return {.code = Code::kInvalidArgument, .document = what};
+}
+
+Json ParseTable(std::string_view text, const char* what) {
+  return ParseJson(text, what, JsonNumbers::kStrict, TableSource(what).code);
+}
+
 // Dollars per million tokens as pico-dollars per token.
 int64_t ReadPrice(JsonFields* fields, const char* name, int64_t fallback) {
   const Json* value = fields->Find(name);
   if (value == nullptr) return fallback;
-  const std::string path = fields->Path(name);
   if (!value->IsString() && !value->IsNumber()) {
-    FailAt(path, Format("expected dollars per million tokens, found %s", KindName(*value)));
+    fields->Fail(name, Format("expected dollars per million tokens, found %s", KindName(*value)));
   }
   const std::optional<int64_t> pico = ParseDollars(value->text);
-  if (!pico || *pico < 0) FailAt(path, "not an amount of dollars: \"" + Shown(value->text) + "\"");
-  if (*pico % kTokensPerPrice != 0) FailAt(path, "finer than a pico-dollar per token");
+  if (!pico || *pico < 0)
+    fields->Fail(name, "not an amount of dollars: \"" + Shown(value->text) + "\"");
+  if (*pico % kTokensPerPrice != 0) fields->Fail(name, "finer than a pico-dollar per token");
   return *pico / kTokensPerPrice;
 }
 
 int64_t RequirePrice(JsonFields* fields, const char* name) {
   const int64_t price = ReadPrice(fields, name, Price::kUnknown);
-  if (price == Price::kUnknown) FailAt(fields->Path(name), "is missing");
+  if (price == Price::kUnknown) fields->Fail(name, "is missing");
   return price;
 }
 
 std::string RequireText(JsonFields* fields, const char* name) {
   const std::string* text = fields->FindString(name);
-  if (text == nullptr || text->empty()) FailAt(fields->Path(name), "is missing");
+  if (text == nullptr || text->empty()) fields->Fail(name, "is missing");
   return *text;
 }
 
@@ -54,8 +63,8 @@ int64_t ReadInstant(JsonFields* fields, const char* name, int64_t fallback) {
   if (text == nullptr) return fallback;
   const std::optional<int64_t> instant = ParseUtc(*text);
   if (!instant) {
-    FailAt(fields->Path(name),
-           "expected \"YYYY-MM-DD\" or \"YYYY-MM-DDTHH:MM:SSZ\", found \"" + Shown(*text) + "\"");
+    fields->Fail(name, "expected \"YYYY-MM-DD\" or \"YYYY-MM-DDTHH:MM:SSZ\", found \"" +
+                           Shown(*text) + "\"");
   }
   return *instant;
 }
@@ -64,13 +73,10 @@ Tariff ReadTariff(JsonFields* fields) {
   const std::string name = TextOr(fields, "tariff", "flat");
   const auto found = std::find(std::begin(kTariffNames), std::end(kTariffNames), name);
   if (found == std::end(kTariffNames)) {
-    FailAt(fields->Path("tariff"),
-           "expected flat, off_peak or peak, found \"" + Shown(name) + "\"");
+    fields->Fail("tariff", "expected flat, off_peak or peak, found \"" + Shown(name) + "\"");
   }
   return static_cast<Tariff>(found - std::begin(kTariffNames));
 }
-
-std::string At(const char* list, size_t index) { return Format("%s[%zu]", list, index); }
 
 bool SameMoney(const Price& a, const Price& b) {
   const auto money = [](const Price& price) {
@@ -93,39 +99,32 @@ const char* TariffName(Tariff tariff) { return kTariffNames[static_cast<size_t>(
 PriceTable PriceTable::Load(std::string_view user_prices_json,
                             std::string_view user_calendar_json) {
   PriceTable table;
-  table.AddCalendars(ParseJson(kCalendarJson, "built-in calendar"));
-  table.AddPrices(ParseJson(kPricesJson, "built-in prices"), Owner::kBuiltIn);
-  // JsonFields blames a request; these are files.
-  try {
-    if (!user_calendar_json.empty()) {
-      table.AddCalendars(ParseJson(user_calendar_json, "calendar file"));
-    }
-    if (!user_prices_json.empty()) {
-      table.AddPrices(ParseJson(user_prices_json, "price file"), Owner::kUser);
-    }
-  } catch (const Error& error) {
-    throw Error(Code::kInvalidArgument, error.what());
-  }
+  table.AddCalendars(kCalendarJson, "built-in calendar");
+  table.AddPrices(kPricesJson, "built-in prices", Owner::kBuiltIn);
+  if (!user_calendar_json.empty()) table.AddCalendars(user_calendar_json, "calendar file");
+  if (!user_prices_json.empty()) table.AddPrices(user_prices_json, "price file", Owner::kUser);
   return table;
 }
 
-void PriceTable::AddCalendars(const Json& document) {
-  JsonFields fields(document, "");
+void PriceTable::AddCalendars(std::string_view text, const char* what) {
+  const Json document = ParseTable(text, what);
+  JsonFields fields(document, "", TableSource(what));
   fields.Ignore("comment");
   if (const Json* calendars = fields.FindObject("calendars")) {
     for (const auto& [name, object] : calendars->members) {
-      calendars_[name].Merge(object, "calendars." + Shown(name));
+      calendars_[name].Merge(fields.Within(object, "calendars." + Shown(name)));
     }
   }
   fields.RejectUnknown();
 }
 
-void PriceTable::AddPrices(const Json& document, Owner owner) {
-  JsonFields fields(document, "");
+void PriceTable::AddPrices(std::string_view text, const char* what, Owner owner) {
+  const Json document = ParseTable(text, what);
+  JsonFields fields(document, "", TableSource(what));
   fields.Ignore("comment");
   if (const Json* list = fields.FindArray("prices")) {
     for (size_t i = 0; i < list->items.size(); ++i) {
-      JsonFields row(list->items[i], At("prices", i));
+      JsonFields row = fields.Within(list->items[i], fields.Path("prices", i));
       row.Ignore("comment");
       Row& added = rows_.emplace_back();
       added.owner = owner;
@@ -146,7 +145,7 @@ void PriceTable::AddPrices(const Json& document, Owner owner) {
   if (const Json* list = fields.FindArray("aliases")) {
     std::vector<Alias> aliases;
     for (size_t i = 0; i < list->items.size(); ++i) {
-      JsonFields row(list->items[i], At("aliases", i));
+      JsonFields row = fields.Within(list->items[i], fields.Path("aliases", i));
       row.Ignore("comment");
       row.Ignore("source");
       aliases.push_back(
@@ -159,7 +158,7 @@ void PriceTable::AddPrices(const Json& document, Owner owner) {
     aliases_.insert(aliases_.begin(), aliases.begin(), aliases.end());
   }
   if (const Json* object = fields.FindObject("ceiling")) {
-    JsonFields ceiling(*object, "ceiling");
+    JsonFields ceiling = fields.Within(*object, "ceiling");
     ceiling_.emplace();
     ceiling_->miss_pico = RequirePrice(&ceiling, "input");
     ceiling_->output_pico = RequirePrice(&ceiling, "output");

@@ -80,8 +80,8 @@ class PriceTable {
     Span valid{};
   };
 
-  void AddPrices(const Json& document, Owner owner);
-  void AddCalendars(const Json& document);
+  void AddPrices(std::string_view text, const char* what, Owner owner);
+  void AddCalendars(std::string_view text, const char* what);
   const PeakCalendar& CalendarOf(const Row& row, std::string_view provider) const;
   // The row in force under that tariff; nullptr: none.
   const Row* FindRow(std::string_view provider, std::string_view model, int64_t unix_ms,

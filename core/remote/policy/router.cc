@@ -111,31 +111,30 @@ std::vector<std::string> ReadTexts(const char* name, JsonFields* fields) {
   } else if (value->IsArray()) {
     for (size_t item = 0; item < value->items.size(); ++item) {
       if (!value->items[item].IsString()) {
-        FailAt(Format("%s[%zu]", fields->Path(name).c_str(), item),
-               Format("expected a string, found %s", KindName(value->items[item])));
+        fields->FailAtPath(fields->Path(name, item),
+                           Format("expected a string, found %s", KindName(value->items[item])));
       }
       texts.push_back(value->items[item].text);
     }
   } else {
-    FailAt(fields->Path(name), Format("expected a list of strings, found %s", KindName(*value)));
+    fields->Fail(name, Format("expected a list of strings, found %s", KindName(*value)));
   }
   if (texts.empty() || Contains(texts, std::string())) {
-    FailAt(fields->Path(name), "must not be empty");
+    fields->Fail(name, "must not be empty");
   }
   return texts;
 }
 
-Effort ReadEffort(const std::string& text, const std::string& path) {
+Effort ReadEffort(const std::string& text, const JsonFields& fields) {
   if (const auto effort = FindEffort(text)) return *effort;
-  FailAt(path, "unknown effort \"" + Shown(text) + "\"; it is one of " + EffortNames());
+  fields.Fail("effort", "unknown effort \"" + Shown(text) + "\"; it is one of " + EffortNames());
 }
 
-void ReadConditions(const Json& when, const std::string& path, RouteRule* rule) {
-  JsonFields fields(when, path);
+void ReadConditions(JsonFields fields, RouteRule* rule) {
   fields.Integer("min_characters", 0, kMaxCharacters, &rule->min_characters);
   fields.Integer("max_characters", 0, kMaxCharacters, &rule->max_characters);
   if (rule->min_characters > rule->max_characters) {
-    FailAt(fields.Path("max_characters"), "less than min_characters");
+    fields.Fail("max_characters", "less than min_characters");
   }
   rule->tools = ReadToggle("tools", &fields);
   rule->thinking = ReadToggle("thinking", &fields);
@@ -143,7 +142,7 @@ void ReadConditions(const Json& when, const std::string& path, RouteRule* rule) 
     rule->keywords.push_back(LowerAscii(keyword));
   }
   for (const std::string& effort : ReadTexts("effort", &fields)) {
-    rule->efforts.push_back(ReadEffort(effort, fields.Path("effort")));
+    rule->efforts.push_back(ReadEffort(effort, fields));
   }
   fields.RejectUnknown();
 }
@@ -155,9 +154,9 @@ std::vector<Kind> ReadKinds(JsonFields* fields) {
   if (list->items.empty()) return {};
   for (const std::string& name : ReadTexts("escalate", fields)) {
     const std::optional<Kind> kind = FindFailureKind(name);
-    if (!kind) FailAt(fields->Path("escalate"), "unknown failure \"" + Shown(name) + "\"");
+    if (!kind) fields->Fail("escalate", "unknown failure \"" + Shown(name) + "\"");
     if (Contains(kNeverEscalate, *kind)) {
-      FailAt(fields->Path("escalate"), "\"" + name + "\" is no reason to ask another service");
+      fields->Fail("escalate", "\"" + name + "\" is no reason to ask another service");
     }
     kinds.push_back(*kind);
   }
@@ -174,13 +173,7 @@ Router::Router(std::vector<ModelTarget> chain, std::string_view rules_json,
                const ProviderTable& table, RefusedIds refused, MonotonicClock clock)
     : escalate_(std::begin(kEscalate), std::end(kEscalate)), clock_(std::move(clock)) {
   for (ModelTarget& target : chain) chain_.push_back(AddTarget(std::move(target)));
-  try {
-    if (!rules_json.empty()) ReadRules(rules_json, table, refused);
-  } catch (const Error& error) {
-    // The field reader speaks of requests; this is an option's value.
-    if (error.code() != Code::kInvalidRequest) throw;
-    throw Error(Code::kInvalidArgument, error.what());
-  }
+  if (!rules_json.empty()) ReadRules(rules_json, table, refused);
   rests_.resize(targets_.size());
 }
 
@@ -194,35 +187,34 @@ size_t Router::AddTarget(ModelTarget target) {
 }
 
 void Router::ReadRules(std::string_view json, const ProviderTable& table, RefusedIds refused) {
-  const Json document = ParseJson(json, "routing file");
-  if (!document.IsObject()) {
-    FailAt("routing file", Format("expected an object, found %s", KindName(document)));
-  }
-  JsonFields fields(document, "");
+  // Rules are a file that an option names, whatever is wrong with them.
+  const JsonSource source{.code = Code::kInvalidArgument, .document = "routing file"};
+  const Json document = ParseJson(json, source.document, JsonNumbers::kStrict, source.code);
+  JsonFields fields(document, "", source);
   fields.Ignore("comment");
   escalate_ = ReadKinds(&fields);
   fields.Integer("cool_down_ms", 0, kMaxCoolDownMs, &cool_down_ms_);
   fields.Integer("most_cool_down_ms", 0, kMaxCoolDownMs, &most_cool_down_ms_);
   const Json* rules = fields.FindArray("rules");
   for (size_t row = 0; rules != nullptr && row < rules->items.size(); ++row) {
-    JsonFields rule_fields(rules->items[row], Format("rules[%zu]", row));
+    JsonFields rule_fields = fields.Within(rules->items[row], fields.Path("rules", row));
     rule_fields.Ignore("comment");
     RouteRule rule;
     if (const Json* when = rule_fields.FindObject("when")) {
-      ReadConditions(*when, rule_fields.Path("when"), &rule);
+      ReadConditions(rule_fields.Within(*when, rule_fields.Path("when")), &rule);
     }
     for (const std::string& name : ReadTexts("use", &rule_fields)) {
+      size_t target = 0;
       try {
-        const size_t target = AddTarget(ResolveModel(name, table, refused));
-        if (Contains(rule.targets, target))
-          FailAt(rule_fields.Path("use"), "a model is there twice");
-        rule.targets.push_back(target);
+        target = AddTarget(ResolveModel(name, table, refused));
       } catch (const Error& error) {
         if (error.code() != Code::kInvalidArgument) throw;
-        FailAt(rule_fields.Path("use"), error.what());
+        rule_fields.Fail("use", error.what());
       }
+      if (Contains(rule.targets, target)) rule_fields.Fail("use", "a model is there twice");
+      rule.targets.push_back(target);
     }
-    if (rule.targets.empty()) FailAt(rule_fields.Path("use"), "is missing");
+    if (rule.targets.empty()) rule_fields.Fail("use", "is missing");
     rule_fields.RejectUnknown();
     rules_.push_back(std::move(rule));
   }

@@ -425,7 +425,8 @@ TEST(PricesTest, FilesThatAreWrongAreRefusedByRowAndField) {
   const struct {
     const char *prices, *calendar, *part;
   } kCases[] = {
-      {"[]", "", "object"},
+      {"[]", "", "price file: expected an object, found a list"},
+      {"", "[]", "calendar file: expected an object, found a list"},
       {"{", "", "price file"},
       {R"({"price": []})", "", "price: unknown field"},
       {R"({"prices": [{"model": "m", "miss": "1", "output": "1"}]})", "", "prices[0].provider"},
