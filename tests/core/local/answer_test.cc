@@ -8,7 +8,7 @@
 
 #include "core/base/status.h"
 #include "core/local/local_backend.h"
-#include "tests/core/local/counting_allocator.h"
+#include "tests/core/base/counting_allocator.h"
 #include "tests/core/local/model_builder.h"
 
 namespace finback {

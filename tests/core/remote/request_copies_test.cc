@@ -2,27 +2,12 @@
 // reshaped.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <new>
 
 #include "core/remote/remote_backend.h"
 #include "core/remote/wire/wire_codec.h"
-
-namespace {
-constexpr size_t kLong = size_t{4} << 20;
-std::atomic<int64_t> long_allocations{0};
-}  // namespace
-
-void* operator new(size_t size) {
-  if (size >= kLong) long_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { free(memory); }
-void operator delete(void* memory, size_t) noexcept { free(memory); }
+#include "tests/core/base/counting_allocator.h"
 
 namespace finback {
 namespace {
@@ -40,7 +25,7 @@ class RequestCopies : public testing::Test {
 
   static Request Long() {
     Request request = ParseChatRequest(R"({"messages": [{"role": "user", "content": "x"}]})");
-    request.messages[0].content.assign(kLong, 'a');
+    request.messages[0].content.assign(kLongAllocation, 'a');
     return request;
   }
 
@@ -50,12 +35,12 @@ class RequestCopies : public testing::Test {
     options.model = "deepseek:deepseek-v4-pro";
     options.service.replay = folder_;
     const std::shared_ptr<Backend> backend = OpenRemoteBackend(options);
-    const int64_t before = long_allocations.load();
+    const int64_t before = LongAllocationCount();
     const std::unique_ptr<Stream> stream = backend->Start(std::move(request));
     Event event;
     while (stream->Step(&event)) {
     }
-    return long_allocations.load() - before;
+    return LongAllocationCount() - before;
   }
 
   // Those of the body alone.
@@ -63,9 +48,9 @@ class RequestCopies : public testing::Test {
     const ProviderTable table = ProviderTable::Load("");
     const Provider& provider = *table.Find("deepseek");
     const WirePlan plan = PlanWire(request, provider, ModelEntry(), "deepseek-v4-pro", {});
-    const int64_t before = long_allocations.load();
+    const int64_t before = LongAllocationCount();
     CodecOf(provider).encode(request, plan);
-    return long_allocations.load() - before;
+    return LongAllocationCount() - before;
   }
 
   const std::string folder_;
