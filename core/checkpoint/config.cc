@@ -415,19 +415,14 @@ void ParseHashLayers(JsonFields* root, Config* config) {
   }
 }
 
-Json ParseFile(const std::string& text, const std::string& path) {
-  return ParseJson(text, path.c_str(), JsonNumbers::kStrict, Code::kCheckpoint);
-}
-
-JsonFields FieldsOf(const Json& document, const std::string& path) {
-  return JsonFields(document, "", {.code = Code::kCheckpoint, .file = path});
-}
+JsonSource SourceOf(const std::string& path) { return {.code = Code::kCheckpoint, .file = path}; }
 
 }  // namespace
 
 Config ParseConfig(const std::string& text, const std::string& path) {
-  const Json document = ParseFile(text, path);
-  JsonFields root = FieldsOf(document, path);
+  const JsonSource source = SourceOf(path);
+  const Json document = ParseJson(text, source);
+  JsonFields root(document, "", source);
   CheckArchitecture(&root);
   CheckFixedChoices(&root);
   Config config;
@@ -458,8 +453,9 @@ GenerationConfig LoadGenerationConfig(const std::string& folder) {
     if (error.code() == Code::kNotFound) return config;
     throw;
   }
-  const Json document = ParseFile(text, path);
-  JsonFields root = FieldsOf(document, path);
+  const JsonSource source = SourceOf(path);
+  const Json document = ParseJson(text, source);
+  JsonFields root(document, "", source);
   config.do_sample = root.Bool("do_sample", config.do_sample);
   config.temperature = NumberOr(&root, "temperature", 0.0, 100.0, config.temperature);
   config.top_p = NumberOr(&root, "top_p", 0.0, 1.0, config.top_p);

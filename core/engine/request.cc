@@ -251,10 +251,6 @@ void ReadResponseFormat(JsonFields* fields, Request* request) {
   request->format = *format;
 }
 
-Json ParseDocument(std::string_view json) {
-  return ParseJson(json, "request", JsonNumbers::kStrict, Code::kInvalidRequest);
-}
-
 EffortPrefix ReadEffortPrefix(JsonFields* fields) {
   const std::string* name = fields->FindString("effort_prefix");
   if (name == nullptr || *name == "none") return EffortPrefix::kNone;
@@ -266,7 +262,7 @@ EffortPrefix ReadEffortPrefix(JsonFields* fields) {
 }  // namespace
 
 Request ParseChatRequest(std::string_view json) {
-  const Json document = ParseDocument(json);
+  const Json document = ParseJson(json, JsonSource{});
   JsonFields fields(document, "");
   Request request;
   ReadCommon(&fields, &request);
@@ -294,7 +290,7 @@ Request ParseChatRequest(std::string_view json) {
 }
 
 Request ParseCompletionRequest(std::string_view json) {
-  const Json document = ParseDocument(json);
+  const Json document = ParseJson(json, JsonSource{});
   JsonFields fields(document, "");
   Request request;
   request.is_chat = false;
@@ -315,7 +311,7 @@ Request ParseCompletionRequest(std::string_view json) {
 }
 
 EncodeRequest ParseEncodeRequest(std::string_view json) {
-  const Json document = ParseDocument(json);
+  const Json document = ParseJson(json, JsonSource{});
   EncodeRequest request;
   if (document.IsArray()) {
     request.messages = ParsePromptMessages(document, "messages");

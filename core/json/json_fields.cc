@@ -7,6 +7,11 @@
 
 namespace finback {
 
+Json ParseJson(std::string_view text, const JsonSource& source) {
+  const char* what = source.file.empty() ? source.document : source.file.c_str();
+  return ParseJson(text, what, JsonNumbers::kStrict, source.code);
+}
+
 void FailAt(const std::string& path, const std::string& message) {
   throw Error(Code::kInvalidRequest, path.empty() ? message : path + ": " + message);
 }

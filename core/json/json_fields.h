@@ -21,6 +21,9 @@ struct JsonSource {
   const char* document = "request";  // what stands for the path of the document itself
 };
 
+// Parses the whole document. Throws Error(source.code) naming it; see json.h.
+Json ParseJson(std::string_view text, const JsonSource& source);
+
 // Throws Error(kInvalidRequest) with "<path>: <message>".
 [[noreturn]] void FailAt(const std::string& path, const std::string& message);
 

@@ -71,8 +71,9 @@ class Reader {
 
   TokenizerFile Read(std::string_view text) {
     CheckSize(text);
-    const Json document = ParseJson(text, path_.c_str(), JsonNumbers::kStrict, Code::kCheckpoint);
-    JsonFields root(document, "", {.code = Code::kCheckpoint, .file = path_});
+    const JsonSource source{.code = Code::kCheckpoint, .file = path_};
+    const Json document = ParseJson(text, source);
+    JsonFields root(document, "", source);
     ReadNormalizer(&root);
     ReadModel(root.Within(root.RequireObject("model"), "model"));
     ReadAddedTokens(&root);

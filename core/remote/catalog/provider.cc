@@ -249,8 +249,9 @@ class TableReader {
       : providers_(*providers), models_(*models) {}
 
   void Read(std::string_view text, const char* what) {
-    const Json document = ParseJson(text, what, JsonNumbers::kStrict, kTable);
-    JsonFields fields(document, "", {.code = kTable, .document = what});
+    const JsonSource source{.code = kTable, .document = what};
+    const Json document = ParseJson(text, source);
+    JsonFields fields(document, "", source);
     fields.Ignore("comment");
     ReadRows("providers", &fields, &TableReader::AddProvider);
     ReadRows("models", &fields, &TableReader::AddModel);

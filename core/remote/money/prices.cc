@@ -23,10 +23,6 @@ JsonSource TableSource(const char* what) {
   return {.code = Code::kInvalidArgument, .document = what};
 }
 
-Json ParseTable(std::string_view text, const char* what) {
-  return ParseJson(text, what, JsonNumbers::kStrict, TableSource(what).code);
-}
-
 // Dollars per million tokens as pico-dollars per token.
 int64_t ReadPrice(JsonFields* fields, const char* name, int64_t fallback) {
   const Json* value = fields->Find(name);
@@ -107,8 +103,9 @@ PriceTable PriceTable::Load(std::string_view user_prices_json,
 }
 
 void PriceTable::AddCalendars(std::string_view text, const char* what) {
-  const Json document = ParseTable(text, what);
-  JsonFields fields(document, "", TableSource(what));
+  const JsonSource source = TableSource(what);
+  const Json document = ParseJson(text, source);
+  JsonFields fields(document, "", source);
   fields.Ignore("comment");
   if (const Json* calendars = fields.FindObject("calendars")) {
     for (const auto& [name, object] : calendars->members) {
@@ -119,8 +116,9 @@ void PriceTable::AddCalendars(std::string_view text, const char* what) {
 }
 
 void PriceTable::AddPrices(std::string_view text, const char* what, Owner owner) {
-  const Json document = ParseTable(text, what);
-  JsonFields fields(document, "", TableSource(what));
+  const JsonSource source = TableSource(what);
+  const Json document = ParseJson(text, source);
+  JsonFields fields(document, "", source);
   fields.Ignore("comment");
   if (const Json* list = fields.FindArray("prices")) {
     for (size_t i = 0; i < list->items.size(); ++i) {

@@ -189,7 +189,7 @@ size_t Router::AddTarget(ModelTarget target) {
 void Router::ReadRules(std::string_view json, const ProviderTable& table, RefusedIds refused) {
   // Rules are a file that an option names, whatever is wrong with them.
   const JsonSource source{.code = Code::kInvalidArgument, .document = "routing file"};
-  const Json document = ParseJson(json, source.document, JsonNumbers::kStrict, source.code);
+  const Json document = ParseJson(json, source);
   JsonFields fields(document, "", source);
   fields.Ignore("comment");
   escalate_ = ReadKinds(&fields);
