@@ -63,6 +63,15 @@ void AppendLogprobs(const std::vector<TokenLogprob>& tokens, std::string* out) {
   }
 }
 
+void WriteLogprobs(const std::string& content, const std::string& reasoning,
+                   AnswerName::Shape shape, JsonWriter* json) {
+  json->BeginObject().Key("content").Raw("[" + content + "]");
+  if (shape == AnswerName::Shape::kChat) {
+    json->Key("reasoning_content").Raw("[" + reasoning + "]");
+  }
+  json->EndObject();
+}
+
 void WriteUsage(const Usage& usage, JsonWriter* json) {
   json->BeginObject();
   json->Key("prompt_tokens").Integer(usage.prompt_tokens);

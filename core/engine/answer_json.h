@@ -1,6 +1,7 @@
 // The parts of an answer as JSON, which the whole response and its chunks share.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,14 @@
 #include "core/json/json_writer.h"
 
 namespace finback {
+
+// What an answer is called, as a whole and in its chunks, unless a service calls it otherwise.
+struct AnswerName {
+  enum class Shape : uint8_t { kChat, kText };
+  Shape shape = Shape::kChat;
+  std::string model, id;
+  int64_t created = 0;  // seconds since 1970
+};
 
 enum class MessageForm : uint8_t {
   kAnswer,  // as services send it: reasoning is null where there is none, tool_calls absent
@@ -22,6 +31,10 @@ std::string MessageJson(const ParsedCompletion& message, MessageForm form,
 
 // Appends the tokens as a JSON list's items, after what is there.
 void AppendLogprobs(const std::vector<TokenLogprob>& tokens, std::string* out);
+
+// The value of "logprobs" of both lists' items; plain completions have the first alone.
+void WriteLogprobs(const std::string& content, const std::string& reasoning,
+                   AnswerName::Shape shape, JsonWriter* json);
 
 // The value of "usage".
 void WriteUsage(const Usage& usage, JsonWriter* json);

@@ -17,19 +17,6 @@ void WriteCall(const Event& event, std::string_view arguments, JsonWriter* json)
   json->Key("arguments").String(arguments).EndObject().EndObject().EndList();
 }
 
-// Both lists, as in a response, one of them empty.
-void WriteLogprobs(const Event& event, AnswerName::Shape shape, JsonWriter* json) {
-  const bool reasoning = event.kind == EventKind::kReasoning;
-  std::string tokens;
-  AppendLogprobs(event.logprobs, &tokens);
-  json->Key("logprobs").BeginObject();
-  json->Key("content").Raw(reasoning ? "[]" : "[" + tokens + "]");
-  if (shape == AnswerName::Shape::kChat) {
-    json->Key("reasoning_content").Raw(reasoning ? "[" + tokens + "]" : "[]");
-  }
-  json->EndObject();
-}
-
 bool IsText(EventKind kind) { return kind == EventKind::kReasoning || kind == EventKind::kContent; }
 
 }  // namespace
@@ -114,7 +101,12 @@ std::string ChunkWriter::Json(const Event& event, const Usage& usage,
   } else {
     json.Key("text").String(finish ? std::string_view() : event.text);
   }
-  if (IsText(event.kind) && !event.logprobs.empty()) WriteLogprobs(event, name_.shape, &json);
+  if (IsText(event.kind) && !event.logprobs.empty()) {  // both lists, one of them empty
+    std::string content, reasoning;
+    AppendLogprobs(event.logprobs, event.kind == EventKind::kReasoning ? &reasoning : &content);
+    json.Key("logprobs");
+    WriteLogprobs(content, reasoning, name_.shape, &json);
+  }
   json.Key("finish_reason");
   finish ? json.String(FinishReasonName(event.finish_reason)) : json.Null();
   json.EndObject().EndList().Key("usage");

@@ -74,9 +74,7 @@ std::string ResponseBuilder::Json(const Usage& usage, const ServiceAnswer* servi
   if (content_logprobs_.empty() && reasoning_logprobs_.empty()) {
     json.Null();
   } else {
-    json.BeginObject().Key("content").Raw("[" + content_logprobs_ + "]");
-    if (chat) json.Key("reasoning_content").Raw("[" + reasoning_logprobs_ + "]");
-    json.EndObject();
+    WriteLogprobs(content_logprobs_, reasoning_logprobs_, name_.shape, &json);
   }
   if (chat) {
     json.Key("message").Raw(Message(service));

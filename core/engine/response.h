@@ -9,17 +9,10 @@
 #include <vector>
 
 #include "core/chat/completion_parser.h"
+#include "core/engine/answer_json.h"
 #include "core/engine/event.h"
 
 namespace finback {
-
-// What an answer is called, as a whole and in its chunks, unless a service calls it otherwise.
-struct AnswerName {
-  enum class Shape : uint8_t { kChat, kText };
-  Shape shape = Shape::kChat;
-  std::string model, id;
-  int64_t created = 0;  // seconds since 1970
-};
 
 class ResponseBuilder {
  public:

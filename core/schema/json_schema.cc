@@ -622,21 +622,15 @@ bool Judge::Equal(const Json& a, const Json& b) {
 
 std::string DescribeJson(const Json& value) {
   switch (value.kind) {
-    case Json::Kind::kNull:
-      return "null";
-    case Json::Kind::kBool:
-      return value.boolean ? "true" : "false";
-    case Json::Kind::kInteger:
-    case Json::Kind::kFloat:
-      return Shown(value.text);
     case Json::Kind::kString:
       return "a string " + Quoted(value.text);
     case Json::Kind::kArray:
       return value.items.empty() ? "an empty list" : "a list";
     case Json::Kind::kObject:
       return value.members.empty() ? "an empty object" : "an object";
+    default:
+      return Described(value);
   }
-  return "";
 }
 
 JsonSchema::JsonSchema(const Json& schema, const std::string& path) {
