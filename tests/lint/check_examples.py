@@ -6,22 +6,16 @@ body of a function."""
 
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 
+import header_compiler
 import source_tree
 
-INCLUDE = "capi/include"
-WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
-# header; compiler names, best first; suffix; language; headers that the example may take for granted
-BUILDS = [
-    ("finback.h", ["gcc-12", "gcc", "cc"], ".c", "c99", ["stdio.h", "stdlib.h", "string.h"]),
-    ("finback.h", ["clang-14", "clang"], ".c", "c99", ["stdio.h", "stdlib.h", "string.h"]),
-    ("finback.hpp", ["g++-12", "g++"], ".cc", "c++20", ["iostream", "string", "vector"]),
-    ("finback.hpp", ["clang++-14", "clang++"], ".cc", "c++20", ["iostream", "string", "vector"]),
-]
+INCLUDE = header_compiler.INCLUDE
+# header; suffix; language; headers that the example may take for granted
+C99 = ("finback.h", ".c", "c99", ["stdio.h", "stdlib.h", "string.h"])
+CXX20 = ("finback.hpp", ".cc", "c++20", ["iostream", "string", "vector"])
+BUILDS = [(names, *C99) for names in header_compiler.C] + [(names, *CXX20) for names in header_compiler.CXX]
 COMMENT = re.compile(r"^\s*(?://| \*(?!/))(.*)$")
 CODE = re.compile(r"^ {5}")
 
@@ -47,26 +41,16 @@ def examples(text):
         previous = comment
 
 
-def compile_example(compiler, suffix, standard, include, header, needed, line, code):
-    with tempfile.TemporaryDirectory() as folder:
-        source = os.path.join(folder, "example" + suffix)
-        includes = "".join(f"#include <{name}>\n" for name in [f"finback/{header}", *needed])
-        with open(source, "w", encoding="utf-8") as file:
-            file.write(f'{includes}void example(void);\nvoid example(void) {{\n#line {line} "{header}"\n{code}\n}}\n')
-        return subprocess.run(
-            [compiler, f"-std={standard}", *WARNINGS, "-fsyntax-only", "-I", include, source],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def as_function(header, needed, line, code):
+    includes = "".join(f"#include <{name}>\n" for name in [f"finback/{header}", *needed])
+    return f'{includes}void example(void);\nvoid example(void) {{\n#line {line} "{header}"\n{code}\n}}\n'
 
 
 def main():
     options = source_tree.parser(__doc__).parse_args()
-    include = os.path.join(options.root, INCLUDE)
     findings, checked = [], 0
-    for header, compilers, suffix, standard, needed in BUILDS:
-        compiler = next(filter(None, map(shutil.which, compilers)), None)
+    for compilers, header, suffix, standard, needed in BUILDS:
+        compiler = header_compiler.find(compilers)
         if compiler is None:
             findings.append(f"no compiler found among {' '.join(compilers)}")
             continue
@@ -76,7 +60,8 @@ def main():
             findings.append(f"{path}: no example in its comments")
         for line, code in found:
             checked += 1
-            run = compile_example(compiler, suffix, standard, include, header, needed, line, code)
+            text = as_function(header, needed, line, code)
+            run = header_compiler.check(compiler, [f"-std={standard}"], options.root, suffix, text)
             if run.returncode != 0:
                 name = os.path.basename(compiler)
                 findings.append(f"{path}:{line}: an example is no {standard} for {name}:\n{run.stderr}")

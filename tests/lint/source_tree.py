@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 
@@ -42,6 +43,13 @@ def files(root, suffixes=None, under=("",)):
         and any(path.startswith(folder) for folder in under)
         and os.path.isfile(os.path.join(root, path))
     )
+
+
+def copy(root, to, under=("",)):
+    """Copies the files below one of the folders `under` to the folder `to`."""
+    for path in files(root, under=under):
+        os.makedirs(os.path.dirname(os.path.join(to, path)), exist_ok=True)
+        shutil.copyfile(os.path.join(root, path), os.path.join(to, path))
 
 
 def read(root, path):

@@ -4,7 +4,6 @@ are added to a copy of the sources, which must build, pick and test them, and fi
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,9 +50,7 @@ class NewKernel(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.root = os.path.join(cls.folder.name, "source")
         cls.build = os.path.join(cls.folder.name, "build")
-        for path in source_tree.files(ROOT):
-            os.makedirs(os.path.dirname(os.path.join(cls.root, path)), exist_ok=True)
-            shutil.copyfile(os.path.join(ROOT, path), os.path.join(cls.root, path))
+        source_tree.copy(ROOT, cls.root)
         cls.path, cls.source, row = readme_example()
         cls.write(cls.path, cls.source)
         cls.write("core/kernels/gemm_doubled.cc", DOUBLED)

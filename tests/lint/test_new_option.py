@@ -4,10 +4,11 @@ begin with a space, and lines with a plus, to be put behind those."""
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import unittest
+
+import source_tree
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -33,8 +34,7 @@ class Tree:
 
     def __init__(self, *folders):
         self.folder = tempfile.TemporaryDirectory()
-        for folder in folders:
-            shutil.copytree(os.path.join(ROOT, folder), self.path(folder), ignore=shutil.ignore_patterns("__pycache__"))
+        source_tree.copy(ROOT, self.folder.name, folders)
 
     def path(self, name):
         return os.path.join(self.folder.name, name)
@@ -74,14 +74,14 @@ class NewOption(unittest.TestCase):
     SOURCES = ("check.cc", "capi/options.cc", "capi/boundary.cc", "core/base/status.cc", "core/base/utf8.cc")
 
     def test_an_option_is_a_row_and_a_member(self):
-        tree = Tree("capi", "core")
+        tree = Tree("capi/", "core/")
         self.assertLessEqual(len(tree.apply("capi/README.md")), 2)
         tree.write("check.cc", OPTION_CHECK)
         run = subprocess.run([tree.build("check", *self.SOURCES)], check=False)
         self.assertEqual(run.returncode, 0)
 
     def test_an_option_without_its_member_does_not_build(self):
-        tree = Tree("capi", "core")
+        tree = Tree("capi/", "core/")
         options = tree.read("core/engine/options.h")
         tree.apply("capi/README.md")
         tree.write("core/engine/options.h", options)
@@ -90,7 +90,7 @@ class NewOption(unittest.TestCase):
             tree.build("check", *self.SOURCES)
 
     def test_an_option_with_a_member_too_small_does_not_build(self):
-        tree = Tree("capi", "core")
+        tree = Tree("capi/", "core/")
         tree.apply("capi/README.md")
         rows = tree.read("capi/options.inc").replace('FINBACK_RANGE("0", "9")', 'FINBACK_RANGE("0", "9999999999")')
         tree.write("capi/options.inc", rows)
