@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/engine/markup_rescue.h"
 #include "core/remote/transport/failure.h"
-#include "core/remote/wire/markup_rescue.h"
 #include "core/remote/wire/wire_codec.h"
 
 namespace finback {

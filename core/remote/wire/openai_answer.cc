@@ -5,10 +5,10 @@
 
 #include "core/base/ascii.h"
 #include "core/base/status.h"
+#include "core/json/chunk_template.h"
 #include "core/json/lenient_json.h"
 #include "core/remote/money/dollars.h"
 #include "core/remote/wire/answer_events.h"
-#include "core/remote/wire/chunk_template.h"
 #include "core/remote/wire/wire_codec.h"
 
 namespace finback {

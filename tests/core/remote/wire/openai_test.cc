@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tests/core/remote/wire/wire_fixture.h"
 
 namespace finback {
@@ -596,6 +598,41 @@ TEST(OpenAiAnswer, TakesThousandsOfSmallChunks) {
   decoder->Push("", kStop, &events);
   decoder->End(&events);
   EXPECT_EQ(events.size(), 10'004u);  // call, pieces, notice, end, finish
+}
+
+// Chunks of many shapes in random order, to a decoder that may learn them and to one that cannot.
+TEST(OpenAiAnswer, LearnsShapesOfChunksWithoutHearingOtherThings) {
+  const char* const kShapes[] = {
+      R"({"id":"1","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]})",
+      R"({"id":"1","choices":[{"index":0,"delta":{"reasoning_content":"%s"}}]})",
+      R"({"id":"1","choices":[{"index":0,"delta":{"reasoning":"%s","content":""}}]})",
+      R"({"id":"1","choices":[{"index":0,"delta":{"content":"%s","reasoning_content":"r"}}]})",
+      R"({"id":"1","choices":[{"index":1,"delta":{"content":"%s"}}]})",
+      R"({"id":"1","choices":[{"index":0,"text":"%s"}]})",
+      R"({"id":"1","choices":[{"index":0,"delta":{"content":[{"text":"%s"}]}}]})",
+      (R"({"id":"1","choices":[{"index":0,"delta":{"content":"%s","tool_calls":[{"index":0,"id":"a",)"
+       R"("function":{"name":"t","arguments":"x"}}]}}]})"),
+      R"({"id":"%s","choices":[{"index":0,"delta":{"content":"a"}}]})",
+      R"({"id":"1","choices":[],"usage":{"prompt_tokens":7},"x":"%s"})"};
+  const char* const kTexts[] = {"",         "a",       " b", "\\n", "\\u00e9",
+                                "\xC3\xA9", "content", "<",  "null"};
+  const uint32_t seed = std::random_device()();
+  std::mt19937 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    const Request request = Ask(round % 2 == 0 ? "deepseek:deepseek-flash" : "custom:m");
+    const auto fast = Decoder(request), slow = Decoder(request);
+    std::vector<Event> fast_events, slow_events;
+    std::string chunks;
+    for (size_t i = 0; i < 12; ++i) {
+      std::string chunk =
+          Format(kShapes[random() % std::size(kShapes)], kTexts[random() % std::size(kTexts)]);
+      chunks += chunk + "\n";
+      fast->Push("", chunk, &fast_events);
+      chunk.insert(1, std::string(i + 1, ' '));  // no two have the same shape
+      slow->Push("", chunk, &slow_events);
+    }
+    ASSERT_EQ(Words(fast_events), Words(slow_events)) << "seed " << seed << "\n" << chunks;
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "core/remote/wire/markup_rescue.h"
+#include "core/engine/markup_rescue.h"
 
 #include "core/chat/literal.h"
 #include "core/chat/wire_strings.h"

@@ -1,11 +1,11 @@
-#include "core/remote/wire/markup_rescue.h"
+#include "core/engine/markup_rescue.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include "tests/core/remote/wire/wire_fixture.h"
+#include "core/base/status.h"
 
 namespace finback {
 namespace {
@@ -137,79 +137,6 @@ TEST(MarkupFilter, StartsAfreshAfterFinish) {
   std::string joined;
   for (const MarkupFilter::Text& text : texts) joined += text.text;
   EXPECT_EQ(joined, "a <b");
-}
-
-// In a decoder: what becomes of calls depends on the tools and on the service's own calls.
-
-std::string Chunk(const std::string& delta, const char* finish = nullptr) {
-  std::string chunk = "{\"choices\": [{\"index\": 0, \"delta\": " + delta;
-  if (finish != nullptr) chunk += std::string(", \"finish_reason\": \"") + finish + "\"";
-  return chunk + "}]}";
-}
-
-std::string ContentChunk(const std::string& text) {
-  std::string delta = "{\"content\": ";
-  AppendJsonString(text, &delta);
-  return Chunk(delta + "}");
-}
-
-std::string Heard(const std::string& fields, const std::vector<std::string>& chunks,
-                  const char* model = "vllm:deepseek-v4-flash") {
-  const auto decoder = Decoder(Ask(model, fields));
-  std::vector<Event> events;
-  for (const std::string& chunk : chunks) decoder->Push("", chunk, &events);
-  decoder->End(&events);
-  return Words(events);
-}
-
-const char* const kServed =
-    R"({"tool_calls": [{"index": 0, "id": "s", "function": {"name": "get_weather",
-        "arguments": "{\"city\":\"Oslo\"}"}}]})";
-
-TEST(MarkupRescue, MakesCallsWhenToolsWereOffered) {
-  EXPECT_EQ(
-      Heard(kTools, {ContentChunk("Hi." + Block("|", "|", "toolcalls")), Chunk("{}", "stop")}),
-      "content Hi.\nnotice markup_rescued\ncall 0 call_0 get_weather\n"
-      "arguments 0 {\"city\": \"Oslo\"}\nend 0 {\"city\": \"Oslo\"}\nfinish tool_calls\n");
-}
-
-TEST(MarkupRescue, OnlyRemovesMarkupWhenNoToolMayBeCalled) {
-  for (const std::string& fields :
-       {std::string(), std::string(kTools) + ", \"tool_choice\": \"none\""}) {
-    EXPECT_EQ(
-        Heard(fields, {ContentChunk("Hi." + Block("|", "|", "toolcalls")), Chunk("{}", "stop")}),
-        "content Hi.\nnotice markup_removed\nfinish stop\n");
-  }
-}
-
-TEST(MarkupRescue, DoesNotDoubleCallsOfTheService) {
-  EXPECT_EQ(Heard(kTools, {ContentChunk("Hi." + Block("|", "|", "tool_calls")), Chunk(kServed),
-                           Chunk("{}", "tool_calls")}),
-            "content Hi.\ncall 0 s get_weather\narguments 0 {\"city\":\"Oslo\"}\n"
-            "end 0 {\"city\":\"Oslo\"}\nfinish tool_calls\n");
-}
-
-TEST(MarkupRescue, AddsTheCallsThatTheServiceMissed) {
-  std::string block = Block("|", "|", "tool_calls");
-  std::string other = block;
-  other.replace(other.find("Oslo"), 4, "Rome");
-  EXPECT_EQ(Heard(kTools, {Chunk(kServed), ContentChunk(block + other), Chunk("{}", "stop")}),
-            "call 0 s get_weather\narguments 0 {\"city\":\"Oslo\"}\nend 0 {\"city\":\"Oslo\"}\n"
-            "notice markup_rescued\ncall 1 call_0 get_weather\n"
-            "arguments 1 {\"city\": \"Rome\"}\nend 1 {\"city\": \"Rome\"}\nfinish tool_calls\n");
-}
-
-TEST(MarkupRescue, LeavesTextOfTheOfficialServiceAlone) {
-  EXPECT_EQ(Heard(kTools, {ContentChunk("a<|DSML|tool_calls>b</think>"), Chunk("{}", "stop")},
-                  "deepseek:deepseek-flash"),
-            "content a<|DSML|tool_calls>b</think>\nfinish stop\n");
-}
-
-TEST(MarkupRescue, DropsACallThatTheEndCutsOff) {
-  const std::string block = Block("|", "|", "tool_calls");
-  EXPECT_EQ(Heard(kTools, {ContentChunk("a" + block.substr(0, block.find("Oslo") + 2)),
-                           Chunk("{}", "length")}),
-            "content a\nnotice markup_removed\nfinish length\n");
 }
 
 }  // namespace

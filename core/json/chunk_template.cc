@@ -1,4 +1,4 @@
-#include "core/remote/wire/chunk_template.h"
+#include "core/json/chunk_template.h"
 
 #include <algorithm>
 
