@@ -158,11 +158,24 @@ void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
   while (sse_.Next(&name, &data)) decoder_->Push(name, data, events);
 }
 
+// Behind a finish reason the end of a connection is an end, in whatever way it comes.
+bool Exchange::ReadBytes() {
+  try {
+    return transfer_->Read(&bytes_);
+  } catch (const Error& error) {
+    const FailureKind kind = FailureOf(error).kind;
+    const bool ends = kind == FailureKind::kTransport || kind == FailureKind::kTimeout;
+    if (!ends || decoder_ == nullptr || !decoder_->response().finished) throw;
+    client_.Log(LogLevel::kWarning, error.what());
+    return false;
+  }
+}
+
 bool Exchange::Read(std::vector<Event>* events) {
   const size_t from = events->size();
   if (status_ == 0) CheckStatus();
   bytes_.clear();
-  const bool more = transfer_->Read(&bytes_);
+  const bool more = ReadBytes();
   if (recording_ != nullptr) recording_->Bytes(bytes_);
   if (!bytes_.empty()) Take(bytes_, events);
   // What follows the format's own end is of no interest, and some connections are kept open.

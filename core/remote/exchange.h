@@ -49,6 +49,7 @@ class Exchange {
   void Reserve(const WireCall& call);
   void Open(WireCall call);
   void CheckStatus();
+  bool ReadBytes();
   void Take(std::string_view bytes, std::vector<Event>* events);
   void NoteProgress(const std::vector<Event>& events, size_t from);
   void CheckModel(size_t place, std::vector<Event>* events);

@@ -339,6 +339,14 @@ async def reset_mid_event(request, reply, state):
     reply.reset()
 
 
+async def reset_after_finish(request, reply, state):
+    await reply.begin_events()
+    for name, data in format_of(request.path)[1](Answer(done=False)):
+        await reply.event(name, data)
+    await asyncio.sleep(0.05)
+    reply.reset()
+
+
 async def close_mid_event(request, reply, state):
     await half_event(request, reply)
     reply.close()
@@ -565,6 +573,7 @@ CONNECTIONS = {
     "close-before-headers": close_before_headers,
     "reset-after-headers": reset_after_headers,
     "reset-mid-event": reset_mid_event,
+    "reset-after-finish": reset_after_finish,
     "close-mid-event": close_mid_event,
     "end-mid-event": end_mid_event,
     "garbage": garbage,

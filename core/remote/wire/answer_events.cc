@@ -19,20 +19,29 @@ constexpr size_t kMaxCalls = 1024;
 constexpr size_t kMaxArgumentBytes = 64u << 20;
 constexpr size_t kShownBodyBytes = 16u << 10;
 
-// What the formats call the reasons that we call otherwise.
+// What services call the reasons that we call otherwise.
 struct ReasonName {
   const char* raw;
   FinishReason reason;
 };
 constexpr ReasonName kReasons[] = {{"eos", FinishReason::kStop},
+                                   {"eos_token", FinishReason::kStop},
                                    {"end_turn", FinishReason::kStop},
                                    {"stop_sequence", FinishReason::kStop},
                                    {"completed", FinishReason::kStop},
                                    {"max_tokens", FinishReason::kLength},
                                    {"max_output_tokens", FinishReason::kLength},
+                                   {"model_length", FinishReason::kLength},
+                                   {"model_context_window_exceeded", FinishReason::kLength},
+                                   {"tool_call", FinishReason::kToolCalls},
                                    {"function_call", FinishReason::kToolCalls},
                                    {"tool_use", FinishReason::kToolCalls},
+                                   {"incomplete", FinishReason::kOther},
+                                   {"safety", FinishReason::kContentFilter},
                                    {"refusal", FinishReason::kContentFilter}};
+
+// How services say that there is no reason yet.
+constexpr std::string_view kNoReasons[] = {"", "null", "none", "undefined"};
 
 // Reasons that mean a failure although the status was 200: what came is no complete answer.
 struct ReasonFailure {
@@ -41,13 +50,16 @@ struct ReasonFailure {
 };
 constexpr ReasonFailure kFailures[] = {{"insufficient_system_resource", FailureKind::kResource},
                                        {"aborted", FailureKind::kResource},
+                                       {"abort", FailureKind::kResource},
                                        {"error", FailureKind::kServer}};
 
-FinishReason EventReason(std::string_view raw) {
+// Nothing for a word that is none of these.
+std::optional<FinishReason> FindReason(std::string_view raw) {
+  const std::string word = LowerAscii(Trimmed(raw));
   for (const ReasonName& row : kReasons) {
-    if (raw == row.raw) return row.reason;
+    if (word == row.raw) return row.reason;
   }
-  return FindFinishReason(raw).value_or(FinishReason::kOther);
+  return FindFinishReason(word);
 }
 
 size_t CountCalls(const Request& request) {
@@ -81,6 +93,7 @@ int32_t TokenId(const Json& token) {
 AnswerEvents::AnswerEvents(const Request& request, const WirePlan& plan)
     : provider_(plan.provider),
       model_(plan.model),
+      max_tokens_(plan.max_tokens),
       may_be_empty_(!request.is_chat || !request.stop.empty()),
       keeps_calls_(Offers(plan)),
       tools_(request.tools),
@@ -125,6 +138,7 @@ void AnswerEvents::AddLogprobs(EventKind kind, const Json& list) {
 
 void AnswerEvents::Text(EventKind kind, std::string_view text) {
   if (text.empty()) return;
+  CountPiece();
   if (!rescue_) return Deliver(kind, text);
   rescue_->Push(kind, text, &rescued_);
   DeliverRescued();
@@ -154,6 +168,7 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
                               std::string_view arguments) {
   Call& call = calls_[index];
   if (call.ended) return;
+  if (!arguments.empty()) CountPiece();
   argument_bytes_ += arguments.size();
   if (argument_bytes_ > kMaxArgumentBytes) {
     Fail(FailureKind::kTransport,
@@ -200,16 +215,19 @@ const Json* AnswerEvents::Parameters(std::string_view name) const {
   return nullptr;
 }
 
-void AnswerEvents::EndCall(size_t index) {
+void AnswerEvents::EndCall(size_t index, bool cut) {
   Call& call = calls_[index];
   if (call.ended) return;
+  if (call.may_be_bare && !cut) ExtendCall(index, "", "", call.arguments.empty() ? "{}" : "");
   call.ended = true;
   if (call.tool_index < 0) {
     if (call.id.empty() && call.arguments.empty()) return;  // a fragment of nothing
     Notice("tool_name_missing", "the service named no tool for a call");
     BeginCall(&call);
   }
-  const RepairedArguments repaired = RepairArguments(call.arguments, Parameters(call.name));
+  RepairedArguments repaired = RepairArguments(call.arguments, Parameters(call.name));
+  // Nothing is {} when it is all, but not when the rest is missing.
+  if (cut && Trimmed(call.arguments).empty()) repaired = {call.arguments, false, ""};
   if (!repaired.valid || repaired.text != call.arguments) {
     std::string* text = &Add(EventKind::kNotice)->text;
     JsonWriter json(text);
@@ -263,7 +281,7 @@ void AnswerEvents::AddRescuedCalls() {
   }
 }
 
-void AnswerEvents::EndAll() {
+void AnswerEvents::EndAll(bool cut) {
   if (rescue_) {
     rescue_->Finish(&rescued_);
     DeliverRescued();
@@ -273,26 +291,65 @@ void AnswerEvents::EndAll() {
     const bool has_text = kind == EventKind::kReasoning ? has_reasoning_ : has_content_;
     if (has_text && !Pending(kind)->empty()) Deliver(kind, "");
   }
-  for (size_t i = 0; i < calls_.size(); ++i) EndCall(i);
+  for (size_t i = 0; i < calls_.size(); ++i) EndCall(i, cut && i + 1 == calls_.size());
   if (rescue_) AddRescuedCalls();
   rescue_.reset();
 }
 
-void AnswerEvents::CheckReason(std::string_view raw) const {
+void AnswerEvents::CountPiece() {
+  if (over_) return;
+  ++pieces_;
+  if (has_reason_) early_ = late_ = true;
+}
+
+void AnswerEvents::TakeReason(std::string_view raw, WireResponse* response) {
+  const std::string word = LowerAscii(Trimmed(raw));
+  if (std::find(std::begin(kNoReasons), std::end(kNoReasons), word) != std::end(kNoReasons)) return;
+  // A plain stop at the very end does not take back what was said before.
+  const bool plain = FindReason(word) == FinishReason::kStop;
+  if (!has_reason_ || !plain) response->finish_reason = raw;
   for (const ReasonFailure& row : kFailures) {
-    if (raw != row.raw) continue;
-    Fail(row.kind, Format("ended the answer with \"%s\"", row.raw));
+    if (word == row.raw) Fail(row.kind, Format("ended the answer with \"%s\"", row.raw));
   }
+  has_reason_ = response->finished = true;
+  if (pieces_ == pieces_before_) late_ = false;
+}
+
+FinishReason AnswerEvents::ReasonOf(const WireResponse& response) const {
+  if (has_reason_) return FindReason(response.finish_reason).value_or(FinishReason::kOther);
+  const bool full =
+      response.has_usage && max_tokens_ > 0 && response.usage.completion_tokens >= max_tokens_;
+  return full ? FinishReason::kLength : FinishReason::kStop;
+}
+
+bool AnswerEvents::IsCut(const WireResponse& response) const {
+  const FinishReason reason = ReasonOf(response);
+  return reason == FinishReason::kLength || reason == FinishReason::kContentFilter;
 }
 
 void AnswerEvents::Finish(const WireResponse& response) {
-  FinishReason reason = EventReason(response.finish_reason);
+  // Where pieces follow reasons, only the format's own end is one.
+  if (!response.closed && (!response.finished || late_)) {
+    Fail(FailureKind::kTransport, "broke off within the answer");
+  }
+  EndAll(IsCut(response));
+  FinishReason reason = ReasonOf(response);
   // Hosts say "stop" for calls, or "tool_calls" for none.
   if (reason == FinishReason::kStop && begun_ > 0) reason = FinishReason::kToolCalls;
   if (reason == FinishReason::kToolCalls && begun_ == 0) reason = FinishReason::kStop;
   const bool empty = !has_content_ && begun_ == 0;
-  if (empty && !has_reasoning_ && reason == FinishReason::kStop && !may_be_empty_) {
+  const bool may_be_empty = may_be_empty_ && has_reason_;
+  if (empty && !has_reasoning_ && reason == FinishReason::kStop && !may_be_empty) {
     Fail(FailureKind::kEmptyResponse, "gave an empty answer");
+  }
+  if (!has_reason_) {
+    Notice("finish_missing", "the service ended the answer without a finish reason");
+  } else if (early_) {
+    Notice("finish_early", "the service gave a finish reason before its last text");
+  }
+  if (has_reason_ && !FindReason(response.finish_reason)) {
+    Notice("finish_unknown",
+           Format("\"%s\" is no known finish reason", response.finish_reason.c_str()));
   }
   if (empty && has_reasoning_) {
     const bool cut = reason == FinishReason::kLength;

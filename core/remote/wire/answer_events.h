@@ -19,8 +19,17 @@ class AnswerEvents {
  public:
   AnswerEvents(const Request& request, const WirePlan& plan);
 
-  // Where events go until the next time.
-  void Begin(std::vector<Event>* out) { out_ = out; }
+  // Where events go until the next time. Called for every event of a stream.
+  void Begin(std::vector<Event>* out) {
+    out_ = out;
+    pieces_before_ = pieces_;
+  }
+
+  // The same when no more events come.
+  void BeginEnd(std::vector<Event>* out) {
+    Begin(out);
+    over_ = true;
+  }
 
   // kReasoning or kContent; nothing happens for no text.
   void Text(EventKind kind, std::string_view text);
@@ -35,20 +44,25 @@ class AnswerEvents {
   size_t AddCall();
   void ExtendCall(size_t call, std::string_view id, std::string_view name,
                   std::string_view arguments);
-  void EndCall(size_t call);
+  // An object without members, unless the answer is cut before arguments come.
+  void AllowNoArguments(size_t call) { calls_[call].may_be_bare = true; }
+  // `cut`: more should have come.
+  void EndCall(size_t call, bool cut = false);
   bool HasArguments(size_t call) const { return !calls_[call].arguments.empty(); }
 
   void Notice(std::string_view code, std::string_view message);
 
-  // Nothing more is expected: held-back text, rescued calls, ends of all calls.
-  void EndAll();
-  // kFinish, or a failure where the reason is one or the answer is empty.
+  // The reason for the end, in the service's words; some of them mean that there is none yet. It
+  // ends nothing: pieces may follow. Throws for a reason that is no finish.
+  void TakeReason(std::string_view raw, WireResponse* response);
+  // Whether the service cut the answer short, so that its last call may lack its end.
+  bool IsCut(const WireResponse& response) const;
+  // Nothing more comes: held-back text, rescued calls, ends of all calls, kFinish. Fails for an
+  // answer that broke off or is empty.
   void Finish(const WireResponse& response);
 
   // The JSON object that `text` is, but for white space around it. Throws kTransport.
   Json ParseObject(std::string_view text) const;
-  // Throws for a finish reason that is no finish.
-  void CheckReason(std::string_view raw) const;
   // Throws for an error object of any shape (docs/services.md 13.1).
   [[noreturn]] void FailWith(const Json& error) const;
   // `what`: the message behind "the service".
@@ -59,11 +73,14 @@ class AnswerEvents {
   struct Call {
     std::string id, name, arguments;
     int32_t tool_index = -1;  // -1: not begun
-    bool ended = false;
+    bool ended = false, may_be_bare = false;
   };
 
   Event* Add(EventKind kind);
   Event* AddOf(const Call& call, EventKind kind);
+  void CountPiece();
+  void EndAll(bool cut);
+  FinishReason ReasonOf(const WireResponse& response) const;
   void Deliver(EventKind kind, std::string_view text);
   void DeliverRescued();
   void BeginCall(Call* call);
@@ -75,6 +92,7 @@ class AnswerEvents {
 
   const Provider* provider_;
   const std::string model_;
+  const int64_t max_tokens_;       // that were asked for; 0: the service's own
   const bool may_be_empty_;        // the request makes an empty answer a sensible one
   const bool keeps_calls_;         // rescued calls are calls
   const std::vector<Json> tools_;  // the request's
@@ -84,6 +102,10 @@ class AnswerEvents {
   std::vector<MarkupFilter::Text> rescued_;
   std::vector<TokenLogprob> reasoning_logprobs_, content_logprobs_;
   bool has_reasoning_ = false, has_content_ = false;
+
+  size_t pieces_ = 0, pieces_before_ = 0;  // of text and arguments, and those of earlier events
+  // A reason was said; it was before a piece; since the last piece, none was said that counts.
+  bool over_ = false, has_reason_ = false, early_ = false, late_ = false;
 
   std::vector<Call> calls_;
   std::set<std::string, std::less<>> ids_;  // in use, by earlier turns too

@@ -13,6 +13,7 @@ namespace finback {
 namespace {
 
 constexpr size_t kMaxBlocks = 4096;
+constexpr std::string_view kNoInput = "{}";
 
 Json Text(std::string_view text) {
   Json json;
@@ -56,12 +57,12 @@ class Decoder final : public WireDecoder {
   void StartBlock(int64_t index, const Json& content);
   void ExtendBlock(int64_t index, const Json& delta);
   void StopBlock(int64_t index);
-  void ReadReason(const Json& delta);
 
   AnswerEvents events_;
   const std::string name_;           // of the provider
   std::map<int64_t, Block> blocks_;  // that are open
   size_t started_ = 0;
+  bool done_ = false;  // as Chat Completions end
   Json details_;
   // As last said; -1: never.
   int64_t input_ = -1, output_ = -1, cache_read_ = -1, cache_write_ = -1, total_ = -1;
@@ -77,6 +78,7 @@ void Decoder::CheckError(const Json& json) const {
 void Decoder::Push(std::string_view event, std::string_view data, std::vector<Event>* out) {
   events_.Begin(out);
   data = Trimmed(data);
+  done_ = done_ || data == "[DONE]";
   if (data.empty() || data == "[DONE]") return;
   const Json json = events_.ParseObject(data);
   CheckError(json);
@@ -98,7 +100,7 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
     StopBlock(index);
   } else if (type == "message_delta") {
     ReadUsage(member("usage"));
-    ReadReason(member("delta"));
+    events_.TakeReason(FindText(member("delta"), "stop_reason"), &response_);
   } else if (type == "message_stop") {
     response_.closed = true;
   }
@@ -117,22 +119,17 @@ void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
     StartBlock(static_cast<int64_t>(i), content->items[i]);
     StopBlock(static_cast<int64_t>(i));
   }
-  ReadReason(json);
+  events_.TakeReason(FindText(json, "stop_reason"), &response_);
   response_.finished = response_.closed = true;
 }
 
 void Decoder::End(std::vector<Event>* out) {
-  events_.Begin(out);
-  if (!response_.finished) {
-    events_.Fail(FailureKind::kTransport, response_.closed
-                                              ? "ended the answer without a stop reason"
-                                              : "broke off within the answer");
-  }
+  events_.BeginEnd(out);
+  response_.closed = response_.closed || done_;
   while (!blocks_.empty()) StopBlock(blocks_.begin()->first);
   if (input_ >= 0 && response_.usage.prompt_tokens != input_ && total_ < 0) {
     events_.Notice("usage_assumed", "usage: input_tokens is taken to leave out cached tokens");
   }
-  events_.EndAll();
   if (!details_.items.empty()) response_.reasoning_details = JsonText(details_);
   events_.Finish(response_);
 }
@@ -222,17 +219,13 @@ void Decoder::StopBlock(int64_t index) {
     details_.items.push_back(ThinkingBlock(block.thinking, block.signature));
   } else if (block.kind == BlockKind::kToolUse) {
     // The start says {} when deltas follow; it is all there is when none do.
-    if (!events_.HasArguments(block.call)) events_.ExtendCall(block.call, "", "", block.input);
+    if (!events_.HasArguments(block.call)) {
+      // Whether that is all of it, or its deltas are missing, is known at the end.
+      if (block.input == kNoInput) return events_.AllowNoArguments(block.call);
+      events_.ExtendCall(block.call, "", "", block.input);
+    }
     events_.EndCall(block.call);
   }
-}
-
-void Decoder::ReadReason(const Json& delta) {
-  const std::string_view reason = FindText(delta, "stop_reason");
-  if (reason.empty()) return;
-  response_.finish_reason = reason;
-  events_.CheckReason(reason);
-  response_.finished = true;
 }
 
 }  // namespace

@@ -159,13 +159,7 @@ void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
 }
 
 void Decoder::End(std::vector<Event>* out) {
-  events_.Begin(out);
-  if (!response_.finished) {
-    events_.Fail(FailureKind::kTransport, response_.closed
-                                              ? "ended the answer without a finish reason"
-                                              : "broke off within the answer");
-  }
-  events_.EndAll();
+  events_.BeginEnd(out);
   if (!details_.items.empty()) response_.reasoning_details = JsonText(details_);
   events_.Finish(response_);
 }
@@ -426,13 +420,9 @@ void Decoder::ReadPlainLogprobs(const Json& logprobs) {
 }
 
 void Decoder::ReadFinish(const Json& choice) {
-  const std::string_view reason = FindText(choice, "finish_reason");
-  if (reason.empty()) return;
-  text_.beside = true;
-  response_.finish_reason = reason;
-  events_.CheckReason(reason);
-  response_.finished = true;
-  events_.EndAll();
+  const bool finished = response_.finished;
+  events_.TakeReason(FindText(choice, "finish_reason"), &response_);
+  text_.beside = text_.beside || response_.finished || finished;
 }
 
 }  // namespace

@@ -41,12 +41,13 @@ class Decoder final : public WireDecoder {
   void AddItem(const Json& json, Item* item);
   void FinishItem(const Json& json, Item* item);
   void ReadResponse(const Json& response);
-  void FinishResponse(const Json& response);
+  void FinishResponse(const Json& response, std::string_view said);
   void ReadUsage(const Json& usage);
   void ReadLogprobs(const Json& owner);
 
   AnswerEvents events_;
   const bool wants_logprobs_;
+  bool done_ = false;  // as Chat Completions end
   std::map<int64_t, Item> items_;
   std::vector<std::string> ids_;  // of items without an index
   Json details_;
@@ -62,6 +63,7 @@ void Decoder::FailWithMember(const Json& error) const {
 void Decoder::Push(std::string_view event, std::string_view data, std::vector<Event>* out) {
   events_.Begin(out);
   data = Trimmed(data);
+  done_ = done_ || data == "[DONE]";
   if (data.empty() || data == "[DONE]") return;
   const Json json = events_.ParseObject(data);
   std::string_view type = FindText(json, "type");
@@ -75,7 +77,7 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
     ReadResponse(*response);
     const bool over =
         type == "response.completed" || type == "response.incomplete" || type == "response.failed";
-    if (over) FinishResponse(*response);
+    if (over) FinishResponse(*response, type.substr(type.find('.') + 1));
     return;
   }
   const Json* item = FindObject(json, "item");
@@ -100,15 +102,12 @@ void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
     events_.Fail(FailureKind::kTransport, "sent a body without output", body);
   }
   ReadResponse(json);
-  FinishResponse(json);
+  FinishResponse(json, "completed");
 }
 
 void Decoder::End(std::vector<Event>* out) {
-  events_.Begin(out);
-  if (!response_.finished) {
-    events_.Fail(FailureKind::kTransport, "broke off within the answer");
-  }
-  events_.EndAll();
+  events_.BeginEnd(out);
+  response_.closed = response_.closed || done_;
   if (!details_.items.empty()) response_.reasoning_details = JsonText(details_);
   events_.Finish(response_);
 }
@@ -177,7 +176,8 @@ void Decoder::FinishItem(const Json& json, Item* item) {
   if (type == "function_call") {
     AddItem(json, item);
     FinishArguments(item, json);
-    events_.EndCall(item->call);
+    // Of a call without arguments it is not known yet whether they are missing.
+    if (events_.HasArguments(item->call)) events_.EndCall(item->call);
     return;
   }
   if (type == "reasoning") details_.items.push_back(json);
@@ -200,10 +200,12 @@ void Decoder::ReadResponse(const Json& response) {
   if (const Json* usage = FindObject(response, "usage")) ReadUsage(*usage);
 }
 
-void Decoder::FinishResponse(const Json& response) {
-  const std::string_view status = FindText(response, "status");
-  response_.finish_reason = status;
+// `said`: the status where the response does not name its own.
+void Decoder::FinishResponse(const Json& response, std::string_view said) {
+  std::string_view status = FindText(response, "status");
+  if (status.empty() || status == "null") status = said;
   if (status == "failed" || status == "cancelled") {
+    response_.finish_reason = status;
     if (const Json* error = FindObject(response, "error")) FailWithMember(*error);
     events_.Fail(FailureKind::kServer, "ended the answer as " + std::string(status));
   }
@@ -212,11 +214,9 @@ void Decoder::FinishResponse(const Json& response) {
     FinishItem(output->items[i], &items_[static_cast<int64_t>(i)]);
   }
   const Json* details = FindObject(response, "incomplete_details");
-  if (details != nullptr && !FindText(*details, "reason").empty()) {
-    response_.finish_reason = FindText(*details, "reason");
-  }
-  events_.CheckReason(response_.finish_reason);
-  response_.finished = response_.closed = true;
+  const std::string_view reason = details != nullptr ? FindText(*details, "reason") : "";
+  response_.closed = true;
+  events_.TakeReason(reason.empty() ? status : reason, &response_);
 }
 
 void Decoder::ReadUsage(const Json& usage) {

@@ -119,8 +119,9 @@ TEST(RemoteStream, DeliversTheSameAnswerHoweverItArrives) {
   EXPECT_GT(plain.usage.prompt_tokens, 0);
   for (const char* scenario :
        {"split", "crlf", "cr", "bom", "lines", "no-space", "keep-alive", "close", "no-done",
-        "whole", "whole+keep-alive", "usage-separate", "usage-finish", "unknown-events",
-        "empty-tool-lists", "comments-3", "reasoning-field", "reasoning-details"}) {
+        "reset-after-finish", "whole", "whole+keep-alive", "usage-separate", "usage-finish",
+        "unknown-events", "empty-tool-lists", "comments-3", "reasoning-field",
+        "reasoning-details"}) {
     EngineOptions options = OptionsFor(scenario);
     if (std::string(scenario).rfind("reasoning-", 0) == 0) {  // fields that gateways use
       options.model = "openrouter:deepseek/deepseek-v4-pro";

@@ -167,7 +167,7 @@ TEST(AnthropicAnswer, MapsStopReasons) {
   const struct {
     const char *raw, *event;
   } kRows[] = {{"end_turn", "stop"}, {"max_tokens", "length"},      {"stop_sequence", "stop"},
-               {"tool_use", "stop"}, {"refusal", "content_filter"}, {"pause_turn", "other"}};
+               {"tool_use", "stop"}, {"refusal", "content_filter"}, {"MAX_TOKENS", "length"}};
   for (const auto& row : kRows) {
     const Heard heard = Hear({Start(0, R"({"type": "text", "text": "a"})"), MessageDelta(row.raw)});
     EXPECT_EQ(heard.words, std::string("content a\nfinish ") + row.event + "\n");
@@ -251,7 +251,9 @@ TEST(AnthropicAnswer, NeverTakesACutAnswerForAWholeOne) {
   for (const std::vector<std::string>& data :
        {std::vector<std::string>{},
         {Start(0, R"({"type": "text", "text": "a"})"), Stop(0)},
-        {Start(0, R"({"type": "text", "text": "a"})"), R"({"type": "message_stop"})"}}) {
+        {Start(0, R"({"type": "text", "text": "a"})"), MessageDelta("null")},
+        {Start(0, R"({"type": "text", "text": "a"})"), MessageDelta("end_turn"),
+         Start(1, R"({"type": "text", "text": "b"})")}}) {
     EXPECT_EQ(FailureText(FailureOf([&] { Hear(data); }), "kind"), "transport");
   }
   EXPECT_EQ(FailureText(FailureOf([] { Hear({MessageDelta("end_turn")}); }), "kind"),
@@ -265,6 +267,35 @@ TEST(AnthropicAnswer, FailsForBodiesThatAreNoMessage) {
               "transport")
         << body;
   }
+}
+
+TEST(AnthropicAnswer, EndsByItsEndAndNotByAReason) {
+  const std::string text = Start(0, R"({"type": "text", "text": "a"})");
+  const std::string call = Start(1, R"({"type": "tool_use", "id": "t", "name": "get_weather"})");
+  const std::string piece =
+      Delta(1, R"({"type": "input_json_delta", "partial_json": "{\"a\":1}"})");
+  const char* const kStop = R"({"type": "message_stop"})";
+  EXPECT_EQ(Hear({text, kStop}).words, "content a\nnotice finish_missing\nfinish stop\n");
+  EXPECT_EQ(Hear({text, "[DONE]"}).words, "content a\nnotice finish_missing\nfinish stop\n");
+  EXPECT_EQ(Hear({text, MessageDelta("pause_turn")}).words,
+            "content a\nnotice finish_unknown\nfinish other\n");
+  EXPECT_EQ(Hear({call, MessageDelta("tool_use"), piece, Stop(1), kStop}).words,
+            "call 0 t get_weather\narguments 0 {\"a\":1}\nend 0 {\"a\":1}\n"
+            "notice finish_early\nfinish tool_calls\n");
+  EXPECT_EQ(FailureText(FailureOf([&] { Hear({kStop}); }), "kind"), "empty_response");
+}
+
+TEST(AnthropicAnswer, TakesNoInputForACallThatIsCutOff) {
+  const std::string call =
+      Start(0, R"({"type": "tool_use", "id": "t", "name": "get_weather", "input": {}})");
+  for (const std::vector<std::string>& data :
+       {std::vector<std::string>{call, MessageDelta("max_tokens")},
+        {call, Stop(0), MessageDelta("max_tokens")}}) {
+    EXPECT_EQ(Hear(data).words,
+              "call 0 t get_weather\nnotice arguments_invalid\nend 0 \nfinish length\n");
+  }
+  EXPECT_EQ(Hear({call, Stop(0), MessageDelta("tool_use")}).words,
+            "call 0 t get_weather\narguments 0 {}\nend 0 {}\nfinish tool_calls\n");
 }
 
 TEST(AnthropicAnswer, LimitsTheNumberOfBlocks) {

@@ -410,7 +410,7 @@ TEST(OpenAiAnswer, MapsFinishReasonsAndKeepsTheRawOne) {
     const char *raw, *event;
   } kRows[] = {{"stop", "stop"},        {"length", "length"},
                {"eos", "stop"},         {"content_filter", "content_filter"},
-               {"weird", "other"},      {"tool_calls", "stop"},
+               {"STOP", "stop"},        {"tool_calls", "stop"},
                {"max_tokens", "length"}};
   for (const auto& row : kRows) {
     const Heard heard =
@@ -420,6 +420,67 @@ TEST(OpenAiAnswer, MapsFinishReasonsAndKeepsTheRawOne) {
     EXPECT_EQ(heard.response.finish_reason, row.raw);
     EXPECT_FALSE(heard.response.closed);
   }
+}
+
+// A chunk with text and a reason.
+const std::string kStopText = Chunk(R"({"content": "a"})", R"(, "finish_reason": "stop")");
+
+std::string CallChunk(const std::string& function, const std::string& reason) {
+  return Chunk(R"({"tool_calls": [{"index": 0, "id": "c", "function": )" + function + "}]}",
+               ", \"finish_reason\": " + reason);
+}
+
+TEST(OpenAiAnswer, EndsByItsEndAndNotByAReason) {
+  const std::string kNamed = R"({"name": "get_weather", "arguments": ""})",
+                    kBegin = R"({"arguments": "{\"city\":"})", kRest = R"({"arguments": "1}"})",
+                    kCall =
+                        "call 0 c get_weather\narguments 0 {\"city\":\narguments 0 1}\n"
+                        "end 0 {\"city\":1}\n";
+  const auto heard = [](const std::vector<std::string>& data) {
+    return Hear(Ask(kFlash, kTools), data).words;
+  };
+  for (const char* reason : {"null", "\"null\"", "\"\"", "\" \"", "\"None\"", "false"}) {
+    EXPECT_EQ(heard({CallChunk(kNamed, reason), CallChunk(kBegin, reason), CallChunk(kRest, reason),
+                     kStop}),
+              kCall + "finish tool_calls\n")
+        << reason;
+    EXPECT_EQ(heard({CallChunk(kNamed, reason), CallChunk(kBegin, reason), CallChunk(kRest, reason),
+                     "[DONE]"}),
+              kCall + "notice finish_missing\nfinish tool_calls\n")
+        << reason;
+  }
+  for (const char* reason : {"\"stop\"", "\"tool_calls\"", "\"TOOL_CALLS\""}) {
+    EXPECT_EQ(heard({CallChunk(kNamed, reason), CallChunk(kBegin, reason), CallChunk(kRest, reason),
+                     "[DONE]"}),
+              kCall + "notice finish_early\nfinish tool_calls\n")
+        << reason;
+  }
+  EXPECT_EQ(heard({kStopText, kStopText, kStop}), "content aa\nnotice finish_early\nfinish stop\n");
+  EXPECT_EQ(heard({Chunk(R"({"content": "a"})"), "[DONE]", kStopText}),
+            "content a\nnotice finish_missing\nfinish stop\n");
+  EXPECT_EQ(heard({Chunk(R"({"content": "a"})", R"(, "finish_reason": "weird")")}),
+            "content a\nnotice finish_unknown\nfinish other\n");
+  // The last word counts, but for a plain stop behind another.
+  EXPECT_EQ(heard({Chunk(R"({"content": "a"})", R"(, "finish_reason": "length")"), kStop}),
+            "content a\nfinish length\n");
+  EXPECT_EQ(heard({kStopText, Chunk("{}", R"(, "finish_reason": "length")")}),
+            "content a\nfinish length\n");
+  // Without a reason, the usage tells whether the limit was met.
+  EXPECT_EQ(
+      Hear(Ask(kFlash, "\"max_tokens\": 5"),
+           {Chunk(R"({"content": "a"})"),
+            R"({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 5}})", "[DONE]"})
+          .words,
+      "content a\nnotice finish_missing\nfinish length\n");
+  EXPECT_EQ(FailureText(FailureOf([] { Hear(Ask(kFlash), {"[DONE]"}); }), "kind"),
+            "empty_response");
+}
+
+TEST(OpenAiAnswer, TakesNothingForACallThatIsCutOff) {
+  EXPECT_EQ(Hear(Ask(kFlash, kTools),
+                 {CallChunk(R"({"name": "get_weather"})", "null"), CallChunk("{}", "\"length\"")})
+                .words,
+            "call 0 c get_weather\nnotice arguments_invalid\nend 0 \nfinish length\n");
 }
 
 TEST(OpenAiAnswer, FailsRetryablyForFinishesThatAreNone) {
@@ -464,7 +525,8 @@ TEST(OpenAiAnswer, FailsForErrorsInEveryPlace) {
 TEST(OpenAiAnswer, NeverTakesACutAnswerForAWholeOne) {
   for (const std::vector<std::string>& data : {std::vector<std::string>{},
                                                {Chunk(R"({"content": "a"})")},
-                                               {Chunk(R"({"content": "a"})"), "[DONE]"}}) {
+                                               // A reason in every chunk tells nothing.
+                                               {kStopText, kStopText}}) {
     const Json details = FailureOf([&] { Hear(Ask(kFlash), data); });
     EXPECT_EQ(FailureText(details, "kind"), "transport");
     EXPECT_EQ(FailureText(details, "retryable"), "true");

@@ -251,6 +251,21 @@ TEST(ResponsesAnswer, PassesOverWhatItDoesNotKnow) {
       "content a\nfinish stop\n");
 }
 
+TEST(ResponsesAnswer, EndsByItsEndAndNotByAReason) {
+  EXPECT_EQ(Hear({kText, "[DONE]"}).words, "content a\nnotice finish_missing\nfinish stop\n");
+  // The event tells what a response leaves out.
+  EXPECT_EQ(Hear({kText, R"({"type": "response.completed", "response": {"status": null}})"}).words,
+            "content a\nfinish stop\n");
+  EXPECT_EQ(Hear({kText, R"({"type": "response.incomplete", "response": {}})"}).words,
+            "content a\nfinish other\n");
+  EXPECT_EQ(FailureText(FailureOf([&] {
+                          Hear({kText, R"({"type": "response.failed", "response": {}})"});
+                        }),
+                        "kind"),
+            "server");
+  EXPECT_EQ(FailureText(FailureOf([] { Hear({"[DONE]"}); }), "kind"), "empty_response");
+}
+
 TEST(ResponsesAnswer, NeverTakesACutAnswerForAWholeOne) {
   EXPECT_EQ(FailureText(FailureOf([] { Hear({}); }), "kind"), "transport");
   EXPECT_EQ(FailureText(FailureOf([] { Hear({kText}); }), "kind"), "transport");
