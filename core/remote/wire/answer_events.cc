@@ -7,7 +7,6 @@
 #include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
-#include "core/chat/tool_arguments.h"
 #include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
 
@@ -102,6 +101,7 @@ AnswerEvents::AnswerEvents(const Request& request, const WirePlan& plan)
   for (const Message& message : request.messages) {
     for (const ToolCall& call : message.tool_calls) ids_.insert(call.id);
   }
+  for (const Json& tool : tools_) names_.emplace_back(FindText(tool, "name"));
 }
 
 Event* AnswerEvents::Add(EventKind kind) {
@@ -174,14 +174,33 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
     Fail(FailureKind::kTransport,
          Format("sent tool arguments of more than %zu bytes", kMaxArgumentBytes));
   }
-  call.arguments += arguments;
+  call.arguments.Add(arguments);
   if (call.tool_index >= 0) {
     if (!arguments.empty()) AddOf(call, EventKind::kToolArguments)->text = arguments;
     return;
   }
   if (call.id.empty()) call.id = Trimmed(id);
-  call.name = name;
-  if (!name.empty()) BeginCall(&call);
+  call.name = JoinName(call.name, Trimmed(name), names_);
+  const bool whole = FindTool(call.name) != nullptr && !call.arguments.empty();
+  if (!call.name.empty() && (whole || !MayGrow(call.name, names_))) BeginCall(&call);
+}
+
+void AnswerEvents::SayArguments(size_t index, std::string_view arguments) {
+  Call& call = calls_[index];
+  if (call.arguments.empty()) return ExtendCall(index, "", "", arguments);
+  argument_bytes_ += arguments.size();
+  call.arguments.SetWhole(arguments);
+}
+
+bool AnswerEvents::GoesOnWith(size_t index, std::string_view name) const {
+  const Call& call = calls_[index];
+  const std::string joined = JoinName(call.name, Trimmed(name), names_);
+  return call.tool_index < 0 && (MayGrow(joined, names_) || FindTool(joined) != nullptr);
+}
+
+std::string AnswerEvents::ArgumentsText(const Json* arguments) {
+  if (arguments == nullptr || arguments->IsNull()) return "";
+  return arguments->IsString() ? arguments->text : JsonText(*arguments);
 }
 
 // An id that no other call of the conversation has.
@@ -197,7 +216,7 @@ void AnswerEvents::BeginCall(Call* call) {
   call->tool_index = begun_++;
   AddOf(*call, EventKind::kToolCall);
   if (call->arguments.empty()) return;
-  AddOf(*call, EventKind::kToolArguments)->text = call->arguments;
+  AddOf(*call, EventKind::kToolArguments)->text = call->arguments.text();
 }
 
 Event* AnswerEvents::AddOf(const Call& call, EventKind kind) {
@@ -208,9 +227,9 @@ Event* AnswerEvents::AddOf(const Call& call, EventKind kind) {
   return event;
 }
 
-const Json* AnswerEvents::Parameters(std::string_view name) const {
+const Json* AnswerEvents::FindTool(std::string_view name) const {
   for (const Json& tool : tools_) {
-    if (FindText(tool, "name") == name) return FindObject(tool, "parameters");
+    if (FindText(tool, "name") == name) return &tool;
   }
   return nullptr;
 }
@@ -221,26 +240,45 @@ void AnswerEvents::EndCall(size_t index, bool cut) {
   if (call.may_be_bare && !cut) ExtendCall(index, "", "", call.arguments.empty() ? "{}" : "");
   call.ended = true;
   if (call.tool_index < 0) {
-    if (call.id.empty() && call.arguments.empty()) return;  // a fragment of nothing
-    Notice("tool_name_missing", "the service named no tool for a call");
+    if (call.id.empty() && call.name.empty() && call.arguments.empty()) return;  // nothing
+    if (call.name.empty()) Notice("tool_name_missing", "the service named no tool for a call");
     BeginCall(&call);
   }
-  RepairedArguments repaired = RepairArguments(call.arguments, Parameters(call.name));
-  // Nothing is {} when it is all, but not when the rest is missing.
-  if (cut && Trimmed(call.arguments).empty()) repaired = {call.arguments, false, ""};
-  if (!repaired.valid || repaired.text != call.arguments) {
-    std::string* text = &Add(EventKind::kNotice)->text;
-    JsonWriter json(text);
-    json.BeginObject();
-    json.Key("code").String(repaired.valid ? "arguments_repaired" : "arguments_invalid");
-    json.Key("message").String(
-        repaired.valid ? Format("the arguments of %s were no plain JSON object: %s",
-                                call.name.c_str(), repaired.how)
-                       : Format("the arguments of %s are no JSON object", call.name.c_str()));
-    json.Key("tool_index").Integer(call.tool_index);
-    json.Key("raw").String(call.arguments).EndObject();
-  }
+  RepairedArguments repaired;
+  CheckArguments(call, cut, &repaired);
   AddOf(call, EventKind::kToolCallEnd)->text = repaired.text;
+}
+
+void AnswerEvents::CheckArguments(const Call& call, bool cut, RepairedArguments* repaired) {
+  const std::string& said = call.arguments.text();
+  const char* how = "";
+  const std::string meant(call.arguments.Meant(&how));
+  const Json* tool = FindTool(call.name);
+  *repaired = RepairArguments(meant, tool != nullptr ? FindObject(*tool, "parameters") : nullptr);
+  // Nothing is {} when it is all, but not when the rest is missing.
+  if (cut && Trimmed(said).empty()) *repaired = {said, false, ""};
+  if (!repaired->valid) {
+    repaired->text = said;
+    CallNotice("arguments_invalid",
+               Format("the arguments of %s are no JSON object", call.name.c_str()), call);
+  } else if (repaired->text != said) {
+    CallNotice("arguments_repaired",
+               Format("the arguments of %s were no plain JSON object: %s", call.name.c_str(),
+                      *how != '\0' ? how : repaired->how),
+               call);
+  }
+  if (tool == nullptr && !call.name.empty()) {
+    CallNotice("tool_unknown",
+               Format("the request has no tool %s, which the service calls", call.name.c_str()),
+               call);
+  }
+}
+
+void AnswerEvents::CallNotice(std::string_view code, const std::string& message, const Call& call) {
+  JsonWriter json(&Add(EventKind::kNotice)->text);
+  json.BeginObject().Key("code").String(code).Key("message").String(message);
+  json.Key("tool_index").Integer(call.tool_index);
+  json.Key("raw").String(call.arguments.text()).EndObject();
 }
 
 // Whether the service parsed this call as well.
@@ -250,8 +288,8 @@ bool AnswerEvents::IsServed(const ToolCall& rescued, std::set<size_t>* taken) co
     const Call& call = calls_[i];
     if (call.name != rescued.name || taken->count(i) > 0) continue;
     const bool same =
-        call.arguments == rescued.arguments ||
-        (ParseLenientJson(call.arguments, &theirs, nullptr) &&
+        call.arguments.text() == rescued.arguments ||
+        (ParseLenientJson(call.arguments.text(), &theirs, nullptr) &&
          ParseLenientJson(rescued.arguments, &ours, nullptr) && SameJson(ours, theirs));
     if (!same) continue;
     taken->insert(i);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/chat/tool_arguments.h"
+#include "core/engine/call_pieces.h"
 #include "core/engine/markup_rescue.h"
 #include "core/remote/transport/failure.h"
 #include "core/remote/wire/wire_codec.h"
@@ -39,16 +41,24 @@ class AnswerEvents {
   void AddLogprobs(EventKind kind, const Json& list);
 
   // A call of the service's: its number for the functions below. It begins (and gets its place in
-  // the answer) with its name; a missing or repeated id is replaced by one of our own. Throws
-  // kTransport for more calls than any model makes.
+  // the answer) when its name is known; a missing or repeated id is replaced by one of our own.
+  // Throws kTransport for more calls than any model makes.
   size_t AddCall();
   void ExtendCall(size_t call, std::string_view id, std::string_view name,
                   std::string_view arguments);
+  // All arguments, as said beside the pieces.
+  void SayArguments(size_t call, std::string_view arguments);
+  // Whether that is another piece of the call's name, and not the name of another call.
+  bool GoesOnWith(size_t call, std::string_view name) const;
   // An object without members, unless the answer is cut before arguments come.
   void AllowNoArguments(size_t call) { calls_[call].may_be_bare = true; }
   // `cut`: more should have come.
   void EndCall(size_t call, bool cut = false);
-  bool HasArguments(size_t call) const { return !calls_[call].arguments.empty(); }
+  const CallArguments& ArgumentsOf(size_t call) const { return calls_[call].arguments; }
+  const std::string& NameOf(size_t call) const { return calls_[call].name; }
+
+  // The text of arguments, which may come as the object that it should hold; "" for none.
+  static std::string ArgumentsText(const Json* arguments);
 
   void Notice(std::string_view code, std::string_view message);
 
@@ -71,7 +81,8 @@ class AnswerEvents {
 
  private:
   struct Call {
-    std::string id, name, arguments;
+    std::string id, name;
+    CallArguments arguments;
     int32_t tool_index = -1;  // -1: not begun
     bool ended = false, may_be_bare = false;
   };
@@ -88,7 +99,9 @@ class AnswerEvents {
   bool IsServed(const ToolCall& rescued, std::set<size_t>* taken) const;
   std::string FreshId(std::string_view wanted);
   std::vector<TokenLogprob>* Pending(EventKind kind);
-  const Json* Parameters(std::string_view tool) const;
+  const Json* FindTool(std::string_view name) const;
+  void CheckArguments(const Call& call, bool cut, RepairedArguments* repaired);
+  void CallNotice(std::string_view code, const std::string& message, const Call& call);
 
   const Provider* provider_;
   const std::string model_;
@@ -96,6 +109,7 @@ class AnswerEvents {
   const bool may_be_empty_;        // the request makes an empty answer a sensible one
   const bool keeps_calls_;         // rescued calls are calls
   const std::vector<Json> tools_;  // the request's
+  ToolNames names_;                // theirs
   std::vector<Event>* out_ = nullptr;
 
   std::optional<MarkupFilter> rescue_;  // until all ended

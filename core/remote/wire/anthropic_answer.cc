@@ -188,8 +188,7 @@ void Decoder::StartBlock(int64_t index, const Json& content) {
   } else if (type == "tool_use") {
     block.kind = BlockKind::kToolUse;
     block.call = events_.AddCall();
-    const Json* input = FindValue(content, "input");
-    if (input != nullptr) block.input = input->IsString() ? input->text : JsonText(*input);
+    block.input = AnswerEvents::ArgumentsText(content.Find("input"));
     events_.ExtendCall(block.call, FindText(content, "id"), FindText(content, "name"), "");
   }
 }
@@ -206,7 +205,8 @@ void Decoder::ExtendBlock(int64_t index, const Json& delta) {
   } else if (type == "signature_delta") {
     if (block != nullptr) block->signature += FindText(delta, "signature");
   } else if (type == "input_json_delta" && block != nullptr && block->kind == BlockKind::kToolUse) {
-    events_.ExtendCall(block->call, "", "", FindText(delta, "partial_json"));
+    events_.ExtendCall(block->call, "", "",
+                       AnswerEvents::ArgumentsText(delta.Find("partial_json")));
   }
 }
 
@@ -219,10 +219,12 @@ void Decoder::StopBlock(int64_t index) {
     details_.items.push_back(ThinkingBlock(block.thinking, block.signature));
   } else if (block.kind == BlockKind::kToolUse) {
     // The start says {} when deltas follow; it is all there is when none do.
-    if (!events_.HasArguments(block.call)) {
+    if (events_.ArgumentsOf(block.call).empty()) {
       // Whether that is all of it, or its deltas are missing, is known at the end.
       if (block.input == kNoInput) return events_.AllowNoArguments(block.call);
       events_.ExtendCall(block.call, "", "", block.input);
+    } else if (block.input != kNoInput) {
+      events_.SayArguments(block.call, block.input);
     }
     events_.EndCall(block.call);
   }

@@ -67,6 +67,18 @@ class Decoder final : public WireDecoder {
   void End(std::vector<Event>* out) override;
 
  private:
+  struct Fragment {
+    std::string_view id, name;
+    std::string arguments;
+    int64_t index = 0;
+    bool numbered = false;
+  };
+  struct Slot {
+    int64_t index = 0;  // the service's
+    std::string id;     // as the service said it
+    size_t call = 0;
+  };
+
   void CheckError(std::string_view event, const Json& body) const;
   void ReadHead(const Json& body);
   void ReadUsage(const Json& body);
@@ -80,7 +92,9 @@ class Decoder final : public WireDecoder {
   void ReadContent(const Json& delta);
   void AddText(EventKind kind, std::string_view field, std::string_view text);
   void ReadToolCalls(const Json& delta);
-  size_t FindCall(const Json& fragment, size_t position, size_t count);
+  void ReadToolCall(const Json& json, size_t position, size_t count);
+  size_t FindCall(const Fragment& fragment);
+  bool Continues(const Slot& slot, const Fragment& fragment) const;
   void ReadLogprobs(const Json& logprobs);
   void ReadPlainLogprobs(const Json& logprobs);
   void ReadFinish(const Json& choice);
@@ -105,11 +119,6 @@ class Decoder final : public WireDecoder {
   ChunkTemplate template_;
   EventKind template_kind_ = EventKind::kNone;
 
-  struct Slot {
-    int64_t index = 0;  // the service's
-    std::string id;     // as the service said it
-    size_t call = 0;
-  };
   std::vector<Slot> slots_;
 };
 
@@ -350,43 +359,63 @@ void Decoder::ReadToolCalls(const Json& delta) {
   for (size_t i = 0; list != nullptr && i < list->items.size(); ++i) {
     const Json& fragment = list->items[i];
     text_.beside = true;
-    const Json* function = FindObject(fragment, "function");
-    if (!fragment.IsObject()) continue;
-    const size_t call = FindCall(fragment, i, list->items.size());
-    const Json none;
-    if (function == nullptr) function = &none;
-    // Some send the arguments as the object that their text should hold.
-    const Json* arguments = FindValue(*function, "arguments");
-    std::string spelled;
-    if (arguments != nullptr && !arguments->IsString()) spelled = JsonText(*arguments);
-    events_.ExtendCall(call, FindText(fragment, "id"), FindText(*function, "name"),
-                       arguments != nullptr && arguments->IsString() ? arguments->text : spelled);
+    if (fragment.IsObject()) ReadToolCall(fragment, i, list->items.size());
   }
+  // The form before there were several.
+  const Json* function = FindObject(delta, "function_call");
+  if (function == nullptr || (list != nullptr && !list->items.empty())) return;
+  Json fragment;
+  fragment.kind = Json::Kind::kObject;
+  fragment.members.emplace_back("function", *function);
+  text_.beside = true;
+  ReadToolCall(fragment, 0, 1);
+}
+
+void Decoder::ReadToolCall(const Json& json, size_t position, size_t count) {
+  const Json none;
+  const Json* function = FindObject(json, "function");
+  if (function == nullptr) function = &none;
+  Fragment fragment;
+  fragment.id = Trimmed(FindText(json, "id"));
+  fragment.name = FindText(*function, "name");
+  fragment.arguments = AnswerEvents::ArgumentsText(function->Find("arguments"));
+  fragment.index = FindCount(json, "index");
+  fragment.numbered = fragment.index >= 0 || count > 1;  // several in order are as good as numbered
+  if (fragment.index < 0) fragment.index = static_cast<int64_t>(position);
+  events_.ExtendCall(FindCall(fragment), fragment.id, fragment.name, fragment.arguments);
 }
 
 // The call that a fragment belongs to. It says so by its index; without one, by its id; without
-// that it goes on with the last. The same index with another id and a name is another call, and in
-// a whole body everything is.
-size_t Decoder::FindCall(const Json& fragment, size_t position, size_t count) {
-  const std::string_view id = Trimmed(FindText(fragment, "id"));
-  const Json* function = FindObject(fragment, "function");
-  const bool named = function != nullptr && !FindText(*function, "name").empty();
-  int64_t index = FindCount(fragment, "index");
-  const bool numbered = index >= 0;
-  if (!numbered) index = static_cast<int64_t>(position);
-  const bool by_order = !numbered && count > 1;
-  for (size_t i = whole_ ? 0 : slots_.size(); i-- > 0;) {
-    Slot& slot = slots_[i];
-    const bool other_id = !id.empty() && !slot.id.empty() && slot.id != id;
-    bool mine = slot.index == index;
-    if (!numbered && !by_order) mine = id.empty() ? !named : slot.id == id || !named;
-    if (!mine) continue;
-    if (named && other_id) break;
-    if (slot.id.empty()) slot.id = id;
-    return slot.call;
+// that it goes on with the last. In a whole body everything is another call.
+size_t Decoder::FindCall(const Fragment& fragment) {
+  Slot* found = nullptr;
+  for (Slot& slot : slots_) {
+    const bool same_id = !fragment.id.empty() && slot.id == fragment.id;
+    if (fragment.numbered ? slot.index == fragment.index : same_id) found = &slot;
   }
-  slots_.push_back({index, std::string(id), events_.AddCall()});
+  if (found == nullptr && !fragment.numbered && !slots_.empty()) found = &slots_.back();
+  if (!whole_ && found != nullptr && Continues(*found, fragment)) {
+    if (found->id.empty()) found->id = fragment.id;
+    return found->call;
+  }
+  slots_.push_back({fragment.index, std::string(fragment.id), events_.AddCall()});
   return slots_.back().call;
+}
+
+// Some number all calls alike, some give each fragment another id, some name the tool every time. A
+// call with whole arguments is over; the same again is no other call.
+bool Decoder::Continues(const Slot& slot, const Fragment& fragment) const {
+  const bool same_id = !fragment.id.empty() && slot.id == fragment.id;
+  if (fragment.name.empty() || same_id) return true;
+  const bool other_id = !fragment.id.empty() && !slot.id.empty();
+  const CallArguments& arguments = events_.ArgumentsOf(slot.call);
+  const bool same_name = events_.NameOf(slot.call) == Trimmed(fragment.name);
+  if (arguments.IsObject()) {
+    const bool same = fragment.arguments.empty() || fragment.arguments == arguments.text();
+    return !other_id && fragment.numbered && same_name && same;
+  }
+  if (fragment.numbered ? !other_id || same_name : !other_id && same_name) return true;
+  return events_.GoesOnWith(slot.call, fragment.name);
 }
 
 void Decoder::ReadLogprobs(const Json& logprobs) {

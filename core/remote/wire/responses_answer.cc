@@ -157,7 +157,7 @@ void Decoder::AddItem(const Json& json, Item* item) {
   item->has_call = true;
   item->call = events_.AddCall();
   events_.ExtendCall(item->call, FindText(json, "call_id"), FindText(json, "name"),
-                     FindText(json, "arguments"));
+                     AnswerEvents::ArgumentsText(json.Find("arguments")));
 }
 
 void Decoder::ExtendCall(Item* item, const Json& event) {
@@ -165,8 +165,8 @@ void Decoder::ExtendCall(Item* item, const Json& event) {
 }
 
 void Decoder::FinishArguments(Item* item, const Json& event) {
-  if (!item->has_call || events_.HasArguments(item->call)) return;
-  events_.ExtendCall(item->call, "", "", FindText(event, "arguments"));
+  if (!item->has_call) return;
+  events_.SayArguments(item->call, AnswerEvents::ArgumentsText(event.Find("arguments")));
 }
 
 void Decoder::FinishItem(const Json& json, Item* item) {
@@ -177,7 +177,7 @@ void Decoder::FinishItem(const Json& json, Item* item) {
     AddItem(json, item);
     FinishArguments(item, json);
     // Of a call without arguments it is not known yet whether they are missing.
-    if (events_.HasArguments(item->call)) events_.EndCall(item->call);
+    if (!events_.ArgumentsOf(item->call).empty()) events_.EndCall(item->call);
     return;
   }
   if (type == "reasoning") details_.items.push_back(json);

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "core/json/json_writer.h"
 #include "tests/core/remote/wire/wire_fixture.h"
 
 namespace finback {
@@ -182,7 +183,7 @@ Heard HearDeltas(const std::vector<std::string>& deltas, const char* model = kFl
   std::vector<std::string> data;
   for (const std::string& delta : deltas) data.push_back(Chunk(delta));
   data.push_back(kStop);
-  return Hear(Ask(model, kTools), data);
+  return Hear(Ask(model, kMoreTools), data);
 }
 
 TEST(OpenAiAnswer, PassesOverChunksWithoutAnything) {
@@ -425,34 +426,35 @@ TEST(OpenAiAnswer, MapsFinishReasonsAndKeepsTheRawOne) {
 // A chunk with text and a reason.
 const std::string kStopText = Chunk(R"({"content": "a"})", R"(, "finish_reason": "stop")");
 
-std::string CallChunk(const std::string& function, const std::string& reason) {
-  return Chunk(R"({"tool_calls": [{"index": 0, "id": "c", "function": )" + function + "}]}",
+// A call's chunk with a reason; no name: a piece of the arguments.
+std::string CallChunk(const std::string& name, const std::string& arguments,
+                      const std::string& reason) {
+  std::string function = "{\"name\": ";
+  name.empty() ? function += "null" : (AppendJsonString(name, &function), function);
+  function += ", \"arguments\": ";
+  AppendJsonString(arguments, &function);
+  return Chunk("{\"tool_calls\": [{\"index\": 0, \"id\": \"c\", \"function\": " + function + "}}]}",
                ", \"finish_reason\": " + reason);
 }
 
 TEST(OpenAiAnswer, EndsByItsEndAndNotByAReason) {
-  const std::string kNamed = R"({"name": "get_weather", "arguments": ""})",
-                    kBegin = R"({"arguments": "{\"city\":"})", kRest = R"({"arguments": "1}"})",
-                    kCall =
-                        "call 0 c get_weather\narguments 0 {\"city\":\narguments 0 1}\n"
-                        "end 0 {\"city\":1}\n";
+  const std::string kCall =
+      "call 0 c get_weather\narguments 0 {\"city\":\narguments 0 1}\nend 0 {\"city\":1}\n";
+  const auto call = [](const std::string& reason, const std::string& end) {
+    return std::vector<std::string>{CallChunk("get_weather", "", reason),
+                                    CallChunk("", "{\"city\":", reason),
+                                    CallChunk("", "1}", reason), end};
+  };
   const auto heard = [](const std::vector<std::string>& data) {
     return Hear(Ask(kFlash, kTools), data).words;
   };
   for (const char* reason : {"null", "\"null\"", "\"\"", "\" \"", "\"None\"", "false"}) {
-    EXPECT_EQ(heard({CallChunk(kNamed, reason), CallChunk(kBegin, reason), CallChunk(kRest, reason),
-                     kStop}),
-              kCall + "finish tool_calls\n")
-        << reason;
-    EXPECT_EQ(heard({CallChunk(kNamed, reason), CallChunk(kBegin, reason), CallChunk(kRest, reason),
-                     "[DONE]"}),
-              kCall + "notice finish_missing\nfinish tool_calls\n")
+    EXPECT_EQ(heard(call(reason, kStop)), kCall + "finish tool_calls\n") << reason;
+    EXPECT_EQ(heard(call(reason, "[DONE]")), kCall + "notice finish_missing\nfinish tool_calls\n")
         << reason;
   }
   for (const char* reason : {"\"stop\"", "\"tool_calls\"", "\"TOOL_CALLS\""}) {
-    EXPECT_EQ(heard({CallChunk(kNamed, reason), CallChunk(kBegin, reason), CallChunk(kRest, reason),
-                     "[DONE]"}),
-              kCall + "notice finish_early\nfinish tool_calls\n")
+    EXPECT_EQ(heard(call(reason, "[DONE]")), kCall + "notice finish_early\nfinish tool_calls\n")
         << reason;
   }
   EXPECT_EQ(heard({kStopText, kStopText, kStop}), "content aa\nnotice finish_early\nfinish stop\n");
@@ -478,7 +480,7 @@ TEST(OpenAiAnswer, EndsByItsEndAndNotByAReason) {
 
 TEST(OpenAiAnswer, TakesNothingForACallThatIsCutOff) {
   EXPECT_EQ(Hear(Ask(kFlash, kTools),
-                 {CallChunk(R"({"name": "get_weather"})", "null"), CallChunk("{}", "\"length\"")})
+                 {CallChunk("get_weather", "", "null"), CallChunk("", "", "\"length\"")})
                 .words,
             "call 0 c get_weather\nnotice arguments_invalid\nend 0 \nfinish length\n");
 }
@@ -650,7 +652,7 @@ TEST(OpenAiAnswer, LimitsTheNumberOfCalls) {
 }
 
 TEST(OpenAiAnswer, TakesThousandsOfSmallChunks) {
-  const auto decoder = Decoder(Ask(kFlash, kTools));
+  const auto decoder = Decoder(Ask(kFlash, kMoreTools));
   std::vector<Event> events;
   for (int i = 0; i < 10'000; ++i) {
     decoder->Push("", Chunk(R"({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "t",

@@ -92,7 +92,7 @@ struct Heard {
   WireResponse response;
 };
 
-Heard Hear(const std::vector<std::string>& data, const std::string& fields = kTools) {
+Heard Hear(const std::vector<std::string>& data, const std::string& fields = kMoreTools) {
   const auto decoder = Decoder(Ask(kModel, fields));
   std::vector<Event> events;
   for (const std::string& chunk : data) decoder->Push("", chunk, &events);

@@ -50,6 +50,14 @@ inline constexpr const char* kTools =
          {"type": "object", "properties": {"city": {"type": "string"}}}}},
         {"type": "function", "function": {"name": "get_time"}}])";
 
+// The same and two of short names.
+inline constexpr const char* kMoreTools =
+    R"("tools": [{"type": "function", "function": {"name": "get_weather", "parameters":
+         {"type": "object", "properties": {"city": {"type": "string"}}}}},
+        {"type": "function", "function": {"name": "get_time"}},
+        {"type": "function", "function": {"name": "t"}},
+        {"type": "function", "function": {"name": "u"}}])";
+
 inline std::unique_ptr<WireDecoder> Decoder(const Request& request, const WirePolicy& policy = {},
                                             const ProviderTable& table = Providers()) {
   const WirePlan plan = Plan(request, policy, table);
