@@ -4,8 +4,10 @@
 #include <chrono>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/clock.h"
 #include "core/base/status.h"
+#include "core/json/lenient_json.h"
 
 namespace finback {
 namespace {
@@ -126,8 +128,6 @@ void Exchange::CheckStatus() {
   request_id_ = RequestIdOf(headers);
   if (recording_ != nullptr) recording_->Response(status_, headers);
   if (status_ >= 200 && status_ < 300) {
-    const std::string_view type = HeaderOf(headers, "content-type");
-    if (type.find("event-stream") != std::string_view::npos) body_ = Body::kEvents;
     return;
   }
   std::string body;
@@ -138,7 +138,7 @@ void Exchange::CheckStatus() {
 }
 
 // What a service sends is told by its first character, because content types lie: an object is an
-// answer in one piece, also when a stream was asked for.
+// answer in one piece, also when a stream was asked for, and when the header says that it is one.
 void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
   if (body_ == Body::kUnknown) {
     const size_t first = bytes.find_first_not_of(" \t\r\n");
@@ -153,9 +153,34 @@ void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
     }
     return;
   }
+  if (!has_events_ && whole_.size() < kMaxErrorBytes) whole_ += bytes;
   sse_.Push(bytes);
   std::string_view name, data;
-  while (sse_.Next(&name, &data)) decoder_->Push(name, data, events);
+  while (sse_.Next(&name, &data)) {
+    has_events_ = true;
+    decoder_->Push(name, data, events);
+  }
+}
+
+// The end of the body: its last event may lack its blank line, and what has no event at all is
+// whatever the service wanted to say.
+void Exchange::TakeEnd(std::vector<Event>* events) {
+  if (body_ == Body::kWhole) return decoder_->Whole(whole_, events);
+  sse_.Push("\n\n");
+  std::string_view name, data;
+  Json json;
+  while (sse_.Next(&name, &data)) {
+    has_events_ = true;
+    if (data == "[DONE]" || ParseLenientJson(data, &json, nullptr)) {
+      decoder_->Push(name, data, events);
+    }
+  }
+  const std::string_view text = Trimmed(whole_);
+  const size_t field = text.find_first_of(":\r\n");
+  constexpr std::string_view kFields[] = {"", "data", "event", "id", "retry"};
+  const bool is_stream = has_events_ || std::find(std::begin(kFields), std::end(kFields),
+                                                  text.substr(0, field)) != std::end(kFields);
+  if (!is_stream) decoder_->Whole(text, events);
 }
 
 // Behind a finish reason the end of a connection is an end, in whatever way it comes.
@@ -180,7 +205,7 @@ bool Exchange::Read(std::vector<Event>* events) {
   if (!bytes_.empty()) Take(bytes_, events);
   // What follows the format's own end is of no interest, and some connections are kept open.
   if (!more || decoder_->response().closed) {
-    if (body_ == Body::kWhole) decoder_->Whole(whole_, events);
+    if (!decoder_->response().closed) TakeEnd(events);
     decoder_->End(events);
     CheckModel(from, events);
     NoteProgress(*events, from);

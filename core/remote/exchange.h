@@ -50,6 +50,7 @@ class Exchange {
   void Open(WireCall call);
   void CheckStatus();
   bool ReadBytes();
+  void TakeEnd(std::vector<Event>* events);
   void Take(std::string_view bytes, std::vector<Event>* events);
   void NoteProgress(const std::vector<Event>& events, size_t from);
   void CheckModel(size_t place, std::vector<Event>* events);
@@ -71,6 +72,7 @@ class Exchange {
   std::unique_ptr<WireDecoder> decoder_;
   SseParser sse_;
   Body body_ = Body::kUnknown;
+  bool has_events_ = false;
   std::string bytes_, whole_;
   int32_t status_ = 0;
   std::string request_id_;

@@ -11,6 +11,7 @@
 #include "core/base/ascii.h"
 #include "core/base/utf8.h"
 #include "core/json/json_writer.h"
+#include "core/remote/transport/error_body.h"
 
 namespace finback {
 namespace {
@@ -75,13 +76,11 @@ const KindRow& RowOf(FailureKind kind) { return kKinds[static_cast<size_t>(kind)
 
 // --- Text -----------------------------------------------------------------------------------
 
-std::string_view WithoutMark(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  return text;
-}
-
 void CutTo(size_t bytes, std::string* text) { text->resize(CutUtf8(*text, bytes).size()); }
+
+std::string TextOf(const Json* value) {
+  return value != nullptr && value->IsString() ? value->text : "";
+}
 
 // One printable line: runs of blanks and control characters become one blank.
 std::string OneLine(std::string_view text, size_t most_bytes) {
@@ -102,111 +101,13 @@ std::string OneLine(std::string_view text, size_t most_bytes) {
   return line;
 }
 
+// The service's words stay as they are, a full stop at their end included.
 std::string MessageOf(const char* what, std::string_view detail, const char* next) {
   std::string message = what;
-  if (!detail.empty()) {
-    message += ": ";
-    message += detail;
-    while (message.ends_with('.') && !message.ends_with("...")) message.pop_back();
-  }
-  if (*next != '\0') message += std::string("; ") + next;
-  return message;
-}
-
-// --- What a body says -----------------------------------------------------------------------
-
-struct ErrorText {
-  std::string message, type, code, request_id;
-  int status = 0;  // a code that is a number
-  int64_t limit = -1, requested = -1;
-};
-
-std::string TextOf(const Json* value) {
-  if (value == nullptr) return {};
-  if (value->IsString() || value->IsNumber()) return value->text;
-  return {};
-}
-
-int StatusOf(std::string_view code) {
-  int status = 0;
-  const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), status);
-  const bool whole = error == std::errc() && end == code.data() + code.size();
-  return whole && status >= 100 && status <= 599 ? status : 0;
-}
-
-// "detail" of validating frameworks: a text, or a list of objects with one in "msg".
-std::string DetailOf(const Json* detail) {
-  if (detail == nullptr) return {};
-  if (!detail->IsArray()) return TextOf(detail);
-  std::string text;
-  for (const Json& item : detail->items) {
-    const std::string one = item.IsString() ? item.text : TextOf(item.Find("msg"));
-    if (!one.empty()) text += (text.empty() ? "" : "; ") + one;
-  }
-  return text;
-}
-
-void ReadErrorObject(const Json& error, ErrorText* text) {
-  for (const char* name : {"message", "msg", "error"}) {
-    if (text->message.empty()) text->message = TextOf(error.Find(name));
-  }
-  if (text->message.empty()) text->message = DetailOf(error.Find("detail"));
-  text->type = TextOf(error.Find("type"));
-  text->code = TextOf(error.Find("code"));
-  text->status = StatusOf(text->code);
-  if (const Json* limit = error.Find("n_ctx")) text->limit = limit->Integer(-1);
-  if (const Json* tokens = error.Find("n_prompt_tokens")) text->requested = tokens->Integer(-1);
-  // A gateway's own message says only that its provider failed.
-  const Json* metadata = error.Find("metadata");
-  const std::string raw = metadata == nullptr ? "" : TextOf(metadata->Find("raw"));
-  if (!raw.empty()) text->message += " (" + raw + ")";
-}
-
-ErrorText ReadError(const Json& document) {
-  ErrorText text;
-  const Json* whole = &document;
-  if (document.IsArray() && !document.items.empty()) whole = &document.items[0];
-  const Json* error = whole->Find("error");
-  if (error != nullptr && error->IsObject()) {
-    ReadErrorObject(*error, &text);
-  } else {
-    ReadErrorObject(*whole, &text);
-    if (text.type == "error") text.type.clear();  // the name of the envelope
-  }
-  text.request_id = TextOf(whole->Find("request_id"));
-  return text;
-}
-
-// The title of a page that a proxy sent in the service's place.
-std::string TitleOf(std::string_view html) {
-  const std::string lower = LowerAscii(html);
-  const size_t tag = lower.find("<title");
-  const size_t begin = tag == std::string::npos ? tag : lower.find('>', tag);
-  const size_t end = begin == std::string::npos ? begin : lower.find("</title", begin);
-  return end == std::string::npos ? "" : std::string(html.substr(begin + 1, end - begin - 1));
-}
-
-ErrorText ReadBody(std::string_view body) {
-  std::string_view trimmed = Trimmed(WithoutMark(body));
-  // Gateways end what should have been a stream as if it had begun.
-  constexpr std::string_view kStreamEnd = "data: [DONE]";
-  if (trimmed.ends_with(kStreamEnd)) trimmed.remove_suffix(kStreamEnd.size());
-  ErrorText text;
-  if (trimmed.starts_with('<')) {
-    text.message = TitleOf(trimmed);
-    return text;
-  }
-  // JSON may stand behind keep-alive lines or the "data:" of an event.
-  const size_t open = trimmed.find_first_of("{[");
-  const size_t close = trimmed.find_last_of("}]");
-  if (open != std::string_view::npos && close != std::string_view::npos && open < close) {
-    try {
-      return ReadError(ParseJson(trimmed.substr(open, close - open + 1), "body"));
-    } catch (const Error&) {  // plain text with a bracket in it
-    }
-  }
-  text.message = trimmed;
-  return text;
+  if (!detail.empty()) message.append(": ").append(detail);
+  if (*next == '\0') return message;
+  const bool sentence = message.ends_with('.');
+  return message + (sentence ? " (" : "; ") + next + (sentence ? ")" : "");
 }
 
 // --- Classes --------------------------------------------------------------------------------
@@ -278,37 +179,6 @@ constexpr const char* kThinkingFields[] = {
 constexpr const char* kUnknownFields[] = {
     "not support parameter", "n't support `",      "unsupported parameter", "unrecognized request",
     "unknown parameter",     "unexpected keyword", "extra inputs",          "extra_forbidden"};
-
-// What an error inside a 200 answer would have had as status, by its type or code.
-struct TypeRow {
-  const char* part;
-  int status;
-};
-
-constexpr TypeRow kTypes[] = {
-    {"rate_limit", 429},
-    {"too_many_requests", 429},
-    {"overloaded", 503},
-    {"service_unavailable", 503},
-    {"timeout", 504},
-    {"authentication", 401},
-    {"invalid_api_key", 401},
-    {"permission", 403},
-    {"insufficient_quota", 402},
-    {"insufficient_user", 402},
-    {"insufficient_balance", 402},
-    {"billing", 402},
-    {"payment", 402},
-    {"not_found", 404},
-    {"too_large", 413},
-    {"context_length", 400},
-    {"content_filter", 400},
-    {"api_error", 500},
-    {"server_error", 500},
-    {"internal", 500},
-    {"bad_request", 400},
-    {"invalid_", 400},
-};
 
 // Numbers that services name, by the words before them.
 enum class Meaning : uint8_t { kLimit, kRequested };
@@ -459,17 +329,6 @@ Failure Classify(int status, int http_status, const ErrorText& text, const Heade
       MessageOf(DescribeStatus(failure, status).c_str(), OneLine(Redact(words), kMaxDetailBytes),
                 NextStep(failure.kind, status));
   return failure;
-}
-
-int StatusOfType(const ErrorText& text) {
-  if (text.status != 0) return text.status;
-  const std::string type = LowerAscii(text.type), code = LowerAscii(text.code);
-  for (const TypeRow& row : kTypes) {
-    if (type.find(row.part) != std::string::npos || code.find(row.part) != std::string::npos) {
-      return row.status;
-    }
-  }
-  return 500;
 }
 
 void KeepBody(std::string_view body, Failure* failure) {
@@ -628,7 +487,7 @@ Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view
                          const std::vector<std::string>& secrets) {
   // Before anything is cut, so that no half of a secret is left.
   const std::string safe = Redact(body, secrets);
-  Failure failure = Classify(status, status, ReadBody(safe), headers);
+  Failure failure = Classify(status, status, ReadErrorBody(safe), headers);
   KeepBody(safe, &failure);
   RedactFailure(secrets, &failure);
   return failure;
@@ -636,10 +495,19 @@ Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view
 
 Failure ClassifyErrorObject(const Json& object, const HeaderList& headers) {
   const ErrorText text = ReadError(object);
-  Failure failure = Classify(StatusOfType(text), text.status, text, headers);
+  Failure failure = Classify(StatusOfError(text), text.status, text, headers);
   std::string body;
   AppendPythonJson(object, &body);
   KeepBody(body, &failure);
+  return failure;
+}
+
+Failure ClassifyNoAnswer(std::string_view body) {
+  const std::string safe = Redact(body);
+  const ErrorText text = ReadErrorBody(safe);
+  const int status = text.status != 0 ? text.status : StatusOfWords(text.message);
+  Failure failure = Classify(status != 0 ? status : 200, text.status, text, {});
+  KeepBody(safe, &failure);
   return failure;
 }
 

@@ -74,9 +74,11 @@ std::string RequestIdOf(const HeaderList& headers);
 Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body,
                          const std::vector<std::string>& secrets = {});
 
-// The same for an error object met inside a stream or a 200 body: {"error": ...} in the OpenAI or
-// the Anthropic shape.
+// The same for an error object met inside a stream or a 200 body, of any shape (error_body.h).
 Failure ClassifyErrorObject(const Json& object, const HeaderList& headers);
+// The same for a 200 body that is no answer and no JSON: a page, a line of text. kTransport unless
+// its words are those of another failure.
+Failure ClassifyNoAnswer(std::string_view body);
 
 // A failure of our own finding: what went wrong in the words of its kind, the detail, a next step.
 Failure MakeFailure(FailureKind kind, std::string_view detail);

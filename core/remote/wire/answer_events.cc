@@ -9,6 +9,7 @@
 #include "core/base/utf8.h"
 #include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
+#include "core/remote/transport/error_body.h"
 
 namespace finback {
 namespace {
@@ -367,7 +368,9 @@ bool AnswerEvents::IsCut(const WireResponse& response) const {
 
 void AnswerEvents::Finish(const WireResponse& response) {
   // Where pieces follow reasons, only the format's own end is one.
-  if (!response.closed && (!response.finished || late_)) {
+  const bool unfinished = !response.finished || late_;
+  if (unfinished && complaint_) FailWith(*complaint_);
+  if (unfinished && !response.closed) {
     Fail(FailureKind::kTransport, "broke off within the answer");
   }
   EndAll(IsCut(response));
@@ -400,8 +403,10 @@ void AnswerEvents::Finish(const WireResponse& response) {
   event->usage = response.usage;
 }
 
-void AnswerEvents::FailWith(const Json& error) const {
-  Failure failure = ClassifyErrorObject(error, {});
+void AnswerEvents::FailWith(const Json& error) const { Throw(ClassifyErrorObject(error, {})); }
+
+void AnswerEvents::Throw(Failure failure) const {
+  if (failure.http_status == 0) failure.http_status = 200;
   failure.provider = provider_->name;
   failure.model = model_;
   ThrowFailure(failure);
@@ -413,7 +418,14 @@ Json AnswerEvents::ParseObject(std::string_view text) const {
   Json json;
   std::string reason;
   if (!ParseLenientJson(text, &json, &reason)) {
-    Fail(FailureKind::kTransport, "sent no valid " + reason, text);
+    // What begins as JSON was cut: its words are the answer's.
+    if (text.starts_with('{') || text.starts_with('[')) {
+      Fail(FailureKind::kTransport, "sent no valid " + reason, text);
+    }
+    Throw(ClassifyNoAnswer(text));
+  }
+  if (json.IsArray() && !json.items.empty() && json.items[0].IsObject()) {
+    json = Json(std::move(json.items[0]));
   }
   if (!json.IsObject()) {
     Fail(FailureKind::kTransport, Format("sent %s, not an object", KindName(json)), text);
@@ -421,16 +433,33 @@ Json AnswerEvents::ParseObject(std::string_view text) const {
   return json;
 }
 
+const Json& AnswerEvents::Opened(const Json& document, std::string_view member) {
+  if (document.Find(member) != nullptr) return document;
+  for (const char* envelope : {"data", "result", "response"}) {
+    const Json* inner = FindObject(document, envelope);
+    if (inner != nullptr && inner->Find(member) != nullptr) return *inner;
+  }
+  return document;
+}
+
+void AnswerEvents::CheckError(const Json& document, std::string_view member, bool whole) {
+  const Json* answer = Opened(document, member).Find(member);
+  const bool has_answer = answer != nullptr && !(answer->items.empty() && answer->members.empty());
+  if (has_answer && document.Find("error") == nullptr) return;  // most of the time
+  const ErrorSign sign = FindErrorSign(document);
+  if (sign == ErrorSign::kNames) FailWith(document);
+  if (has_answer || sign == ErrorSign::kNone) return;
+  if (whole || sign == ErrorSign::kSays) FailWith(document);
+  complaint_ = document;
+}
+
 void AnswerEvents::Fail(FailureKind kind, const std::string& what, std::string_view body) const {
   Failure failure;
   failure.kind = kind;
   failure.message = "the service " + what;
-  failure.http_status = 200;
   failure.retryable = true;
   failure.body = Redact(CutUtf8(body, kShownBodyBytes));
-  failure.provider = provider_->name;
-  failure.model = model_;
-  ThrowFailure(failure);
+  Throw(std::move(failure));
 }
 
 }  // namespace finback

@@ -71,9 +71,15 @@ class AnswerEvents {
   // answer that broke off or is empty.
   void Finish(const WireResponse& response);
 
-  // The JSON object that `text` is, but for white space around it. Throws kTransport.
+  // The JSON object that `text` is, but for white space around it, or the first of a list. Throws
+  // kTransport, or what the words of a text that is no JSON stand for.
   Json ParseObject(std::string_view text) const;
-  // Throws for an error object of any shape (docs/services.md 13.1).
+  // What has the member: the document, or an object in an envelope of a gateway's.
+  static const Json& Opened(const Json& document, std::string_view member);
+  // Throws for a document that is an error. In a stream, words without the member are one only if
+  // nothing better follows.
+  void CheckError(const Json& document, std::string_view member, bool whole);
+  // Throws for an error object of any shape.
   [[noreturn]] void FailWith(const Json& error) const;
   // `what`: the message behind "the service".
   [[noreturn]] void Fail(FailureKind kind, const std::string& what,
@@ -89,6 +95,7 @@ class AnswerEvents {
 
   Event* Add(EventKind kind);
   Event* AddOf(const Call& call, EventKind kind);
+  [[noreturn]] void Throw(Failure failure) const;
   void CountPiece();
   void EndAll(bool cut);
   FinishReason ReasonOf(const WireResponse& response) const;
@@ -117,6 +124,7 @@ class AnswerEvents {
   std::vector<TokenLogprob> reasoning_logprobs_, content_logprobs_;
   bool has_reasoning_ = false, has_content_ = false;
 
+  std::optional<Json> complaint_;          // words that may be why an answer broke off
   size_t pieces_ = 0, pieces_before_ = 0;  // of text and arguments, and those of earlier events
   // A reason was said; it was before a piece; since the last piece, none was said that counts.
   bool over_ = false, has_reason_ = false, early_ = false, late_ = false;

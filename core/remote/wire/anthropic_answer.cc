@@ -51,7 +51,6 @@ class Decoder final : public WireDecoder {
     std::string thinking, signature;
   };
 
-  void CheckError(const Json& json) const;
   void ReadHead(const Json& message);
   void ReadUsage(const Json& usage);
   void StartBlock(int64_t index, const Json& content);
@@ -68,22 +67,17 @@ class Decoder final : public WireDecoder {
   int64_t input_ = -1, output_ = -1, cache_read_ = -1, cache_write_ = -1, total_ = -1;
 };
 
-// The documented shape, or that of Chat Completions.
-void Decoder::CheckError(const Json& json) const {
-  if (FindText(json, "type") == "error" || FindObject(json, "error") != nullptr) {
-    events_.FailWith(json);
-  }
-}
-
 void Decoder::Push(std::string_view event, std::string_view data, std::vector<Event>* out) {
   events_.Begin(out);
   data = Trimmed(data);
   done_ = done_ || data == "[DONE]";
   if (data.empty() || data == "[DONE]") return;
   const Json json = events_.ParseObject(data);
-  CheckError(json);
   const std::string_view named = FindText(json, "type");
   const std::string_view type = named.empty() ? event : named;
+  if (type == "error" || event == "error") events_.FailWith(json);
+  const bool is_ours = type.starts_with("content_block_") || type.starts_with("message_");
+  if (!is_ours || json.Find("error") != nullptr) events_.CheckError(json, "type", false);
   const int64_t index = FindCount(json, "index");
   const Json none;
   const auto member = [&](const char* name) -> const Json& {
@@ -108,8 +102,9 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
 
 void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
   events_.Begin(out);
-  const Json json = events_.ParseObject(body);
-  CheckError(json);
+  const Json document = events_.ParseObject(body);
+  events_.CheckError(document, "content", true);
+  const Json& json = AnswerEvents::Opened(document, "content");
   const Json* content = FindArray(json, "content");
   if (content == nullptr) {
     events_.Fail(FailureKind::kTransport, "sent a body without content", body);

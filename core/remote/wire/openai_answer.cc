@@ -15,6 +15,7 @@ namespace finback {
 namespace {
 
 constexpr std::string_view kDone = "[DONE]";
+constexpr std::string_view kAnswer = "choices";
 constexpr std::string_view kDetailsField = "reasoning_details";
 constexpr size_t kMaxDetails = 4096;
 
@@ -79,7 +80,7 @@ class Decoder final : public WireDecoder {
     size_t call = 0;
   };
 
-  void CheckError(std::string_view event, const Json& body) const;
+  void CheckError(std::string_view event, const Json& document);
   void ReadHead(const Json& body);
   void ReadUsage(const Json& body);
   int64_t PromptTokens(int64_t total, int64_t hit, int64_t miss);
@@ -135,8 +136,9 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
     response_.closed = true;
     return;
   }
-  const Json body = events_.ParseObject(data);
-  CheckError(event, body);
+  const Json document = events_.ParseObject(data);
+  CheckError(event, document);
+  const Json& body = AnswerEvents::Opened(document, kAnswer);
   text_ = {};
   ReadHead(body);
   ReadUsage(body);
@@ -153,8 +155,9 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
 void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
   events_.Begin(out);
   whole_ = true;
-  const Json json = events_.ParseObject(body);
-  CheckError("", json);
+  const Json document = events_.ParseObject(body);
+  CheckError("", document);
+  const Json& json = AnswerEvents::Opened(document, kAnswer);
   ReadHead(json);
   ReadUsage(json);
   const Json* choice = FirstChoice(json);
@@ -173,23 +176,15 @@ void Decoder::End(std::vector<Event>* out) {
   events_.Finish(response_);
 }
 
-// Errors come as {"error": ..}, as vLLM's {"object": "error", ..}, in a choice,
-// or in an event of that name.
-void Decoder::CheckError(std::string_view event, const Json& body) const {
-  const Json* error = FindValue(body, "error");
-  const bool says_what = error != nullptr && (!error->members.empty() || !error->text.empty());
-  if (says_what || FindText(body, "type") == "error") events_.FailWith(body);
-  const Json* inner = nullptr;
-  if (FindText(body, "object") == "error" || event == "error") inner = &body;
-  const Json* choices = FindArray(body, "choices");
+// An error may stand in a choice, or be an event of that name.
+void Decoder::CheckError(std::string_view event, const Json& document) {
+  if (event == "error") events_.FailWith(document);
+  events_.CheckError(document, kAnswer, whole_);
+  const Json* choices = FindArray(document, kAnswer);
   for (size_t i = 0; choices != nullptr && i < choices->items.size(); ++i) {
-    if (const Json* of_choice = FindObject(choices->items[i], "error")) inner = of_choice;
+    const Json& choice = choices->items[i];
+    if (FindObject(choice, "error") != nullptr) events_.FailWith(choice);
   }
-  if (inner == nullptr) return;
-  Json wrapped;
-  wrapped.kind = Json::Kind::kObject;
-  wrapped.members.emplace_back("error", *inner);
-  events_.FailWith(wrapped);
 }
 
 void Decoder::ReadHead(const Json& body) {

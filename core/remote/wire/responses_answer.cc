@@ -6,6 +6,7 @@
 #include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/json/lenient_json.h"
+#include "core/remote/transport/error_body.h"
 #include "core/remote/wire/answer_events.h"
 #include "core/remote/wire/wire_codec.h"
 
@@ -33,7 +34,6 @@ class Decoder final : public WireDecoder {
     size_t call = 0;
   };
 
-  [[noreturn]] void FailWithMember(const Json& error) const;
   Item* Find(const Json& event);
   void AddText(std::string_view type, const Json& event);
   void ExtendCall(Item* item, const Json& event);
@@ -53,13 +53,6 @@ class Decoder final : public WireDecoder {
   Json details_;
 };
 
-void Decoder::FailWithMember(const Json& error) const {
-  Json wrapped;
-  wrapped.kind = Json::Kind::kObject;
-  wrapped.members.emplace_back("error", error);
-  events_.FailWith(wrapped);
-}
-
 void Decoder::Push(std::string_view event, std::string_view data, std::vector<Event>* out) {
   events_.Begin(out);
   data = Trimmed(data);
@@ -68,10 +61,8 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
   const Json json = events_.ParseObject(data);
   std::string_view type = FindText(json, "type");
   if (type.empty()) type = event;
-  if (type == "error" || type.empty()) {
-    if (FindObject(json, "error") != nullptr) events_.FailWith(json);
-    if (type == "error") FailWithMember(json);
-  }
+  if (type == "error" || event == "error") events_.FailWith(json);
+  if (!type.starts_with("response.")) events_.CheckError(json, "response", false);
   const Json* response = FindObject(json, "response");
   if (response != nullptr) {
     ReadResponse(*response);
@@ -96,8 +87,9 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
 
 void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
   events_.Begin(out);
-  const Json json = events_.ParseObject(body);
-  if (FindObject(json, "error") != nullptr) events_.FailWith(json);
+  const Json document = events_.ParseObject(body);
+  events_.CheckError(document, "output", true);
+  const Json& json = AnswerEvents::Opened(document, "output");
   if (FindArray(json, "output") == nullptr) {
     events_.Fail(FailureKind::kTransport, "sent a body without output", body);
   }
@@ -206,7 +198,7 @@ void Decoder::FinishResponse(const Json& response, std::string_view said) {
   if (status.empty() || status == "null") status = said;
   if (status == "failed" || status == "cancelled") {
     response_.finish_reason = status;
-    if (const Json* error = FindObject(response, "error")) FailWithMember(*error);
+    if (FindErrorSign(response) == ErrorSign::kNames) events_.FailWith(response);
     events_.Fail(FailureKind::kServer, "ended the answer as " + std::string(status));
   }
   const Json* output = ids_.empty() ? FindArray(response, "output") : nullptr;

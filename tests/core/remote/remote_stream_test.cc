@@ -172,6 +172,16 @@ TEST(RemoteStream, TriesAgainWhileNothingWasDelivered) {
   }
 }
 
+TEST(RemoteStream, KeepsTheWordsOfErrorsWithStatus200) {
+  for (const char* scenario : {"200-text", "200-events-json", "200-events-text", "200-last-line"}) {
+    EngineOptions options = OptionsFor(scenario);
+    options.service.max_retries = 0;
+    const Told told = Ask(options);
+    EXPECT_EQ(told.kind, "overloaded") << scenario;
+    EXPECT_NE(told.message.find("Service overloaded"), std::string::npos) << told.message;
+  }
+}
+
 TEST(RemoteStream, TellsWhatItPlannedOnceHoweverOftenItTries) {
   const auto backend = OpenRemoteBackend(OptionsFor("503x2.then.tool~planned"));
   const auto stream = backend->Start(ParseChatRequest(

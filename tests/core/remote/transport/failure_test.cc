@@ -150,8 +150,8 @@ TEST(ClassifyResponse, IsNotMisledByTypeAndCode) {
 
 TEST(ClassifyResponse, SaysWhatHappenedAndWhatToDo) {
   EXPECT_EQ(OfMessage(402, "Insufficient Balance.").message,
-            "the account's balance is used up (HTTP 402): Insufficient Balance; top it up, or use "
-            "another provider");
+            "the account's balance is used up (HTTP 402): Insufficient Balance. (top it up, or "
+            "use another provider)");
   EXPECT_EQ(OfMessage(404, "Model not exist").message,
             "the service knows no such model or address (HTTP 404): Model not exist; check the "
             "model's name and base_url");
