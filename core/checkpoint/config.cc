@@ -9,6 +9,7 @@
 
 #include "core/base/file_map.h"
 #include "core/base/status.h"
+#include "core/checkpoint/settings/generation_config.h"
 #include "core/json/json_fields.h"
 
 namespace finback {
@@ -214,6 +215,25 @@ void ParseIndexer(JsonFields* root, Config* config) {
   }
 }
 
+// The ids that open a prompt and end an answer. One that is no id, or beyond the vocabulary, is
+// never sampled, so it may stand beside others, but not alone.
+void ParseEnds(JsonFields* root, Config* config) {
+  Config& c = *config;
+  const std::string expected = Format("a token id below vocab_size (%d)", c.vocab);
+  const auto known = [&c](int64_t id) { return id >= 0 && id < c.vocab; };
+  if (const Json* bos = root->Find("bos_token_id")) {
+    const Json* first = bos->IsArray() && !bos->items.empty() ? &bos->items[0] : bos;
+    if (!known(first->Integer(-1))) Wrong(*root, "bos_token_id", Described(*first), expected);
+    c.bos_id = static_cast<int32_t>(first->Integer(-1));
+  }
+  const Json* eos = root->Find("eos_token_id");
+  if (eos == nullptr) return;
+  const TokenIds found = ReadTokenIds(*eos, c.vocab);
+  if (found.ids.empty()) Wrong(*root, "eos_token_id", Described(*eos), expected);
+  c.eos_ids = found.ids;
+  if (!found.others.empty()) c.notes.push_back("eos_token_id: ignored " + found.others);
+}
+
 void ParseNumbers(JsonFields* root, Config* config) {
   Config& c = *config;
   c.rms_norm_eps = Float(root, "rms_norm_eps", 1e-30, 1.0);
@@ -232,18 +252,7 @@ void ParseNumbers(JsonFields* root, Config* config) {
     Refuse(*root, "scoring_func", Described(*scoring),
            "\"sqrtsoftplus\", \"sigmoid\", \"softmax\"");
   }
-  const auto token = [&](const char* name, int32_t fallback) -> int32_t {
-    const Json* value = root->Find(name);
-    if (!value) return fallback;
-    const Json* first = value->IsArray() && !value->items.empty() ? &value->items[0] : value;
-    const int64_t id = first->Integer(-1);
-    if (!first->IsInteger() || id < 0 || id >= c.vocab) {
-      Wrong(*root, name, Described(*first), Format("a token id below vocab_size (%d)", c.vocab));
-    }
-    return static_cast<int32_t>(id);
-  };
-  c.bos_id = token("bos_token_id", 0);
-  c.eos_id = token("eos_token_id", 1);
+  ParseEnds(root, config);
 }
 
 void ParseYarn(JsonFields* rope, Config* config) {
@@ -441,28 +450,6 @@ Config ParseConfig(const std::string& text, const std::string& path) {
 Config LoadConfig(const std::string& folder) {
   const std::string path = folder + "/config.json";
   return ParseConfig(ReadFile(path, kMaxConfigBytes), path);
-}
-
-GenerationConfig LoadGenerationConfig(const std::string& folder) {
-  const std::string path = folder + "/generation_config.json";
-  GenerationConfig config;
-  std::string text;
-  try {
-    text = ReadFile(path, kMaxConfigBytes);
-  } catch (const Error& error) {
-    if (error.code() == Code::kNotFound) return config;
-    throw;
-  }
-  const JsonSource source = SourceOf(path);
-  const Json document = ParseJson(text, source);
-  JsonFields root(document, "", source);
-  config.do_sample = root.Bool("do_sample", config.do_sample);
-  config.temperature = NumberOr(&root, "temperature", 0.0, 100.0, config.temperature);
-  config.top_p = NumberOr(&root, "top_p", 0.0, 1.0, config.top_p);
-  config.top_k = static_cast<int32_t>(IntegerOr(&root, "top_k", 0, INT32_MAX, config.top_k));
-  config.has_thinking = root.Find("thinking") != nullptr;
-  config.thinking = root.Bool("thinking", config.thinking);
-  return config;
 }
 
 }  // namespace finback

@@ -36,8 +36,11 @@ struct Config {
   Scoring scoring = Scoring::kSqrtSoftplus;
   EffortLadder effort_ladder = EffortLadder::kPreview;
   bool foreign_drafts = false;  // mtp.* tensors belong to a draft module that is ignored
-  int32_t bos_id = 0, eos_id = 1;
-  std::vector<LayerSpec> layers;  // [layers_count], then one per MTP block
+  int32_t bos_id = 0;
+  std::vector<int32_t> eos_ids = {1};  // any of them ends an answer; at least one
+  std::vector<LayerSpec> layers;       // [layers_count], then one per MTP block
+
+  std::vector<std::string> notes;  // what was ignored, for the log
 
   // False for checkpoints that say nothing of quantization, and when head shapes do not allow the
   // published roundings (head_dim - rope_dim not a multiple of 64, index_head_dim not of 32): they
@@ -51,15 +54,5 @@ Config ParseConfig(const std::string& text, const std::string& path);
 
 // Reads and parses <folder>/config.json.
 Config LoadConfig(const std::string& folder);
-
-// Sampling defaults of <folder>/generation_config.json; the published defaults where absent.
-struct GenerationConfig {
-  bool do_sample = true;
-  double temperature = 1.0, top_p = 1.0;
-  int32_t top_k = 0;          // 0: off
-  bool has_thinking = false;  // optional "thinking": true|false in the file overrides the default
-  bool thinking = true;
-};
-GenerationConfig LoadGenerationConfig(const std::string& folder);
 
 }  // namespace finback

@@ -165,7 +165,7 @@ void ReadSampling(JsonFields* fields, Request* request) {
   int64_t top_k = 0;
   request->has_top_k = fields->Integer("top_k", 0, std::numeric_limits<int32_t>::max(), &top_k);
   request->top_k = static_cast<int32_t>(top_k);
-  fields->Number("min_p", 0, 1, &request->min_p);
+  request->has_min_p = fields->Number("min_p", 0, 1, &request->min_p);
   double penalty = 0;  // deprecated at the service: accepted, no effect
   fields->Number("frequency_penalty", -2, 2, &penalty);
   fields->Number("presence_penalty", -2, 2, &penalty);

@@ -7,6 +7,7 @@
 
 #include "core/base/random.h"
 #include "core/base/status.h"
+#include "core/checkpoint/settings/generation_config.h"
 #include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
 #include "core/local/choices.h"
@@ -87,6 +88,8 @@ class LocalBackend final : public Backend {
   AnswerPlan Plan(const Request& request);
 
  private:
+  void TakeNotes();
+  std::vector<int32_t> EosIds(const Tokenizer& tokenizer) const;
   const PromptTokenizer& prompts();
   PromptRules rules() const;
   EncodedPrompt Encode(const Request& request) const;
@@ -98,10 +101,12 @@ class LocalBackend final : public Backend {
   const EngineOptions options_;
   const std::unique_ptr<Model> model_;
   const GenerationConfig generation_;
+  std::vector<std::string> notes_;  // what was ignored or looks wrong in the folder
   SessionShape shape_;
   MemoryBudget budget_;
-  std::mutex lock_;  // of the two below
+  std::mutex lock_;  // of the three below
   std::unique_ptr<PromptTokenizer> prompts_;
+  std::vector<int32_t> eos_ids_;  // set with it
   std::unique_ptr<SessionState> default_session_;
 };
 
@@ -137,7 +142,7 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
 LocalBackend::LocalBackend(const EngineOptions& options)
     : options_(options),
       model_(OpenModel(options)),
-      generation_(LoadGenerationConfig(options.model)),
+      generation_(LoadGenerationConfig(options.model, model_->config().vocab)),
       budget_(options.memory_budget_bytes) {
   const int64_t limit = model_->config().max_position;
   if (options.context_tokens > limit) {
@@ -149,16 +154,37 @@ LocalBackend::LocalBackend(const EngineOptions& options)
       options.context_tokens > 0 ? options.context_tokens : std::min(limit, kDefaultContextTokens);
   shape_.chunk_tokens = options.chunk_tokens;
   shape_.restore_points = options.restore_points;
+  TakeNotes();
   if (options_.log) {
     options_.log(
         LogLevel::kInformation,
         Format("opened %s: %zu tensors, %" PRIu64 " bytes, kernels %s", options_.model.c_str(),
                model_->weights().tensors().size(), model_->weights().total_bytes(), LocalIsa())
             .c_str());
-    if (model_->config().foreign_drafts || model_->weights().foreign_drafts()) {
-      options_.log(LogLevel::kWarning, "mtp.* belongs to a draft module that is not run: ignored");
-    }
+    for (const std::string& note : notes_) options_.log(LogLevel::kWarning, note.c_str());
   }
+}
+
+void LocalBackend::TakeNotes() {
+  for (const std::string& note : model_->config().notes) notes_.push_back("config.json: " + note);
+  for (const std::string& note : generation_.notes) {
+    notes_.push_back("generation_config.json: " + note);
+  }
+  if (model_->config().foreign_drafts || model_->weights().foreign_drafts()) {
+    notes_.push_back("mtp.* belongs to a draft module that is not run: ignored");
+  }
+}
+
+// Every end that any file of the checkpoint names: the configuration's, the generation
+// configuration's and the tokenizer's.
+std::vector<int32_t> LocalBackend::EosIds(const Tokenizer& tokenizer) const {
+  std::vector<int32_t> ids = model_->config().eos_ids;
+  ids.insert(ids.end(), generation_.eos_ids.begin(), generation_.eos_ids.end());
+  std::vector<std::string> ignored;
+  const std::string text = LoadEosToken(options_.model, &ignored);
+  const int32_t id = text.empty() ? -1 : tokenizer.FindToken(text);
+  if (id >= 0 && tokenizer.IsAdded(id)) ids.push_back(id);
+  return ids;
 }
 
 const PromptTokenizer& LocalBackend::prompts() {
@@ -169,6 +195,7 @@ const PromptTokenizer& LocalBackend::prompts() {
       Throw(Code::kCheckpoint, "%s/tokenizer.json: ids up to %d, but vocab_size is %d",
             options_.model.c_str(), tokenizer->size() - 1, model_->config().vocab);
     }
+    eos_ids_ = EosIds(*tokenizer);
     prompts_ = std::make_unique<PromptTokenizer>(std::move(tokenizer));
   }
   return *prompts_;
@@ -204,7 +231,7 @@ void LocalBackend::PlanSampling(const Request& request, SamplerOptions* sampling
   sampling->temperature = request.has_temperature ? request.temperature : default_temperature;
   sampling->top_p = request.has_top_p ? request.top_p : generation_.top_p;
   sampling->top_k = request.has_top_k ? request.top_k : generation_.top_k;
-  sampling->min_p = request.min_p;
+  sampling->min_p = request.has_min_p ? request.min_p : generation_.min_p;
   sampling->seed = request.has_seed ? request.seed : RandomNumber();
   sampling->logit_bias = request.logit_bias;
   for (const auto& [id, bias] : request.logit_bias) {
@@ -248,7 +275,7 @@ std::unique_ptr<Stream> LocalBackend::MakeStream(AnswerPlan plan, SessionState* 
       if (session != nullptr) session->End();
     }
   } guard{own == nullptr ? session : nullptr};  // its own goes with the stream
-  const AnswerContext context{*model_, prompts().tokenizer(), options_.progress};
+  const AnswerContext context{*model_, prompts().tokenizer(), options_.progress, eos_ids_};
   auto stream = std::make_unique<LocalStream>(context, std::move(plan), session, std::move(own));
   guard.session = nullptr;
   return stream;
@@ -288,7 +315,7 @@ std::string LocalBackend::Info() {
   return ModelInfoJson(
       {*model_, generation_, rules().ladder, shape_.context_tokens, shape_.chunk_tokens,
        LoneSequence::PlanBytes(*model_, shape_.context_tokens, shape_.chunk_tokens),
-       budget_.limit()});
+       budget_.limit(), notes_});
 }
 
 void LocalBackend::Verify(const std::string* sha256_list) {

@@ -135,7 +135,7 @@ void LocalStream::Decode() {
   const int32_t id = sampler_.Sample(session_->logits());
   ++usage_.completion_tokens;
   if (parser_.has_value() && parser_->in_reasoning()) ++usage_.reasoning_tokens;
-  if (id == context_.model.config().eos_id) {
+  if (std::find(context_.eos_ids.begin(), context_.eos_ids.end(), id) != context_.eos_ids.end()) {
     Finish(FinishReason::kStop);
     return;
   }

@@ -39,6 +39,7 @@ struct AnswerContext {
   const Model& model;
   const Tokenizer& tokenizer;
   const ProgressFunction& progress;
+  const std::vector<int32_t>& eos_ids;  // any of them ends the answer
 };
 
 class LocalStream final : public Stream {

@@ -147,13 +147,15 @@ void WriteConfig(const Model& model, EffortLadder ladder, JsonWriter* json) {
       {"drafts", foreign_drafts ? 0 : c.drafts},
       {"max_position", c.max_position},
       {"bos_id", c.bos_id},
-      {"eos_id", c.eos_id},
+      {"eos_id", c.eos_ids.front()},
   };
   for (const auto& [name, value] : numbers) json->Key(name).Integer(value);
   json->Key("foreign_drafts").Bool(foreign_drafts);
   json->Key("effort_ladder").String(ladder == EffortLadder::k0731 ? "0731" : "preview");
   json->Key("compress_ratios").BeginList();
   for (const LayerSpec& layer : c.layers) json->Integer(layer.ratio);
+  json->EndList().Key("eos_ids").BeginList();
+  for (const int32_t id : c.eos_ids) json->Integer(id);
   json->EndList().EndObject();
 }
 
@@ -209,7 +211,9 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   std::string out;
   JsonWriter json(&out);
   json.BeginObject().Key("model").String(model.folder());
-  json.Key("precision").String(PrecisionName(model.precision()));
+  json.Key("notes").BeginList();
+  for (const std::string& note : inputs.notes) json.String(note);
+  json.EndList().Key("precision").String(PrecisionName(model.precision()));
   json.Key("isa").String(IsaName(ActiveIsa()));
   json.Key("threads").Integer(model.compute().parallel.threads());
   WriteConfig(model, inputs.ladder, &json);

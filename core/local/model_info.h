@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "core/checkpoint/settings/generation_config.h"
 #include "core/network/model.h"
 
 namespace finback {
@@ -17,6 +19,7 @@ struct InfoInputs {
   int32_t chunk_tokens;
   uint64_t sequence_bytes;
   uint64_t budget_bytes;
+  const std::vector<std::string>& notes;  // what was ignored or looks wrong, by file
 };
 
 std::string ModelInfoJson(const InfoInputs& inputs);

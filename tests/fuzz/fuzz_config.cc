@@ -24,7 +24,8 @@ void CheckSizes(const finback::Config& c) {
   Require(c.rope_dim >= 2 && c.rope_dim % 2 == 0 && c.rope_dim <= c.head_dim);
   Require(c.heads % c.o_groups == 0 && c.experts_per_token <= c.experts);
   Require(c.hc_streams <= 16 && c.window <= 65536 && c.max_position >= 1);
-  Require(c.bos_id >= 0 && c.bos_id < c.vocab && c.eos_id >= 0 && c.eos_id < c.vocab);
+  Require(c.bos_id >= 0 && c.bos_id < c.vocab && !c.eos_ids.empty());
+  for (const int32_t id : c.eos_ids) Require(id >= 0 && id < c.vocab);
 }
 
 void CheckNumbers(const finback::Config& c) {

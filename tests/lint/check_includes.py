@@ -15,12 +15,13 @@ MAY_INCLUDE = {
     "core/kernels/": ("core/base/",),
     "core/chat/": ("core/base/", "core/json/"),
     "core/tokenizer/": ("core/base/", "core/json/"),
-    "core/checkpoint/": ("core/base/", "core/json/"),
+    "core/checkpoint/settings/": ("core/base/", "core/json/"),
+    "core/checkpoint/": ("core/base/", "core/json/", "core/checkpoint/settings/"),
     "core/network/": ("core/base/", "core/kernels/", "core/checkpoint/"),
     "core/engine/": ("core/base/", "core/json/", "core/chat/"),
     "core/local/": (
-        "core/base/", "core/json/", "core/kernels/", "core/tokenizer/", "core/checkpoint/", "core/network/", "core/chat/",
-        "core/engine/"),
+        "core/base/", "core/json/", "core/kernels/", "core/tokenizer/", "core/checkpoint/",
+        "core/checkpoint/settings/", "core/network/", "core/chat/", "core/engine/"),
     "core/remote/transport/": ("core/base/", "core/json/"),
     "core/remote/catalog/": ("core/base/", "core/json/", "core/engine/effort.h"),
     "core/remote/policy/": (

@@ -92,7 +92,7 @@ TEST(Config, ReadsEveryFieldOfFlash) {
   EXPECT_EQ(c.effort_ladder, EffortLadder::kPreview);
   EXPECT_FALSE(c.foreign_drafts);
   EXPECT_EQ(c.bos_id, 0);
-  EXPECT_EQ(c.eos_id, 1);
+  EXPECT_EQ(c.eos_ids, std::vector<int32_t>{1});
   EXPECT_TRUE(c.quantized_cache);
   ASSERT_EQ(c.layers.size(), 44u);
   int csa = 0, hca = 0, window = 0, hashed = 0;
@@ -226,6 +226,28 @@ TEST(Config, OddButHarmlessFlagsAreAccepted) {
     j["eos_token_id"] = {1, 3};
     j["expert_dtype"] = nullptr;
   }));
+}
+
+TEST(Config, EveryEndMarkerOfAListIsKept) {
+  const auto ids = [](Json value) {
+    return Parse([&](Json& j) { j["eos_token_id"] = std::move(value); }).eos_ids;
+  };
+  EXPECT_EQ(ids(3), std::vector<int32_t>({3}));
+  EXPECT_EQ(ids({1, 3, 1, 7}), std::vector<int32_t>({1, 3, 7}));
+  EXPECT_EQ(ids(nullptr), std::vector<int32_t>({1}));
+}
+
+TEST(Config, EndMarkersThatAreNoIdsAreANoteBesideOthers) {
+  const Config c = Parse([](Json& j) { j["eos_token_id"] = {1, 512, -1, "x"}; });
+  EXPECT_EQ(c.eos_ids, std::vector<int32_t>({1}));
+  ASSERT_EQ(c.notes.size(), 1u);
+  EXPECT_EQ(c.notes[0], "eos_token_id: ignored 512, -1, \"x\"");
+}
+
+TEST(Config, APadIdBeyondTheVocabularyIsAccepted) {
+  for (const Json& pad : {Json(-1), Json(129280), Json(nullptr), Json("x")}) {
+    EXPECT_NO_THROW(Parse([&](Json& j) { j["pad_token_id"] = pad; }));
+  }
 }
 
 TEST(Config, OtherScoringFunctions) {
@@ -445,6 +467,12 @@ const std::vector<Case> kRefusedConfigs = {
      kOther,
      {"scoring_func", "relu", "sigmoid"}},
     {"bos_beyond_vocab", [](Json& j) { j["bos_token_id"] = 512; }, kBad, {"bos_token_id", "512"}},
+    {"eos_beyond_vocab",
+     [](Json& j) {
+       j["eos_token_id"] = {512, 513};
+     },
+     kBad,
+     {"eos_token_id", "a list of 2", "vocab_size (512)"}},
     {"drafts_many",
      [](Json& j) { j["num_nextn_predict_layers"] = 1000; },
      kBad,
@@ -559,57 +587,6 @@ TEST(Config, AMissingFileIsNotFound) {
   const std::string message = Refusal([] { LoadConfig("/nowhere/at/all"); }, &code);
   EXPECT_EQ(code, Code::kNotFound);
   EXPECT_NE(message.find("/nowhere/at/all/config.json"), std::string::npos) << message;
-}
-
-class GenerationFile : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "finback_generation_config";
-    std::filesystem::create_directories(folder_);
-    std::filesystem::remove(Path());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string Path() const { return folder_ + "/generation_config.json"; }
-  std::string folder_;
-};
-
-TEST_F(GenerationFile, AbsentGivesThePublishedDefaults) {
-  const GenerationConfig c = LoadGenerationConfig(folder_);
-  EXPECT_TRUE(c.do_sample);
-  EXPECT_EQ(c.temperature, 1.0);
-  EXPECT_EQ(c.top_p, 1.0);
-  EXPECT_EQ(c.top_k, 0);
-  EXPECT_FALSE(c.has_thinking);
-}
-
-TEST_F(GenerationFile, ValuesAreRead) {
-  WriteText(
-      Path(),
-      R"({"do_sample": false, "temperature": 0.6, "top_p": 0.95, "top_k": 40, "thinking": false})");
-  const GenerationConfig c = LoadGenerationConfig(folder_);
-  EXPECT_FALSE(c.do_sample);
-  EXPECT_EQ(c.temperature, 0.6);
-  EXPECT_EQ(c.top_p, 0.95);
-  EXPECT_EQ(c.top_k, 40);
-  EXPECT_TRUE(c.has_thinking);
-  EXPECT_FALSE(c.thinking);
-}
-
-TEST_F(GenerationFile, BadValuesAreRefusedByName) {
-  for (const auto& [text, part] :
-       std::vector<std::pair<const char*, const char*>>{{R"({"temperature": -1})", "temperature"},
-                                                        {R"({"top_p": 2})", "top_p"},
-                                                        {R"({"top_k": 1.5})", "top_k"},
-                                                        {R"({"thinking": "yes"})", "thinking"},
-                                                        {R"({"do_sample": 1})", "do_sample"},
-                                                        {"[]", "an object"}}) {
-    WriteText(Path(), text);
-    Code code;
-    const std::string message = Refusal([&] { LoadGenerationConfig(folder_); }, &code);
-    EXPECT_EQ(code, Code::kCheckpoint) << text;
-    EXPECT_NE(message.find(part), std::string::npos) << message;
-    EXPECT_NE(message.find("generation_config.json"), std::string::npos) << message;
-  }
 }
 
 }  // namespace
