@@ -386,14 +386,9 @@ void ParseSchedule(JsonFields* root, const Json& document, Config* config) {
   bool dspark = false;
   for (const auto& [name, value] : document.members) dspark |= name.starts_with("dspark_");
   if (dspark) config->effort_ladder = EffortLadder::k0731;
-  // Names of the transformers library carry no draft blocks; entries beyond the MTP blocks mean
-  // that the draft module is of another design.
-  config->foreign_drafts = dspark || extra > static_cast<size_t>(blocks) || (!ratios && extra == 0);
-  if (!config->foreign_drafts && extra < static_cast<size_t>(blocks)) {
-    Wrong(*root, "compress_ratios", Format("%zu entries", specs.size()),
-          Format("%zu (%zu layers and %" PRId64 " draft blocks)",
-                 layers + static_cast<size_t>(blocks), layers, blocks));
-  }
+  // Names of the transformers library carry no draft blocks, and copies without the blocks often no
+  // entries for them; entries beyond the blocks mean that the draft module is of another design.
+  config->foreign_drafts = dspark || extra != static_cast<size_t>(blocks);
   config->drafts = config->foreign_drafts ? 0 : static_cast<int32_t>(blocks);
   specs.resize(layers + static_cast<size_t>(config->drafts));
   config->layers = std::move(specs);

@@ -181,16 +181,19 @@ Draft Classify(std::string_view name, int32_t drafts) {
   return name.starts_with("emb") || name == "head.weight" ? Draft::kSkipped : Draft::kOurs;
 }
 
-void LeaveOutDrafts(int32_t drafts, std::vector<Named>* names, bool* foreign_drafts) {
-  *foreign_drafts = false;
+FoundDrafts LeaveOutDrafts(int32_t drafts, std::vector<Named>* names) {
+  bool foreign = false, ours = false;
   for (const Named& named : *names) {
-    *foreign_drafts |= Classify(named.name, drafts) == Draft::kForeign;
+    const Draft draft = Classify(named.name, drafts);
+    foreign |= draft == Draft::kForeign;
+    ours |= draft == Draft::kOurs;
   }
-  const bool all = *foreign_drafts || drafts == 0;
+  const bool all = foreign || drafts == 0;
   std::erase_if(*names, [&](const Named& named) {
     const Draft draft = Classify(named.name, drafts);
     return draft == Draft::kSkipped || (draft != Draft::kNone && all);
   });
+  return foreign ? FoundDrafts::kForeign : ours ? FoundDrafts::kOurs : FoundDrafts::kNone;
 }
 
 }  // namespace
@@ -211,8 +214,7 @@ std::string TensorStore::Where(size_t tensor) const {
   return files[tensors[tensor].file] + ": tensor " + QuoteForMessage(tensors[tensor].name);
 }
 
-void OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store,
-                     bool* foreign_drafts) {
+FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store) {
   const std::string index_path = folder + "/model.safetensors.index.json";
   const std::string single_path = folder + "/model.safetensors";
   std::vector<Named> names;
@@ -242,7 +244,7 @@ void OpenTensorStore(const std::string& folder, const Config& config, TensorStor
           folder.c_str());
   }
   CorrectSpelling(store, &names);
-  LeaveOutDrafts(config.drafts, &names, foreign_drafts);
+  const FoundDrafts drafts = LeaveOutDrafts(config.drafts, &names);
   SplitFusedExperts(config, store, &names);
   if (!store->renamed.empty()) SortNames(*store, &names);
 
@@ -260,6 +262,7 @@ void OpenTensorStore(const std::string& folder, const Config& config, TensorStor
     store->entries.push_back(named.entry);
   }
   store->bound.assign(names.size(), false);
+  return drafts;
 }
 
 }  // namespace finback

@@ -50,9 +50,8 @@ struct TensorStore {
 };
 
 // Maps the shards of `folder`, checks headers against files and index, sorts the tensors. MTP
-// blocks beyond the config's, and draft modules of another design, are left out; `*foreign_drafts`
-// tells whether one of another design was met.
-void OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store,
-                     bool* foreign_drafts);
+// blocks beyond the config's, and draft modules of another design, are left out; returns which
+// drafts were met.
+FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store);
 
 }  // namespace finback

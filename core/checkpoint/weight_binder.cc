@@ -38,8 +38,11 @@ size_t WeightBinder::Require(const std::string& name, const char* dtypes, const 
                              int rank) {
   const size_t tensor = store_.Find(name);
   if (tensor == TensorStore::kNotFound) {
-    Throw(Code::kCheckpoint, "%s: tensor %s: not found, expected %s %s", store_.origin.c_str(),
-          QuoteForMessage(name).c_str(), dtypes, ShapeText(shape, rank).c_str());
+    Throw(Code::kCheckpoint, "%s: tensor %s: not found, expected %s %s%s", store_.origin.c_str(),
+          QuoteForMessage(name).c_str(), dtypes, ShapeText(shape, rank).c_str(),
+          in_draft_
+              ? "; the draft blocks are there in part: a checkpoint may leave out all of mtp.*"
+              : "");
   }
   return tensor;
 }

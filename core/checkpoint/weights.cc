@@ -19,7 +19,7 @@ constexpr std::string_view kExpertsPart = "ffn.experts.";
 
 struct Weights::Impl {
   TensorStore store;
-  bool foreign_drafts = false;
+  FoundDrafts found_drafts = FoundDrafts::kNone;
   int32_t layers = 0, drafts = 0, experts = 0;
   // One flag per unit that is checked as a whole: global, then the layers, then their experts. Set
   // once the unit has passed; a failed check is repeated, and fails again, on the next use.
@@ -86,9 +86,9 @@ Weights::~Weights() = default;
 std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& config) {
   std::unique_ptr<Weights> weights(new Weights());
   Impl& impl = *weights->impl_;
-  OpenTensorStore(folder, config, &impl.store, &impl.foreign_drafts);
+  impl.found_drafts = OpenTensorStore(folder, config, &impl.store);
   impl.layers = config.layers_count;
-  impl.drafts = impl.foreign_drafts ? 0 : config.drafts;
+  impl.drafts = impl.found_drafts == FoundDrafts::kOurs ? config.drafts : 0;
   impl.experts = config.experts;
   // Hundreds of small vectors, each in its own corner of the files: reading ahead of them would
   // cost seconds on a cold Flash.
@@ -110,7 +110,7 @@ uint64_t Weights::total_bytes() const { return impl_->store.total_bytes; }
 uint64_t Weights::file_bytes(uint32_t file) const {
   return impl_->store.maps.at(file).bytes().size();
 }
-bool Weights::foreign_drafts() const { return impl_->foreign_drafts; }
+FoundDrafts Weights::found_drafts() const { return impl_->found_drafts; }
 
 void Weights::CheckGlobal() const {
   Impl& impl = *impl_;

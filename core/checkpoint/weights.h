@@ -108,6 +108,10 @@ struct DraftWeights {  // an MTP block
   HyperConnectionWeights hc_head;
 };
 
+// What the mtp.* tensors are: the config's blocks, a draft module of another design, which is
+// ignored, or not there.
+enum class FoundDrafts : uint8_t { kOurs, kForeign, kNone };
+
 class Weights {
  public:
   // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported): file, tensor, found, expected.
@@ -118,16 +122,15 @@ class Weights {
   Vector norm;
   HyperConnectionWeights hc_head;
   std::vector<LayerWeights> layers;  // [config.layers_count]
-  std::vector<DraftWeights> drafts;  // [config.drafts]; empty when foreign_drafts()
+  std::vector<DraftWeights> drafts;  // [config.drafts]; empty unless found_drafts() is kOurs
 
   // Every tensor that the model uses, by name; names in the published spelling.
   const std::vector<Tensor>& tensors() const;
   const std::vector<std::string>& files() const;  // shard paths
   uint64_t total_bytes() const;
   uint64_t file_bytes(uint32_t file) const;
-  // The mtp.* tensors turned out to be a draft module of another design and were ignored, although
-  // the config did not say so: treat config.drafts as 0.
-  bool foreign_drafts() const;
+  // Unless it is kOurs, treat config.drafts as 0, whatever the config says.
+  FoundDrafts found_drafts() const;
 
   // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
   // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP

@@ -32,7 +32,8 @@ struct Request {
   Toggle thinking = Toggle::kDefault;
   Effort effort = Effort::kDefault;
   // Sampling; has_* tells an explicit value from the model's default.
-  bool has_temperature = false, has_top_p = false, has_top_k = false, has_seed = false, has_min_p = false;
+  bool has_temperature = false, has_top_p = false, has_top_k = false, has_seed = false,
+       has_min_p = false;
   double temperature = 1, top_p = 1, min_p = 0;
   int32_t top_k = 0;
   uint64_t seed = 0;

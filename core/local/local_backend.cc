@@ -1,5 +1,7 @@
 #include "core/local/local_backend.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cinttypes>
 #include <mutex>
@@ -91,6 +93,7 @@ class LocalBackend final : public Backend {
   void TakeNotes();
   std::vector<int32_t> EosIds(const Tokenizer& tokenizer) const;
   const PromptTokenizer& prompts();
+  const PromptTokenizer& ChatPrompts();  // the same, with all marks of the prompt format
   PromptRules rules() const;
   EncodedPrompt Encode(const Request& request) const;
   std::vector<int32_t> CompletionTokens(const Request& request);
@@ -104,9 +107,10 @@ class LocalBackend final : public Backend {
   std::vector<std::string> notes_;  // what was ignored or looks wrong in the folder
   SessionShape shape_;
   MemoryBudget budget_;
-  std::mutex lock_;  // of the three below
+  std::mutex lock_;  // of the four below
   std::unique_ptr<PromptTokenizer> prompts_;
-  std::vector<int32_t> eos_ids_;  // set with it
+  std::vector<int32_t> eos_ids_;  // set with it, as what follows
+  std::string missing_markup_;
   std::unique_ptr<SessionState> default_session_;
 };
 
@@ -170,8 +174,8 @@ void LocalBackend::TakeNotes() {
   for (const std::string& note : generation_.notes) {
     notes_.push_back("generation_config.json: " + note);
   }
-  if (model_->config().foreign_drafts || model_->weights().foreign_drafts()) {
-    notes_.push_back("mtp.* belongs to a draft module that is not run: ignored");
+  if (model_->config().foreign_drafts) {
+    notes_.push_back("draft blocks (mtp.*) are of another design or have no schedule: not run");
   }
 }
 
@@ -191,14 +195,30 @@ const PromptTokenizer& LocalBackend::prompts() {
   const std::lock_guard<std::mutex> guard(lock_);
   if (prompts_ == nullptr) {
     auto tokenizer = Tokenizer::Load(options_.model);
-    if (tokenizer->size() > model_->config().vocab) {
-      Throw(Code::kCheckpoint, "%s/tokenizer.json: ids up to %d, but vocab_size is %d",
-            options_.model.c_str(), tokenizer->size() - 1, model_->config().vocab);
+    const int32_t vocab = model_->config().vocab;
+    for (int32_t id = vocab; id < tokenizer->size(); ++id) {
+      // A pad token that someone added is never used; a token of the vocabulary would be.
+      if (tokenizer->Bytes(id).empty() || tokenizer->IsAdded(id)) continue;
+      Throw(Code::kCheckpoint,
+            "%s/tokenizer.json: ids up to %d, but vocab_size is %d: it is another model's",
+            options_.model.c_str(), tokenizer->size() - 1, vocab);
     }
+    missing_markup_ = MissingMarkup(*tokenizer);
     eos_ids_ = EosIds(*tokenizer);
-    prompts_ = std::make_unique<PromptTokenizer>(std::move(tokenizer));
+    prompts_ = std::make_unique<PromptTokenizer>(std::move(tokenizer), vocab);
   }
   return *prompts_;
+}
+
+const PromptTokenizer& LocalBackend::ChatPrompts() {
+  const PromptTokenizer& prompts = this->prompts();
+  if (!missing_markup_.empty()) {
+    Throw(Code::kCheckpoint,
+          "%s/tokenizer.json: no token of its own for %s: this is not DeepSeek-V4's tokenizer, a "
+          "chat's roles would be read as plain text (take tokenizer.json from the model's page)",
+          options_.model.c_str(), missing_markup_.c_str());
+  }
+  return prompts;
 }
 
 PromptRules LocalBackend::rules() const {
@@ -249,7 +269,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
   if (request.is_chat) {
     const EncodeOptions options = ChatOptions(request, rules());
     plan.parsing = AnswerMode(request, options);
-    plan.ids = prompts().Encode(EncodeChat(PromptMessages(request), {}, options).spans);
+    plan.ids = ChatPrompts().Encode(EncodeChat(PromptMessages(request), {}, options).spans);
   } else {
     plan.ids = CompletionTokens(request);
   }
@@ -324,6 +344,8 @@ void LocalBackend::Verify(const std::string* sha256_list) {
   };
   if (sha256_list != nullptr) VerifySha256(model_->weights(), *sha256_list, report);
   model_->weights().VerifyAll(report);
+  struct stat info;
+  if (stat((options_.model + "/tokenizer.json").c_str(), &info) == 0) ChatPrompts();
 }
 
 std::vector<int32_t> LocalBackend::Tokenize(std::string_view text, SpecialTokens special) {
@@ -345,7 +367,7 @@ std::string LocalBackend::Detokenize(std::span<const int32_t> ids) {
 std::string LocalBackend::EncodeText(const Request& request) { return Encode(request).Text(); }
 
 std::vector<int32_t> LocalBackend::EncodeTokens(const Request& request) {
-  return prompts().Encode(Encode(request).spans);
+  return ChatPrompts().Encode(Encode(request).spans);
 }
 
 std::unique_ptr<TokenSequence> LocalBackend::NewSequence() {

@@ -123,7 +123,7 @@ const char* PrecisionName(Precision precision) {
 
 void WriteConfig(const Model& model, EffortLadder ladder, JsonWriter* json) {
   const Config& c = model.config();
-  const bool foreign_drafts = c.foreign_drafts || model.weights().foreign_drafts();
+  const bool foreign_drafts = c.foreign_drafts;
   json->Key("config").BeginObject();
   const std::pair<const char*, int64_t> numbers[] = {
       {"hidden", c.hidden},

@@ -1,6 +1,9 @@
 #include "core/local/prompt.h"
 
+#include <algorithm>
+
 #include "core/base/status.h"
+#include "core/chat/wire_strings.h"
 #include "core/engine/request_tools.h"
 #include "core/json/json_fields.h"
 
@@ -91,9 +94,20 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options) {
                                                              : ThinkingMode::kThinking;
 }
 
-PromptTokenizer::PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer)
+std::string MissingMarkup(const Tokenizer& tokenizer) {
+  std::string missing;
+  for (const std::string_view mark : {wire::kBos, wire::kEos, wire::kUser, wire::kAssistant,
+                                      wire::kThinkOpen, wire::kThinkClose, wire::kDsml}) {
+    const int32_t id = tokenizer.FindToken(mark);
+    if (id >= 0 && tokenizer.IsAdded(id)) continue;
+    missing += (missing.empty() ? "" : ", ") + std::string(mark);
+  }
+  return missing;
+}
+
+PromptTokenizer::PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer, int32_t vocab)
     : tokenizer_(std::move(tokenizer)) {
-  for (int32_t id = 0; id < tokenizer_->size(); ++id) {
+  for (int32_t id = 0; id < std::min(tokenizer_->size(), vocab); ++id) {
     if (tokenizer_->IsAdded(id)) added_.Add(std::string(tokenizer_->Bytes(id)), id);
   }
   added_.Finish();

@@ -38,9 +38,14 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options);
 
 // Text to ids. Untrusted spans never give added tokens; all text between two added tokens is one
 // piece for the tokenizer, so text without added tokens gives the same ids trusted or not.
+// The marks of the prompt format that are no token of their own, "" when there are none: such a
+// tokenizer would make plain text of a prompt's roles.
+std::string MissingMarkup(const Tokenizer& tokenizer);
+
 class PromptTokenizer {
  public:
-  explicit PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer);
+  // Added tokens from `vocab` on are text like any other: the model has no such ids.
+  PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer, int32_t vocab);
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   std::vector<int32_t> Encode(const std::vector<PromptSpan>& spans) const;
 

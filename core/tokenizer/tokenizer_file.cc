@@ -78,8 +78,8 @@ class Reader {
     ReadModel(root.Within(root.RequireObject("model"), "model"));
     ReadAddedTokens(&root);
     ReadPreTokenizer(root.Within(root.RequireObject("pre_tokenizer"), "pre_tokenizer"));
-    CheckByteLevel(root.Object("post_processor"));
-    CheckByteLevel(root.Within(root.RequireObject("decoder"), "decoder"));
+    CheckPostProcessor(root.Object("post_processor"));
+    CheckDecoder(root.Within(root.RequireObject("decoder"), "decoder"));
     return std::move(file_);
   }
 
@@ -115,14 +115,12 @@ class Reader {
   // Only the normalizer that changes nothing.
   static void ReadNormalizer(JsonFields* root) {
     JsonFields normalizer = root->Object("normalizer");
-    if (normalizer.IsAbsent()) return;
+    if (!normalizer.IsAbsent()) CheckNormalizer(std::move(normalizer));
+  }
+  static void CheckNormalizer(JsonFields normalizer) {
     const std::string& type = normalizer.RequireString("type");
     if (type != "Sequence") Unsupported(normalizer, "type", Quoted(type));
-    const Json& steps = normalizer.RequireArray("normalizers");
-    for (size_t i = 0; i < steps.items.size(); ++i) {
-      JsonFields step = normalizer.Within(steps.items[i], normalizer.Path("normalizers", i));
-      Unsupported(step, "type", Quoted(step.RequireString("type")));
-    }
+    CheckEach(&normalizer, "normalizers", CheckNormalizer);
   }
 
   void ReadModel(JsonFields model) {
@@ -291,17 +289,26 @@ class Reader {
 
   // Split steps, then one ByteLevel.
   void ReadPreTokenizer(JsonFields pre_tokenizer) {
-    if (pre_tokenizer.RequireString("type") != "Sequence") return ReadStep(&pre_tokenizer, true);
-    const Json& steps = pre_tokenizer.RequireArray("pretokenizers");
-    if (steps.items.empty()) pre_tokenizer.Fail("pretokenizers", "must not be empty");
-    if (steps.items.size() > TokenizerFile::kMaxSplits) {
-      pre_tokenizer.Fail("pretokenizers", Format("%zu steps, expected at most %zu",
-                                                 steps.items.size(), TokenizerFile::kMaxSplits));
+    std::vector<JsonFields> steps;
+    Flatten(pre_tokenizer, &steps);
+    if (steps.empty()) pre_tokenizer.Fail("pretokenizers", "must not be empty");
+    for (size_t i = 0; i < steps.size(); ++i) ReadStep(&steps[i], i + 1 == steps.size());
+  }
+
+  // The steps of a sequence, and of the sequences in it, in their order.
+  static void Flatten(JsonFields step, std::vector<JsonFields>* steps) {
+    if (step.RequireString("type") != "Sequence") {
+      steps->push_back(std::move(step));
+      return;
     }
-    for (size_t i = 0; i < steps.items.size(); ++i) {
-      JsonFields step =
-          pre_tokenizer.Within(steps.items[i], pre_tokenizer.Path("pretokenizers", i));
-      ReadStep(&step, i + 1 == steps.items.size());
+    const Json& items = step.RequireArray("pretokenizers");
+    if (steps->size() + items.items.size() > TokenizerFile::kMaxSplits) {
+      step.Fail("pretokenizers",
+                Format("%zu steps, expected at most %zu", steps->size() + items.items.size(),
+                       TokenizerFile::kMaxSplits));
+    }
+    for (size_t i = 0; i < items.items.size(); ++i) {
+      Flatten(step.Within(items.items[i], step.Path("pretokenizers", i)), steps);
     }
   }
 
@@ -342,11 +349,31 @@ class Reader {
     file_.splits.push_back({kind == "Regex", text.text, path_ + ": " + step->Path(field)});
   }
 
-  // ByteLevel only: it adds no tokens and decodes byte by byte, which is all that we do.
-  static void CheckByteLevel(JsonFields step) {
+  // Post-processors add special tokens around a text, which the prompt encoder does itself, or move
+  // offsets, which nobody reads; those we know add nothing else.
+  static void CheckPostProcessor(JsonFields step) {
     if (step.IsAbsent()) return;
     const std::string& type = step.RequireString("type");
-    if (type != "ByteLevel") Unsupported(step, "type", Quoted(type));
+    if (type == "Sequence") return CheckEach(&step, "processors", CheckPostProcessor);
+    for (const char* known :
+         {"ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"}) {
+      if (type == known) return;
+    }
+    Unsupported(step, "type", Quoted(type));
+  }
+
+  // Bytes to text, which is all that we do; Fuse joins what is joined anyway.
+  static void CheckDecoder(JsonFields step) {
+    const std::string& type = step.RequireString("type");
+    if (type == "Sequence") return CheckEach(&step, "decoders", CheckDecoder);
+    if (type != "ByteLevel" && type != "Fuse") Unsupported(step, "type", Quoted(type));
+  }
+
+  static void CheckEach(JsonFields* step, const char* list, void (*check)(JsonFields)) {
+    const Json& items = step->RequireArray(list);
+    for (size_t i = 0; i < items.items.size(); ++i) {
+      check(step->Within(items.items[i], step->Path(list, i)));
+    }
   }
 
   const std::string& path_;

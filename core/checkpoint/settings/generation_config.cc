@@ -125,7 +125,7 @@ class Reader {
   GenerationConfig& config_;
 };
 
-// The document of <folder>/<name>; null when there is no such file, and a note when it is no object.
+// The document of <folder>/<name>; null without such a file, and a note when it is no object.
 Json LoadOptional(const std::string& folder, const char* name, std::vector<std::string>* notes) {
   const std::string path = folder + "/" + name;
   try {

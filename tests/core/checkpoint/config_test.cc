@@ -143,6 +143,13 @@ TEST(Config, WithoutDraftBlocksTheScheduleHasTheLayersAlone) {
   EXPECT_EQ(c.layers.size(), 5u);
 }
 
+TEST(Config, DraftBlocksWithoutAScheduleAreNotRun) {
+  const Config c = Parse([](Json& j) { j["compress_ratios"] = {0, 0, 4, 128, 4}; });
+  EXPECT_EQ(c.drafts, 0);
+  EXPECT_TRUE(c.foreign_drafts);
+  EXPECT_EQ(c.layers.size(), 5u);
+}
+
 TEST(Config, OtherRatiosAreHca) {
   const Config c = Parse([](Json& j) { j["compress_ratios"] = {0, 4, 8, 4, 1, 0}; });
   EXPECT_EQ(c.layers[2].kind, LayerKind::kHca);
@@ -405,12 +412,6 @@ const std::vector<Case> kRefusedConfigs = {
      },
      kBad,
      {"compress_ratios", "2", "5"}},
-    {"schedule_without_draft",
-     [](Json& j) {
-       j["compress_ratios"] = {0, 0, 4, 128, 4};
-     },
-     kBad,
-     {"compress_ratios", "5 entries", "6"}},
     {"endless_schedule",
      [](Json& j) { j["compress_ratios"] = std::vector<int>(100000, 0); },
      kBad,

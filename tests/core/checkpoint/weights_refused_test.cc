@@ -128,13 +128,6 @@ const std::vector<Case>& RefusedCheckpoints() {
        [](BuiltCheckpoint& b) { b.At("layers.0.attn.wq_a.weight").dtype = "U8"; },
        Code::kCheckpoint,
        {"\"layers.0.attn.wq_a.weight\"", "found U8", "F8_E4M3"}},
-      {"draft_block_missing",
-       [](BuiltCheckpoint& b) {
-         b.config["num_nextn_predict_layers"] = 1;
-         b.config["compress_ratios"] = {4, 128, 0};
-       },
-       Code::kCheckpoint,
-       {"\"mtp.0.", "not found"}},
       {"config_promises_absurdly_many_experts",
        [](BuiltCheckpoint& b) {
          b.config["n_routed_experts"] = 16384;

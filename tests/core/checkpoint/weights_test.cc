@@ -25,7 +25,7 @@ TEST(Weights, BindsEveryTensorOfATinyCheckpoint) {
   const auto weights = Open(folder);
   ASSERT_EQ(weights->layers.size(), 5u);
   ASSERT_EQ(weights->drafts.size(), 1u);
-  EXPECT_FALSE(weights->foreign_drafts());
+  EXPECT_EQ(weights->found_drafts(), FoundDrafts::kOurs);
   EXPECT_EQ(weights->tensors().size(), built.tensors.size());
   EXPECT_EQ(weights->files().size(), 1u);
   for (const BuiltTensor& tensor : built.tensors) {
@@ -372,12 +372,36 @@ TEST(WeightsVariants, ForeignDraftModulesAreIgnored) {
           if (marked) built.config["dspark_block_size"] = 5;
         },
         WithDraft());
-    EXPECT_TRUE(weights->foreign_drafts());
+    EXPECT_EQ(weights->found_drafts(), FoundDrafts::kForeign);
     EXPECT_TRUE(weights->drafts.empty());
     for (const Tensor& tensor : weights->tensors())
       EXPECT_NE(tensor.name.substr(0, 4), "mtp.") << tensor.name;
     CheckEverything(*weights, 4);
   }
+}
+
+TEST(WeightsVariants, ACopyWithoutItsDraftBlocksIsWhole) {
+  TempFolder folder;
+  const auto weights = OpenChanged(
+      folder,
+      [](BuiltCheckpoint& built) {
+        std::erase_if(built.tensors,
+                      [](const BuiltTensor& t) { return t.name.starts_with("mtp."); });
+      },
+      WithDraft());
+  EXPECT_EQ(weights->found_drafts(), FoundDrafts::kNone);
+  EXPECT_TRUE(weights->drafts.empty());
+  CheckEverything(*weights, 4);
+}
+
+TEST(WeightsVariants, HalfADraftBlockIsAnErrorThatSaysSo) {
+  TempFolder folder;
+  const Change half = [](BuiltCheckpoint& built) {
+    std::erase_if(built.tensors,
+                  [](const BuiltTensor& t) { return t.name.starts_with("mtp.0.ffn."); });
+  };
+  ExpectRefusal([&] { OpenChanged(folder, half, WithDraft()); }, Code::kCheckpoint,
+                {"\"mtp.0.ffn.gate.weight\": not found", "the draft blocks are there in part"});
 }
 
 TEST(WeightsVariants, DataAtAnyAlignment) {

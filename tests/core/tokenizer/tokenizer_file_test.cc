@@ -185,8 +185,15 @@ TEST(TokenizerFile, RefusesOtherStepsByName) {
       {decoder("null"), kBad, "decoder: is missing"},
       {decoder("3"), kBad, "decoder: expected an object, found 3"},
       {decoder(R"({"type": "Metaspace"})"), kRefused, "decoder.type: \"Metaspace\""},
-      {[](J j) { j->more = R"("post_processor": {"type": "TemplateProcessing"}, )"; }, kRefused,
-       "post_processor.type: \"TemplateProcessing\""},
+      {decoder(R"({"type": "Sequence", "decoders": [{"type": "ByteLevel"}, {"type": "Strip"}]})"),
+       kRefused, "decoder.decoders[1].type: \"Strip\""},
+      {decoder(R"({"type": "Sequence"})"), kBad, "decoder.decoders: is missing"},
+      {[](J j) { j->more = R"("post_processor": {"type": "Truncate"}, )"; }, kRefused,
+       "post_processor.type: \"Truncate\""},
+      {[](J j) {
+         j->more = R"("post_processor": {"type": "Sequence", "processors": [{"type": "X"}]}, )";
+       },
+       kRefused, "post_processor.processors[0].type: \"X\""},
   });
 }
 
@@ -206,6 +213,51 @@ TEST(TokenizerFile, AcceptsWhatTheFormatLeavesOpen) {
   const auto tokenizer = json.Parse();
   EXPECT_EQ(Ids(*tokenizer, "<bare>"), (std::vector<int32_t>{300}));
   EXPECT_EQ(tokenizer->size(), 301);
+}
+
+// What saving a tokenizer again leaves in the file, without another id for any text.
+TEST(TokenizerFile, AcceptsStepsThatChangeNoId) {
+  const std::string text = "a b 12 don't <x>";
+  TokenizerJson plain;
+  plain.AddMerge("a", "b");
+  const std::vector<int32_t> expected = Ids(*plain.Parse(), text);
+  const auto same = [&](const std::function<void(TokenizerJson*)>& change) {
+    TokenizerJson json;
+    json.AddMerge("a", "b");
+    change(&json);
+    EXPECT_EQ(Ids(*json.Parse(), text), expected);
+  };
+  for (const char* processor :
+       {R"({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false})",
+        R"({"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}})",
+        R"({"type": "RobertaProcessing", "sep": ["x", 1], "cls": ["y", 2]})",
+        R"({"type": "Sequence", "processors": []})",
+        R"({"type": "Sequence", "processors": [{"type": "ByteLevel"},
+            {"type": "Sequence", "processors": [{"type": "TemplateProcessing"}]}]})"}) {
+    same([&](TokenizerJson* json) {
+      json->more = std::string("\"post_processor\": ") + processor + ", ";
+    });
+  }
+  for (const char* decoder :
+       {R"({"type": "Sequence", "decoders": [{"type": "ByteLevel"}]})",
+        R"({"type": "Sequence", "decoders": [{"type": "ByteLevel"}, {"type": "Fuse"}]})"}) {
+    same([&](TokenizerJson* json) { json->decoder = decoder; });
+  }
+  for (const char* normalizer :
+       {"null", R"({"type": "Sequence", "normalizers": []})",
+        R"({"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": []}]})"}) {
+    same([&](TokenizerJson* json) { json->normalizer = normalizer; });
+  }
+  same([](TokenizerJson* json) {
+    std::string inner;
+    for (const std::string& step : json->steps) inner += (inner.empty() ? "" : ", ") + step;
+    json->steps = {R"({"type": "Sequence", "pretokenizers": [)" + inner + "]}"};
+  });
+  same([](TokenizerJson* json) {
+    json->more = R"("truncation": {"direction": "Right", "max_length": 2, "stride": 0},
+        "padding": {"strategy": {"Fixed": 8}, "direction": "Left", "pad_id": 999999}, )";
+  });
+  same([](TokenizerJson* json) { json->model_more = R"("dropout": 0.0, "fuse_unk": true, )"; });
 }
 
 TEST(TokenizerFile, ReportsAMissingFile) {
