@@ -47,7 +47,10 @@ struct ParserEvent {
 //  - Bytes that are not UTF-8 become U+FFFD.
 class CompletionParser {
  public:
-  explicit CompletionParser(ThinkingMode thinking);  // kThinking starts inside reasoning
+  // kText: where others part the reasoning, `<think>` and `</think>` are text like any other.
+  enum class ThinkMarkers : uint8_t { kMarkup, kText };
+  // kThinking starts inside reasoning.
+  explicit CompletionParser(ThinkingMode thinking, ThinkMarkers markers = ThinkMarkers::kMarkup);
   ~CompletionParser();
   void Push(std::string_view text, std::vector<ParserEvent>* events);
   void Finish(std::vector<ParserEvent>* events);  // releases what was held back

@@ -179,7 +179,7 @@ struct CompletionParser::State {
   // kInvoke: between parameters. kValue: inside one.
   enum class Mode : uint8_t { kText, kTag, kBlock, kInvoke, kValue, kDone };
 
-  explicit State(bool thinking) : reasoning(thinking) {}
+  State(bool thinking, bool keep) : reasoning(thinking), keeps_think_markers(keep) {}
 
   void Feed(std::string_view text);
   void End();
@@ -217,7 +217,8 @@ struct CompletionParser::State {
   }
 
   Mode mode = Mode::kText;
-  bool reasoning;        // until `</think>` or a call
+  bool reasoning;  // until `</think>` or a call
+  const bool keeps_think_markers;
   bool is_last = false;  // nothing more will come
   Utf8Stream utf8;
   std::string buffer;  // undecided from `position` on
@@ -323,6 +324,8 @@ bool CompletionParser::State::Text() {
   size_t begin = 0, end = std::string_view::npos;
   std::string_view found;
   for (std::string_view marker : kMarkers) {
+    const bool thinks = marker == wire::kThinkOpen || marker == wire::kThinkClose;
+    if (thinks && keeps_think_markers) continue;
     const size_t at = window.find(marker);
     if (at == std::string_view::npos || at + marker.size() >= end) continue;
     begin = at;
@@ -593,8 +596,9 @@ bool CompletionParser::State::Value() {
   return false;
 }
 
-CompletionParser::CompletionParser(ThinkingMode thinking)
-    : state_(std::make_unique<State>(thinking == ThinkingMode::kThinking)) {}
+CompletionParser::CompletionParser(ThinkingMode thinking, ThinkMarkers markers)
+    : state_(std::make_unique<State>(thinking == ThinkingMode::kThinking,
+                                     markers == ThinkMarkers::kText)) {}
 
 CompletionParser::~CompletionParser() = default;
 

@@ -80,6 +80,9 @@ struct Event {
   FinishReason finish_reason = FinishReason::kNone;
   Usage usage;
   int64_t progress_done = 0, progress_total = 0;
+  // Of kContent: the text is a tag behind reasoning that was told as content, being left in it. A
+  // collected answer has it as reasoning, and this text not at all.
+  bool ends_reasoning = false;
   // Of the tokens that ended in this event's text, if asked for.
   std::vector<TokenLogprob> logprobs;
 };

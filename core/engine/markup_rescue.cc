@@ -73,7 +73,8 @@ MarkupFilter::~MarkupFilter() = default;
 
 void MarkupFilter::Restart() {
   parser_ = std::make_unique<CompletionParser>(
-      kind_ == EventKind::kReasoning ? ThinkingMode::kThinking : ThinkingMode::kChat);
+      kind_ == EventKind::kReasoning ? ThinkingMode::kThinking : ThinkingMode::kChat,
+      CompletionParser::ThinkMarkers::kText);
   closing_ = false;
 }
 

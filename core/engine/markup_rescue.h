@@ -24,8 +24,8 @@ class MarkupFilter {
   MarkupFilter();
   ~MarkupFilter();
 
-  // `kind`: kReasoning or kContent, as the service says. Appends what is text; it may be of the
-  // other kind, where a `</think>` was left in. A little is held back while it may become markup.
+  // `kind`: kReasoning or kContent, as think_tags.h parts them. Appends what is text, of that kind
+  // but behind calls in reasoning. A little is held back while it may become markup.
   void Push(EventKind kind, std::string_view text, std::vector<Text>* out);
   // Releases what is held back. Text may go on after it, as at a start.
   void Finish(std::vector<Text>* out);

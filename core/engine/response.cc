@@ -1,5 +1,7 @@
 #include "core/engine/response.h"
 
+#include <utility>
+
 #include "core/engine/answer_json.h"
 #include "core/json/json_writer.h"
 
@@ -28,6 +30,13 @@ void ResponseBuilder::Add(const Event& event) {
       AppendLogprobs(event.logprobs, &reasoning_logprobs_);
       break;
     case EventKind::kContent:
+      if (event.ends_reasoning) {
+        message_.reasoning_content += std::exchange(message_.content, {});
+        if (!reasoning_logprobs_.empty() && !content_logprobs_.empty()) reasoning_logprobs_ += ", ";
+        reasoning_logprobs_ += std::exchange(content_logprobs_, {});
+        AppendLogprobs(event.logprobs, &reasoning_logprobs_);
+        break;
+      }
       message_.content += event.text;
       AppendLogprobs(event.logprobs, &content_logprobs_);
       break;

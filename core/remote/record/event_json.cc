@@ -163,6 +163,7 @@ void AppendEventJson(const Event& event, std::string* out) {
   if (event.finish_reason != FinishReason::kNone) {
     json.Key("finish_reason").String(FinishReasonName(event.finish_reason));
   }
+  if (event.ends_reasoning) json.Key("ends_reasoning").Bool(true);
   if (event.kind == EventKind::kFinish) WriteUsage(event.usage, &json);
   if (event.kind == EventKind::kProgress) {
     json.Key("done").Integer(event.progress_done).Key("total").Integer(event.progress_total);
@@ -186,6 +187,7 @@ Event ParseEventJson(std::string_view line, const std::string& what) {
   event.tool_id = ReadText(kToolId, &fields);
   event.tool_name = ReadText(kToolName, &fields);
   event.text = ReadText(kText, &fields);
+  event.ends_reasoning = fields.Bool("ends_reasoning", false);
   event.finish_reason = ReadFinishReason(&fields);
   ReadUsage(&fields, &event.usage);
   fields.Integer("done", 0, kLargest, &event.progress_done);

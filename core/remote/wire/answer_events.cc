@@ -97,6 +97,7 @@ AnswerEvents::AnswerEvents(const Request& request, const WirePlan& plan)
       may_be_empty_(!request.is_chat || !request.stop.empty()),
       keeps_calls_(Offers(plan)),
       tools_(request.tools),
+      think_(plan.thinking),
       next_id_(CountCalls(request)) {
   if (provider_->rescue != Rescue::kOff && request.is_chat) rescue_.emplace();
   for (const Message& message : request.messages) {
@@ -141,8 +142,33 @@ void AnswerEvents::Text(EventKind kind, std::string_view text) {
   if (text.empty()) return;
   CountPiece();
   if (!rescue_) return Deliver(kind, text);
-  rescue_->Push(kind, text, &rescued_);
+  think_.Push(kind, text, &thought_);
+  DeliverThought(kind);
+}
+
+// `kind`: what the service called it.
+void AnswerEvents::DeliverThought(EventKind kind) {
+  for (const ThinkTags::Text& piece : thought_) {
+    // The tokens of what turns out to be reasoning go with it.
+    if (piece.kind != kind && Pending(piece.kind)->empty()) {
+      Pending(piece.kind)->swap(*Pending(kind));
+    }
+    Rescue(piece);
+  }
+  thought_.clear();
+}
+
+void AnswerEvents::Rescue(const ThinkTags::Text& piece) {
+  if (!piece.ends_reasoning) {
+    rescue_->Push(piece.kind, piece.text, &rescued_);
+    return DeliverRescued();
+  }
+  rescue_->Finish(&rescued_);
   DeliverRescued();
+  Notice("reasoning_in_content", "what was told as content until here is the reasoning");
+  Deliver(piece.kind, piece.text);
+  out_->back().ends_reasoning = has_reasoning_ = true;
+  has_content_ = false;
 }
 
 void AnswerEvents::DeliverRescued() {
@@ -322,6 +348,8 @@ void AnswerEvents::AddRescuedCalls() {
 
 void AnswerEvents::EndAll(bool cut) {
   if (rescue_) {
+    think_.Finish(&thought_);
+    DeliverThought(EventKind::kContent);
     rescue_->Finish(&rescued_);
     DeliverRescued();
   }

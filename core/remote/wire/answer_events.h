@@ -12,6 +12,7 @@
 #include "core/chat/tool_arguments.h"
 #include "core/engine/call_pieces.h"
 #include "core/engine/markup_rescue.h"
+#include "core/engine/think_tags.h"
 #include "core/remote/transport/failure.h"
 #include "core/remote/wire/wire_codec.h"
 
@@ -33,6 +34,8 @@ class AnswerEvents {
     over_ = true;
   }
 
+  // The answer comes in one piece.
+  void HoldAll() { think_.HoldAll(); }
   // kReasoning or kContent; nothing happens for no text.
   void Text(EventKind kind, std::string_view text);
   // Of the next text of that kind.
@@ -100,6 +103,8 @@ class AnswerEvents {
   void EndAll(bool cut);
   FinishReason ReasonOf(const WireResponse& response) const;
   void Deliver(EventKind kind, std::string_view text);
+  void DeliverThought(EventKind kind);
+  void Rescue(const ThinkTags::Text& piece);
   void DeliverRescued();
   void BeginCall(Call* call);
   void AddRescuedCalls();
@@ -120,6 +125,8 @@ class AnswerEvents {
   std::vector<Event>* out_ = nullptr;
 
   std::optional<MarkupFilter> rescue_;  // until all ended
+  ThinkTags think_;                     // before it
+  std::vector<ThinkTags::Text> thought_;
   std::vector<MarkupFilter::Text> rescued_;
   std::vector<TokenLogprob> reasoning_logprobs_, content_logprobs_;
   bool has_reasoning_ = false, has_content_ = false;

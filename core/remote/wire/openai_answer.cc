@@ -154,6 +154,7 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
 
 void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
   events_.Begin(out);
+  events_.HoldAll();
   whole_ = true;
   const Json document = events_.ParseObject(body);
   CheckError("", document);

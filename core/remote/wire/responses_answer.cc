@@ -87,6 +87,7 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
 
 void Decoder::Whole(std::string_view body, std::vector<Event>* out) {
   events_.Begin(out);
+  events_.HoldAll();
   const Json document = events_.ParseObject(body);
   events_.CheckError(document, "output", true);
   const Json& json = AnswerEvents::Opened(document, "output");

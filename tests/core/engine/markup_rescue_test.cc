@@ -100,8 +100,9 @@ TEST(MarkupFilter, ReadsCallsInReasoning) {
             std::string("[r]Let me see.") + kCall);
 }
 
-TEST(MarkupFilter, CallsContentWhatFollowsTheEndOfReasoning) {
-  EXPECT_EQ(Outcome(kReasoning, "Hm.</think>Hello"), "[r]Hm.[c]Hello");
+TEST(MarkupFilter, LeavesThinkTagsToWhoPartsThem) {
+  EXPECT_EQ(Outcome(kReasoning, "Hm.</think>Hello"), "[r]Hm.</think>Hello");
+  EXPECT_EQ(Outcome(kContent, "Say <think>."), "[c]Say <think>.");
 }
 
 TEST(MarkupFilter, KeepsTheOrderOfReasoningAndContent) {

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "core/engine/response.h"
 #include "core/json/json_writer.h"
+#include "core/json/lenient_json.h"
 #include "tests/core/remote/wire/wire_fixture.h"
 
 namespace finback {
@@ -90,6 +92,79 @@ TEST(MarkupRescue, DropsACallThatTheEndCutsOff) {
   EXPECT_EQ(Heard(kTools, {ContentChunk("a" + block.substr(0, block.find("Oslo") + 2)),
                            Chunk("{}", "length")}),
             "content a\nnotice markup_removed\nfinish length\n");
+}
+
+// --- Think tags: tests/core/engine/think_tags_test.cc has the spellings ---
+
+// What each format hears of a text, in one piece or in two, and of reasoning before it.
+std::string HeardText(const std::string& format, const std::string& reasoning,
+                      const std::vector<std::string>& texts) {
+  const ProviderTable table =
+      ProviderTable::Load(R"({"providers": [{"name": "x", "wire_format": ")" + format +
+                          R"(", "base_url": "http://localhost", "rescue": "parse"}]})");
+  const auto quoted = [](const std::string& text) {
+    std::string json;
+    AppendJsonString(text, &json);
+    return json;
+  };
+  std::vector<std::string> data;
+  const bool openai = format == "openai", anthropic = format == "anthropic";
+  const auto tell = [&](bool thinks, const std::string& text) {
+    const std::string json = quoted(text);
+    if (openai) {
+      data.push_back(Chunk((thinks ? "{\"reasoning_content\": " : "{\"content\": ") + json + "}"));
+    } else if (anthropic) {
+      data.push_back("{\"type\": \"content_block_delta\", \"index\": 0, \"delta\": {\"type\": " +
+                     std::string(thinks ? "\"thinking_delta\", \"thinking\": "
+                                        : "\"text_delta\", \"text\": ") +
+                     json + "}}");
+    } else {
+      data.push_back(std::string("{\"output_index\": ") + (thinks ? "0" : "1") +
+                     ", \"type\": \"response." + (thinks ? "reasoning" : "output") +
+                     "_text.delta\", \"delta\": " + json + "}");
+    }
+  };
+  if (!reasoning.empty()) tell(true, reasoning);
+  for (const std::string& text : texts) tell(false, text);
+  data.emplace_back(openai ? Chunk("{}", "stop")
+                    : anthropic
+                        ? R"({"type": "message_delta", "delta": {"stop_reason": "end_turn"}})"
+                        : R"({"type": "response.completed", "response": {}})");
+  const Request request = Ask("x:m");
+  const auto decoder = Decoder(request, {}, table);
+  ResponseBuilder response({});
+  std::vector<Event> events;
+  for (const std::string& chunk : data) decoder->Push("", chunk, &events);
+  decoder->End(&events);
+  for (const Event& event : events) response.Add(event);
+  const Json message = ParseJson(response.Message(nullptr), "message");
+  return std::string(FindText(message, "reasoning_content")) + "|" +
+         std::string(FindText(message, "content"));
+}
+
+TEST(ThinkTagsInAnswers, BecomeReasoningInEveryFormat) {
+  for (const char* format : {"openai", "anthropic", "responses"}) {
+    EXPECT_EQ(HeardText(format, "", {"<think>\nHm.</thi", "nk>\n\nHello!"}), "Hm.|Hello!");
+    EXPECT_EQ(HeardText(format, "", {"The user", " greets me.</think>", "Hello!"}),
+              "The user greets me.|Hello!")
+        << format;
+    EXPECT_EQ(HeardText(format, "Hm.", {"</think>", "Hello!"}), "Hm.|Hello!");
+    EXPECT_EQ(HeardText(format, "Hm.</think>Hello", {"!"}), "Hm.|Hello!");
+    EXPECT_EQ(HeardText(format, "", {"Say `<think>` and `", "</think>`."}),
+              "|Say `<think>` and `</think>`.");
+  }
+}
+
+TEST(ThinkTagsInAnswers, AreLeftInAStreamThatToldTheReasoningAsContent) {
+  EXPECT_EQ(Heard("", {ContentChunk("Hm."), ContentChunk("</think>Hello!"), Chunk("{}", "stop")}),
+            "content Hm.\nnotice reasoning_in_content\ncontent </think>Hello!\nfinish stop\n");
+  const auto decoder = Decoder(Ask("vllm:m"));
+  std::vector<Event> events;
+  decoder->Whole(R"({"choices": [{"message": {"content": "Hm.</think>Hello!"},
+                                  "finish_reason": "stop"}]})",
+                 &events);
+  decoder->End(&events);
+  EXPECT_EQ(Words(events), "reasoning Hm.\ncontent Hello!\nfinish stop\n");
 }
 
 }  // namespace

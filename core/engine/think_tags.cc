@@ -1,0 +1,356 @@
+#include "core/engine/think_tags.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/ascii.h"
+#include "core/chat/literal.h"
+
+namespace finback {
+namespace {
+
+constexpr size_t kLongestTag = 48;
+constexpr size_t kTailBytes = 4;
+constexpr std::string_view kBlanks = " \t\r\n";
+constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
+
+// Names of tags, and which of them belong together.
+struct TagName {
+  std::string_view name, family;
+  bool opens = true, closes = true;  // the latter with a slash
+};
+constexpr TagName kNames[] = {{"think", "think"},
+                              {"thinking", "think"},
+                              {"thought", "thought"},
+                              {"thoughts", "thought"},
+                              {"reasoning", "reasoning"},
+                              {"begin_of_thought", "of_thought", true, false},
+                              {"end_of_thought", "of_thought", false, false},
+                              {"start_thinking", "start_end", true, false},
+                              {"end_thinking", "start_end", false, false}};
+
+struct Brackets {
+  std::string_view open, close;
+};
+constexpr Brackets kBrackets[] = {{"<", ">"}, {"[", "]"}, {"\u25C1", "\u25B7"}};
+
+// A tag between these is spoken of, and none.
+constexpr Brackets kQuotes[] = {{"`", "`"},           {"\"", "\""},         {"'", "'"},
+                                {"\u201C", "\u201D"}, {"\u2018", "\u2019"}, {"\u00AB", "\u00BB"},
+                                {"\u300C", "\u300D"}, {"\u300E", "\u300F"}};
+
+bool IsBlank(char c) { return kBlanks.find(c) != std::string_view::npos; }
+
+bool IsNameChar(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+size_t SkipBlanks(std::string_view text, size_t i) {
+  while (i < text.size() && IsBlank(text[i])) ++i;
+  return i;
+}
+
+// Where the first tag may begin.
+size_t FindBracket(std::string_view text) {
+  size_t first = std::string_view::npos;
+  for (const Brackets& brackets : kBrackets) {
+    first = std::min(first, text.find(brackets.open[0]));
+  }
+  return first;
+}
+
+}  // namespace
+
+struct ThinkTags::Tag {
+  size_t length = 0;
+  std::string_view family;
+  bool closes = false, is_empty = false;
+};
+
+namespace {
+
+// `\s*` and a bar or two at `*i`, both optional. False: more must come.
+bool SkipBars(std::string_view text, size_t* i) {
+  *i = SkipBlanks(text, *i);
+  for (int count = 0; count < 2; ++count) {
+    Match match = Match::kFails;
+    for (const std::string_view bar : kBars) {
+      match = Literal(text, bar, i);
+      if (match != Match::kFails) break;
+    }
+    if (match == Match::kNeedMore) return *i >= text.size();
+    if (match == Match::kFails) break;
+  }
+  *i = SkipBlanks(text, *i);
+  return true;
+}
+
+// `/` at `*i`, optional.
+bool SkipSlash(std::string_view text, size_t* i) {
+  if (*i >= text.size() || text[*i] != '/') return false;
+  *i = SkipBlanks(text, *i + 1);
+  return true;
+}
+
+struct ReadTagName {
+  const TagName* name = nullptr;
+  bool upper = false;
+};
+
+// `NAMESPACE:NAME` at `*i`.
+Match ReadName(std::string_view text, size_t* i, ReadTagName* read) {
+  size_t end = *i;
+  while (end < text.size() && IsNameChar(text[end])) ++end;
+  if (end == text.size()) return Match::kNeedMore;
+  if (text[end] == ':' && end > *i) {
+    *i = end + 1;
+    while (++end < text.size() && IsNameChar(text[end])) {
+    }
+    if (end == text.size()) return Match::kNeedMore;
+  }
+  const std::string_view spelled = text.substr(*i, end - *i);
+  *i = end;
+  for (const TagName& row : kNames) {
+    if (LowerAscii(spelled) == row.name) read->name = &row;
+  }
+  read->upper = spelled == "THINK";
+  return read->name != nullptr ? Match::kYes : Match::kFails;
+}
+
+// The tag at the beginning of `text`: `<think>`, `</THINK >`, `<|thinking|>`, `<seed:think>`,
+// `[THINK]` and so on.
+template <typename Tag>
+Match ReadTag(std::string_view text, Tag* tag) {
+  const Match limit = text.size() > kLongestTag ? Match::kFails : Match::kNeedMore;
+  for (const Brackets& brackets : kBrackets) {
+    size_t i = 0;
+    const Match opens = Literal(text, brackets.open, &i);
+    if (opens == Match::kNeedMore) return limit;
+    if (opens == Match::kFails) continue;
+    i = SkipBlanks(text, i);
+    bool slash = SkipSlash(text, &i);
+    if (!SkipBars(text, &i)) return limit;
+    slash = SkipSlash(text, &i) || slash;
+    ReadTagName read;
+    const Match named = ReadName(text, &i, &read);
+    if (named != Match::kYes) return named == Match::kNeedMore ? limit : named;
+    // In square brackets other spellings are ordinary text.
+    if (brackets.open == "[" && !read.upper) return Match::kFails;
+    if (!SkipBars(text, &i)) return limit;
+    const bool is_empty = SkipSlash(text, &i);
+    const Match closes = Literal(text, brackets.close, &i);
+    if (closes != Match::kYes) return closes == Match::kNeedMore ? limit : closes;
+    if (i > kLongestTag || (slash && (is_empty || !read.name->closes))) return Match::kFails;
+    tag->length = i;
+    tag->family = read.name->family;
+    tag->closes = slash || !read.name->opens;
+    tag->is_empty = is_empty;
+    return Match::kYes;
+  }
+  return Match::kFails;
+}
+
+// Whether a tag between these is quoted; kNeedMore: that is not known yet.
+Match IsQuoted(std::string_view before, std::string_view behind) {
+  Match result = Match::kFails;
+  for (const Brackets& quotes : kQuotes) {
+    size_t i = 0;
+    if (!before.ends_with(quotes.open)) continue;
+    const Match match = Literal(behind, quotes.close, &i);
+    if (match == Match::kYes) return match;
+    if (match == Match::kNeedMore) result = match;
+  }
+  return result;
+}
+
+}  // namespace
+
+void ThinkTags::Code::Read(char c) {
+  if (c == '`' || (c == '~' && at_line_start)) {
+    ++ticks;
+    return;
+  }
+  if (ticks > 0) {
+    const bool fence = ticks >= 3 && at_line_start;
+    if (fence) fenced = !fenced;
+    if (!fence) ++spans;
+    ticks = 0;
+    at_line_start = false;
+  }
+  if (c == '\n') {
+    at_line_start = true;
+    spans = 0;
+  } else if (c != ' ') {
+    at_line_start = false;
+  }
+}
+
+void ThinkTags::Push(EventKind kind, std::string_view text, std::vector<Text>* out) {
+  out_ = out;
+  if (text.empty()) return;
+  if (kind != source_) {
+    Run(true);
+    source_ = kind;
+    code_ = {};
+    tail_.clear();
+  }
+  held_ += text;
+  Run(false);
+}
+
+void ThinkTags::Finish(std::vector<Text>* out) {
+  out_ = out;
+  Run(true);
+  FlushLate();
+  // A block that was only a repetition so far says nothing new.
+  if (!all_.empty()) out_->push_back({EventKind::kContent, std::exchange(all_, {})});
+}
+
+void ThinkTags::Run(bool last) {
+  const std::string text = std::exchange(held_, {});
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    if (skip_blanks_) {
+      const size_t blanks = SkipBlanks(rest, 0);
+      if (!late_.empty()) late_ += rest.substr(0, blanks);
+      rest.remove_prefix(blanks);
+      if (rest.empty()) break;
+      skip_blanks_ = false;
+      FlushLate();
+    }
+    const bool starts = InField() ? !field_begun_ : at_start_ && !in_block_;
+    const size_t taken = starts ? RunStart(rest, last) : RunText(rest, last);
+    if (taken == 0) {
+      held_ = rest;
+      return;
+    }
+    rest.remove_prefix(taken);
+  }
+}
+
+// Where a block may open, behind blanks at most.
+size_t ThinkTags::RunStart(std::string_view text, bool last) {
+  const size_t blanks = SkipBlanks(text, 0);
+  Tag tag;
+  const Match match = blanks < text.size() ? ReadTag(text.substr(blanks), &tag) : Match::kNeedMore;
+  if (match == Match::kNeedMore && !last) return 0;
+  if (match == Match::kYes) {
+    const bool in_field = InField();
+    field_begun_ = field_begun_ || in_field;
+    skip_blanks_ = true;
+    if (in_field && tag.closes) field_over_ = true;
+    if (!in_field && !tag.closes && !tag.is_empty) Open(tag);
+    return blanks + tag.length;
+  }
+  (InField() ? field_begun_ : at_start_) = InField();
+  if (blanks == 0) return RunText(text, last);
+  Consume(text.substr(0, blanks));
+  return blanks;
+}
+
+size_t ThinkTags::RunText(std::string_view text, bool last) {
+  const size_t at = FindBracket(text);
+  if (at != 0) {
+    const std::string_view before = text.substr(0, at);
+    Consume(before);
+    return before.size();
+  }
+  Tag tag;
+  const Match match = ReadTag(text, &tag);
+  if (match == Match::kYes) return RunTag(text, tag, last);
+  if (match == Match::kNeedMore && !last) return 0;
+  // The whole of the character that looked like a bracket: those that are not ASCII have 3 bytes.
+  const bool ascii = text[0] == '<' || text[0] == '[';
+  const size_t length = std::min<size_t>(ascii ? 1 : 3, text.size());
+  Consume(text.substr(0, length));
+  return length;
+}
+
+size_t ThinkTags::RunTag(std::string_view text, const Tag& tag, bool last) {
+  const Match quoted = IsQuoted(tail_, text.substr(tag.length));
+  if (quoted == Match::kNeedMore && !last) return 0;
+  const bool inside = IsInside();
+  // Reasoning may leave a fence open, which must not swallow the answer.
+  const bool spoken_of = quoted == Match::kYes || code_.InSpan() || (code_.fenced && !inside);
+  const bool ends = tag.closes && !spoken_of;
+  if (inside && ends && (InField() || tag.family == family_)) {
+    Close();
+    return tag.length;
+  }
+  if (!inside && !spoken_of && !tag.closes && !tag.is_empty) {
+    ++literals_;
+  } else if (!inside && ends && literals_ > 0) {
+    --literals_;
+  } else if (!inside && ends && thinking_ && !has_reasoning_) {
+    late_ = text.substr(0, tag.length);
+    skip_blanks_ = has_reasoning_ = true;
+    return tag.length;
+  }
+  Consume(text.substr(0, tag.length));
+  return tag.length;
+}
+
+void ThinkTags::Open(const Tag& tag) {
+  in_block_ = true;
+  family_ = tag.family;
+  code_ = {};
+  tail_.clear();
+  block_.clear();
+  repeats_ = !field_text_.empty();
+}
+
+void ThinkTags::Close() {
+  if (InField()) field_over_ = true;
+  in_block_ = false;
+  skip_blanks_ = true;
+  code_ = {};
+  tail_.clear();
+}
+
+// What a closing tag alone ended was content so far: it is where nothing was told yet, and the
+// event says so where it was.
+void ThinkTags::FlushLate() {
+  if (late_.empty()) return;
+  code_ = {};
+  tail_.clear();
+  if (holds_all_) {
+    out_->push_back({EventKind::kReasoning, std::exchange(all_, {})});
+  } else {
+    out_->push_back({EventKind::kContent, late_, true});
+  }
+  late_.clear();
+}
+
+void ThinkTags::Consume(std::string_view text) {
+  for (const char c : text) code_.Read(c);
+  tail_ += text.substr(text.size() - std::min(text.size(), kTailBytes));
+  tail_.erase(0, tail_.size() - std::min(tail_.size(), kTailBytes));
+  if (InField()) {
+    field_text_ += text;
+    Emit(EventKind::kReasoning, text);
+  } else if (in_block_) {
+    EmitBlock(text);
+  } else {
+    Emit(EventKind::kContent, text);
+  }
+}
+
+// Gateways send the same reasoning in its own field and in the content.
+void ThinkTags::EmitBlock(std::string_view text) {
+  if (!repeats_) return Emit(EventKind::kReasoning, text);
+  block_ += text;
+  if (Trimmed(field_text_).starts_with(Trimmed(block_))) return;
+  repeats_ = false;
+  Emit(EventKind::kReasoning, block_);
+}
+
+void ThinkTags::Emit(EventKind kind, std::string_view text) {
+  if (kind == EventKind::kReasoning && !Trimmed(text).empty()) has_reasoning_ = true;
+  if (kind == EventKind::kContent && holds_all_) {
+    all_ += text;
+  } else if (!out_->empty() && out_->back().kind == kind && !out_->back().ends_reasoning) {
+    out_->back().text += text;
+  } else {
+    out_->push_back({kind, std::string(text)});
+  }
+}
+
+}  // namespace finback

@@ -1,0 +1,79 @@
+// Reasoning that a service left in the text of the answer between tags (docs/services.md 18.2),
+// parted from it where the tags are understood and left as it came where they are not. Text comes
+// in any chunking, and what comes out does not depend on it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/engine/event.h"
+
+namespace finback {
+
+class ThinkTags {
+ public:
+  struct Text {
+    EventKind kind = EventKind::kContent;
+    std::string text;
+    bool ends_reasoning = false;  // as of Event
+  };
+
+  // `thinking`: reasoning was asked for, so that a tag that closes what nothing opened may end it.
+  explicit ThinkTags(bool thinking) : thinking_(thinking) {}
+
+  // The text is whole before Finish: nothing is told earlier, and so nothing too early.
+  void HoldAll() { holds_all_ = true; }
+  // `kind`: kReasoning or kContent, as the service says. A little is held back while it may become
+  // a tag.
+  void Push(EventKind kind, std::string_view text, std::vector<Text>* out);
+  void Finish(std::vector<Text>* out);
+
+ private:
+  // Of Markdown, by lines: what stands in code is no tag.
+  struct Code {
+    bool fenced = false, at_line_start = true;
+    size_t spans = 0, ticks = 0;  // runs of backticks in this line; those at hand
+    void Read(char c);
+    bool InSpan() const { return spans % 2 == 1; }
+  };
+  struct Tag;
+
+  void Run(bool last);
+  // Each takes from the beginning of `text` what is decided; 0: more must come.
+  size_t RunStart(std::string_view text, bool last);
+  size_t RunText(std::string_view text, bool last);
+  size_t RunTag(std::string_view text, const Tag& tag, bool last);
+  bool IsInside() const { return in_block_ || InField(); }
+  bool InField() const { return source_ == EventKind::kReasoning && !field_over_; }
+  void Open(const Tag& tag);
+  void Close();
+  void Consume(std::string_view text);
+  void Emit(EventKind kind, std::string_view text);
+  void EmitBlock(std::string_view text);
+  void FlushLate();
+
+  const bool thinking_;
+  bool holds_all_ = false;
+  EventKind source_ = EventKind::kNone;
+  std::string held_;
+  bool at_start_ = true;        // of the content: blanks and whole blocks at most
+  bool field_begun_ = false;    // the reasoning's own field has said something
+  bool field_over_ = false;     // a closing tag ended it: what follows there is content
+  bool in_block_ = false;       // of the content
+  bool skip_blanks_ = false;    // behind a tag
+  bool has_reasoning_ = false;  // beside which no closing tag alone ends any
+  size_t literals_ = 0;         // opening tags that are text, whose closing tags are too
+  std::string family_;          // of the open block
+  std::string field_text_;      // what the reasoning's own field said
+  std::string block_;           // of the content, while it only repeats that
+  bool repeats_ = false;
+  std::string late_;  // a closing tag and the blanks behind it
+  std::string all_;   // content, where all is held
+  std::string tail_;  // the last bytes before what is at hand
+  Code code_;
+  std::vector<Text>* out_ = nullptr;
+};
+
+}  // namespace finback
