@@ -54,6 +54,18 @@ bool Differ(const Json& a, const Json& b, const char* name) {
   return left != nullptr && right != nullptr && !SameJson(*left, *right);
 }
 
+// How many tokens at the beginning of the list are the reasoning's, the tag behind it included.
+size_t CountTokens(const Json& list, std::string_view reasoning) {
+  size_t bytes = 0, by_bytes = list.items.size();
+  for (size_t i = 0; i < list.items.size(); ++i) {
+    const std::string_view token = FindText(list.items[i], "token");
+    if (Trimmed(token) == "</think>") return i + 1;
+    if (bytes >= reasoning.size()) by_bytes = std::min(by_bytes, i);
+    bytes += token.size();
+  }
+  return by_bytes;
+}
+
 class Decoder final : public WireDecoder {
  public:
   Decoder(const Request& request, const WirePlan& plan)
@@ -88,7 +100,7 @@ class Decoder final : public WireDecoder {
   void ReadCost(const Json& usage);
   const Json* FirstChoice(const Json& body);
   void ReadChoice(const Json& choice, const Json& delta);
-  void ReadReasoning(const Json& delta);
+  std::string FindReasoning(const Json& delta);
   void ReadDetails(const Json& list);
   void ReadContent(const Json& delta);
   void AddText(EventKind kind, std::string_view field, std::string_view text);
@@ -96,13 +108,14 @@ class Decoder final : public WireDecoder {
   void ReadToolCall(const Json& json, size_t position, size_t count);
   size_t FindCall(const Fragment& fragment);
   bool Continues(const Slot& slot, const Fragment& fragment) const;
-  void ReadLogprobs(const Json& logprobs);
+  void ReadLogprobs(const Json& logprobs, std::string_view reasoning, const Json& delta);
   void ReadPlainLogprobs(const Json& logprobs);
   void ReadFinish(const Json& choice);
 
   AnswerEvents events_;
   const Provider& provider_;
   const bool wants_logprobs_;
+  int64_t answer_ = -1;  // the number of the one that is told; -1: none came yet
   bool whole_ = false, dropped_answers_ = false, usage_noticed_ = false;
   std::string_view reasoning_field_;  // the one that this response uses; "": none came yet
   Json details_;
@@ -265,45 +278,56 @@ void Decoder::ReadCost(const Json& usage) {
   if (pico && *pico >= 0) response_.usage.reported_cost_pico = *pico;
 }
 
-// Events tell of one answer; others, if they were asked for, are left out and said to be.
+// Events tell of one answer, the lowest number of the first list; others, if they were asked for,
+// are left out and said to be.
 const Json* Decoder::FirstChoice(const Json& body) {
-  const Json* choices = FindArray(body, "choices");
+  const Json* choices = FindArray(body, kAnswer);
   const Json* first = nullptr;
+  const auto number = [](const Json& choice) {
+    return std::max<int64_t>(FindCount(choice, "index"), 0);
+  };
+  const bool numbered = answer_ >= 0;
+  for (size_t i = 0; choices != nullptr && !numbered && i < choices->items.size(); ++i) {
+    if (!choices->items[i].IsObject()) continue;
+    const int64_t index = number(choices->items[i]);
+    answer_ = answer_ < 0 ? index : std::min(answer_, index);
+  }
   for (size_t i = 0; choices != nullptr && i < choices->items.size(); ++i) {
     const Json& choice = choices->items[i];
-    if (FindCount(choice, "index") <= 0 && first == nullptr) {
+    if (first == nullptr && number(choice) == answer_) {
       first = &choice;
     } else if (!dropped_answers_) {
       dropped_answers_ = true;
-      events_.Notice("answers_dropped", "the service gave several answers; only the first is told");
+      events_.Notice("answers_dropped", "the service gave several answers; only one is told");
     }
   }
   return first != nullptr && first->IsObject() ? first : nullptr;
 }
 
 void Decoder::ReadChoice(const Json& choice, const Json& delta) {
+  if (const Json* list = FindArray(delta, kDetailsField)) ReadDetails(*list);
+  const std::string reasoning = FindReasoning(delta);
   const Json* logprobs = wants_logprobs_ ? FindObject(choice, "logprobs") : nullptr;
-  if (logprobs != nullptr) ReadLogprobs(*logprobs);
-  ReadReasoning(delta);
+  if (logprobs != nullptr) ReadLogprobs(*logprobs, reasoning, delta);
+  AddText(EventKind::kReasoning, reasoning_field_, reasoning);
   ReadContent(delta);
   ReadToolCalls(delta);
 }
 
 // One field per response: gateways send the same reasoning in two, and not always together.
-void Decoder::ReadReasoning(const Json& delta) {
-  if (const Json* list = FindArray(delta, kDetailsField)) ReadDetails(*list);
+std::string Decoder::FindReasoning(const Json& delta) {
   for (const std::string& field : provider_.reasoning_in) {
     if (!reasoning_field_.empty() && reasoning_field_ != field) continue;
     const Json* value = FindValue(delta, field);
     if (value == nullptr) continue;
-    std::string joined;
-    for (const Json& item : value->items) joined += DetailText(item);
-    const std::string_view text = value->IsString() ? std::string_view(value->text) : joined;
+    std::string text = value->text;
+    if (!value->IsString()) text.clear();
+    for (const Json& item : value->items) text += DetailText(item);
     if (text.empty()) continue;
     reasoning_field_ = field;
-    AddText(EventKind::kReasoning, field, text);
-    return;
+    return text;
   }
+  return "";
 }
 
 void Decoder::ReadDetails(const Json& list) {
@@ -414,13 +438,25 @@ bool Decoder::Continues(const Slot& slot, const Fragment& fragment) const {
   return events_.GoesOnWith(slot.call, fragment.name);
 }
 
-void Decoder::ReadLogprobs(const Json& logprobs) {
+// vLLM lists the tokens of reasoning as those of content: they belong to what they came with.
+void Decoder::ReadLogprobs(const Json& logprobs, std::string_view reasoning, const Json& delta) {
   if (FindArray(logprobs, "tokens") != nullptr) return ReadPlainLogprobs(logprobs);
-  for (const EventKind kind : {EventKind::kReasoning, EventKind::kContent}) {
-    const Json* list =
-        FindArray(logprobs, kind == EventKind::kContent ? "content" : "reasoning_content");
-    if (list != nullptr) events_.AddLogprobs(kind, *list);
-  }
+  const Json* own = FindArray(logprobs, "reasoning_content");
+  if (own == nullptr) own = FindArray(logprobs, "reasoning");
+  if (own != nullptr) events_.AddLogprobs(EventKind::kReasoning, *own);
+  const Json* list = FindArray(logprobs, "content");
+  if (list == nullptr) return;
+  Json first = *list, rest = *list;
+  const bool has_own = own != nullptr && !own->items.empty();
+  const bool alone = !whole_ && FindText(delta, "content").empty();
+  const size_t all = list->items.size();
+  const size_t count = has_own || reasoning.empty() ? 0
+                       : alone                      ? all
+                                                    : CountTokens(*list, reasoning);
+  first.items.resize(count);
+  rest.items.erase(rest.items.begin(), rest.items.begin() + static_cast<std::ptrdiff_t>(count));
+  events_.AddLogprobs(EventKind::kReasoning, first);
+  events_.AddLogprobs(EventKind::kContent, rest);
 }
 
 // The lists of a plain completion.

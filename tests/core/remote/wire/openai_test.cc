@@ -599,12 +599,34 @@ TEST(OpenAiAnswer, SaysWhenTheAnswerEndsInItsReasoning) {
 }
 
 TEST(OpenAiAnswer, GivesOneAnswerOfSeveral) {
-  EXPECT_EQ(Hear(Ask("vllm:m"),
-                 {R"({"choices": [{"index": 1, "delta": {"content": "b"}}]})",
-                  R"({"choices": [{"index": 0, "delta": {"content": "a"}}]})",
-                  R"({"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]})", kStop})
-                .words,
-            "notice answers_dropped\ncontent a\nfinish stop\n");
+  const auto choice = [](int index, const char* text) {
+    return Format(R"({"choices": [{"index": %d, "delta": {"content": "%s"}}]})", index, text);
+  };
+  const auto stop = [](int index) {
+    return Format(R"({"choices": [{"index": %d, "delta": {}, "finish_reason": "length"}]})", index);
+  };
+  // Whichever comes first, also where they are counted from 1, and never a mixture.
+  for (const int first : {0, 1}) {
+    for (const int other : {1 - first, 2}) {
+      EXPECT_EQ(Hear(Ask("vllm:m"), {choice(first, "a"), choice(other, "b"), stop(other),
+                                     choice(first, "c"), stop(first)})
+                    .words,
+                "content a\nnotice answers_dropped\ncontent c\nfinish length\n");
+      EXPECT_EQ(FailureText(FailureOf([&] {
+                              Hear(Ask("vllm:m"), {choice(first, "a"), stop(other)});
+                            }),
+                            "kind"),
+                "transport");
+    }
+  }
+  const auto decoder = Decoder(Ask("vllm:m"));
+  std::vector<Event> events;
+  decoder->Whole(R"({"choices": [{"index": 1, "message": {"content": "b"}},
+                                 {"index": 0, "message": {"content": "a"}}]})",
+                 &events);
+  decoder->End(&events);
+  EXPECT_EQ(Words(events),
+            "notice answers_dropped\ncontent a\nnotice finish_missing\nfinish stop\n");
 }
 
 TEST(OpenAiAnswer, KeepsLogprobsOfBothTexts) {
@@ -627,6 +649,39 @@ TEST(OpenAiAnswer, KeepsLogprobsOfBothTexts) {
   EXPECT_FLOAT_EQ(heard.events[1].logprobs[0].logprob, -9999.0f);
   ASSERT_EQ(heard.events[1].logprobs[0].top.size(), 1u);
   EXPECT_EQ(heard.events[1].logprobs[0].top[0].text, "x");
+}
+
+TEST(OpenAiAnswer, GivesReasoningTheLogprobsThatCameWithIt) {
+  const auto token = [](const char* text) {
+    return Format(R"({"token": "%s", "logprob": -1})", text);
+  };
+  const auto list = [&](const std::vector<const char*>& texts) {
+    std::string tokens;
+    for (const char* text : texts) tokens += (tokens.empty() ? "" : ", ") + token(text);
+    return ", \"logprobs\": {\"content\": [" + tokens + "]}";
+  };
+  const Request request = Ask("vllm:m", "\"logprobs\": true");
+  const Heard streamed =
+      Hear(request, {Chunk(R"({"reasoning": "Hm"})", list({"Hm"})),
+                     Chunk(R"({"reasoning": ".", "content": "He"})", list({".", "</think>", "He"})),
+                     Chunk(R"({"content": "lo"})", list({"lo"})), kStop});
+  const auto decoder = Decoder(request);
+  std::vector<Event> whole;
+  decoder->Whole(R"({"choices": [{"message": {"reasoning": "Hm.", "content": "Hello"}, )"
+                 R"("finish_reason": "stop")" +
+                     list({"Hm", ".", "He", "lo"}) + "}]}",
+                 &whole);
+  decoder->End(&whole);
+  for (const std::vector<Event>& events : {streamed.events, whole}) {
+    std::string told[2];
+    for (const Event& event : events) {
+      for (const TokenLogprob& one : event.logprobs) {
+        told[event.kind == EventKind::kContent] += one.text + " ";
+      }
+    }
+    EXPECT_TRUE(told[0] == "Hm . " || told[0] == "Hm . </think> ") << told[0];
+    EXPECT_EQ(told[1], "He lo ");
+  }
 }
 
 TEST(OpenAiAnswer, ReadsTheLogprobsOfPlainCompletions) {
