@@ -168,6 +168,7 @@ void Decoder::FinishItem(const Json& json, Item* item) {
   const std::string_view type = FindText(json, "type");
   if (type == "function_call") {
     AddItem(json, item);
+    events_.ExtendCall(item->call, FindText(json, "call_id"), FindText(json, "name"), "");
     FinishArguments(item, json);
     // Of a call without arguments it is not known yet whether they are missing.
     if (!events_.ArgumentsOf(item->call).empty()) events_.EndCall(item->call);

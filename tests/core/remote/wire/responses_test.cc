@@ -251,6 +251,22 @@ TEST(ResponsesAnswer, PassesOverWhatItDoesNotKnow) {
       "content a\nfinish stop\n");
 }
 
+TEST(ResponsesAnswer, TakesWhatOnlyTheFinishedCallSays) {
+  const std::string added =
+      Typed("output_item.added", R"("output_index": 0, "item": {"type": "function_call"})");
+  EXPECT_EQ(Hear({added, Typed("output_item.done", R"("output_index": 0, "item": {"type":
+                     "function_call", "call_id": "a", "name": "t", "arguments": {"x": 1}})"),
+                  Over("completed")})
+                .words,
+            "call 0 a t\narguments 0 {\"x\": 1}\nend 0 {\"x\": 1}\nfinish tool_calls\n");
+  // Cut before its arguments came: not {}.
+  EXPECT_EQ(Hear({Typed("output_item.done", R"("output_index": 0, "item": {"type":
+                     "function_call", "call_id": "a", "name": "t", "arguments": ""})"),
+                  Over("incomplete", R"("incomplete_details": {"reason": "max_output_tokens"})")})
+                .words,
+            "call 0 a t\nnotice arguments_invalid\nend 0 \nfinish length\n");
+}
+
 TEST(ResponsesAnswer, EndsByItsEndAndNotByAReason) {
   EXPECT_EQ(Hear({kText, "[DONE]"}).words, "content a\nnotice finish_missing\nfinish stop\n");
   // The event tells what a response leaves out.
