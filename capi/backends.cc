@@ -70,8 +70,9 @@ std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
   options->model = ResolveModel(options->model);
   if (!IsFolder(options->model)) {
     const std::string hint = ServiceHint(options->service.providers_file, options->model);
-    Throw(Code::kNotFound, "no such model folder: %s%s%s", options->model.c_str(),
-          hint.empty() ? "" : "; ", hint.c_str());
+    if (!hint.empty()) {
+      Throw(Code::kNotFound, "no such model folder: %s; %s", options->model.c_str(), hint.c_str());
+    }
   }
   return OpenLocalBackend(*options);
 }

@@ -1,16 +1,20 @@
 #include "tools/failure.h"
 
 #include <cstring>
+#include <string>
 
 namespace {
 
-const char* HintFor(finback_status code) {
+const char* HintFor(finback_status code, const std::string& message) {
+  const auto says = [&message](const char* words) {
+    return message.find(words) != std::string::npos;
+  };
   switch (code) {
     case FINBACK_ERROR_NOT_FOUND:
-      return "name a checkpoint folder with --model or FINBACK_MODEL; `finback inspect` shows what "
-             "is in one";
+      return says("config.json") ? "name a checkpoint folder with --model or FINBACK_MODEL" : "";
     case FINBACK_ERROR_CHECKPOINT:
-      return "`finback verify` checks a whole checkpoint; a truncated download is the usual cause";
+      return says("truncated?") ? "a truncated download is the usual cause: download the file again"
+                                : "";
     case FINBACK_ERROR_OUT_OF_MEMORY:
     case FINBACK_ERROR_BUDGET:
       return "a smaller --context needs less memory; `finback inspect --context N` shows how much";
@@ -34,7 +38,7 @@ Failure LibraryFailure() {
   const finback_status code = finback_last_error_code();
   const std::string message = finback_last_error();
   return Failure(kExitFailure, message.empty() ? finback_status_name(code) : message,
-                 IsOfService() && code != FINBACK_ERROR_RATE_LIMIT ? "" : HintFor(code));
+                 IsOfService() && code != FINBACK_ERROR_RATE_LIMIT ? "" : HintFor(code, message));
 }
 
 void Check(finback_status status) {

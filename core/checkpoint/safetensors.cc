@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/base/file_nature.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 
@@ -461,17 +462,30 @@ SafetensorsHeader ParseSafetensorsHeader(std::string_view json, uint64_t buffer_
 }
 
 SafetensorsHeader ParseSafetensorsFile(std::span<const uint8_t> file, const std::string& path) {
+  const std::string_view head(reinterpret_cast<const char*>(file.data()),
+                              std::min<size_t>(file.size(), 4096));
+  const auto name_nature = [&] {
+    const std::string nature = FileNature(head, file.size());
+    if (!nature.empty()) Throw(Code::kCheckpoint, "%s: this is %s", path.c_str(), nature.c_str());
+    if (head[0] != '{') return;
+    Throw(Code::kCheckpoint,
+          "%s: this is JSON, perhaps a server's error (%s): download the file "
+          "again",
+          path.c_str(), QuoteForMessage(CutUtf8(head, 80)).c_str());
+  };
   if (file.size() < 8) {
-    Throw(Code::kCheckpoint, "%s: found %zu bytes, expected a safetensors file", path.c_str(),
-          file.size());
+    if (!file.empty()) name_nature();
+    Throw(Code::kCheckpoint, "%s: found %zu bytes, expected a safetensors file: download it again",
+          path.c_str(), file.size());
   }
   uint64_t length = 0;
   for (int i = 7; i >= 0; --i) length = length << 8 | file[static_cast<size_t>(i)];
   const uint64_t limit = std::min<uint64_t>(file.size() - 8, kSafetensorsMaxHeaderBytes);
+  if (length > limit || (file.size() > 8 && file[8] != '{')) name_nature();
   if (length > limit) {
     Throw(Code::kCheckpoint,
           "%s: header length: found %" PRIu64 " bytes, expected at most %" PRIu64
-          " (the file has %zu)",
+          " (the file has %zu: is it truncated?)",
           path.c_str(), length, limit, file.size());
   }
   const std::string_view json(reinterpret_cast<const char*>(file.data()) + 8, length);
@@ -481,6 +495,7 @@ SafetensorsHeader ParseSafetensorsFile(std::span<const uint8_t> file, const std:
 }
 
 ShardIndex ParseShardIndex(std::string_view json, const std::string& path) {
+  RefuseOtherNature(path, json);
   ShardIndex index;
   IndexHandler handler(path, &index);
   ParseStrictly(json, "index", path, &handler);

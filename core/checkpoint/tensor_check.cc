@@ -123,6 +123,55 @@ void CheckExpertRows(const TensorCheck& check, size_t begin, size_t rows) {
   }
 }
 
+// Whether all of the data repeats its first `unit` bytes; ends where it first does not.
+bool Repeats(const uint8_t* data, size_t bytes, size_t unit) {
+  return bytes > unit && memcmp(data, data + unit, bytes - unit) == 0;
+}
+
+[[noreturn]] void ThrowNeverArrived(const TensorCheck& check, const std::string& found) {
+  Throw(Code::kCheckpoint,
+        "%s: found %s, which no model has: this part of the file was never written, download the "
+        "file again",
+        check.where.c_str(), found.c_str());
+}
+
+// Pages of zeros in a row. Rows of tokens that nobody trained may be zero in embedding and head.
+void CheckRuns(const TensorCheck& check) {
+  constexpr size_t kPage = 4096, kLongestRun = 64u << 10;
+  const Tensor& tensor = *check.tensor;
+  const bool tokens = tensor.kind == TensorKind::kEmbedding || tensor.kind == TensorKind::kHead;
+  const size_t longest = std::max<size_t>(kLongestRun, tokens ? tensor.bytes / 8 : 0);
+  size_t run = 0;
+  for (size_t at = 0; at + kPage <= tensor.bytes; at += kPage) {
+    const bool zero = tensor.data[at] == 0 && Repeats(tensor.data + at, kPage, 1);
+    run = zero ? run + kPage : 0;
+    if (run < longest) continue;
+    ThrowNeverArrived(check, Format("%zu zero bytes in a row, up to byte %zu of %llu", run,
+                                    at + kPage, static_cast<unsigned long long>(tensor.bytes)));
+  }
+}
+
+// Content that is the same throughout. Biases, sinks, positions and hyper-connections may begin
+// as zeros, norms as ones, and scales may all be equal.
+void CheckWritten(const TensorCheck& check, size_t element_bytes) {
+  constexpr size_t kFewest = 16;  // elements that may be equal by chance
+  const Tensor& tensor = *check.tensor;
+  const std::string_view name = tensor.name;
+  if (tensor.bytes == 0 || name.ends_with("attn_sink") || name.ends_with(".bias") ||
+      name.ends_with(".ape") || name.find("hc_") != std::string_view::npos) {
+    return;
+  }
+  if (tensor.data[0] == 0 && (tensor.bytes == 1 || Repeats(tensor.data, tensor.bytes, 1))) {
+    ThrowNeverArrived(check, "nothing but zeros");
+  }
+  const bool matrix = tensor.rank == 2 && !tensor.is_scale;
+  if (matrix && tensor.bytes >= kFewest * element_bytes &&
+      Repeats(tensor.data, tensor.bytes, element_bytes)) {
+    ThrowNeverArrived(check, "one value throughout");
+  }
+  if (matrix && check.runs) CheckRuns(check);
+}
+
 }  // namespace
 
 void CheckTensorContents(const TensorCheck& check, const std::function<void(uint64_t)>& piece) {
@@ -136,6 +185,7 @@ void CheckTensorContents(const TensorCheck& check, const std::function<void(uint
   const size_t unit_bytes = element_bytes * (table ? static_cast<size_t>(tensor.shape[1]) : 1);
   const size_t units = tensor.bytes / unit_bytes;
   const size_t step = std::max<size_t>(1, kPieceBytes / unit_bytes);
+  if (!table) CheckWritten(check, element_bytes);
   for (size_t begin = 0; begin < units; begin += step) {
     const size_t count = std::min(step, units - begin);
     if (table) {

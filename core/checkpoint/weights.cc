@@ -46,6 +46,7 @@ struct Weights::Impl {
     check.tensor = &store.tensors[tensor];
     check.experts = experts;
     check.where = store.Where(tensor);
+    check.runs = convert == Convert::kNo;  // verifying
     const auto found = std::lower_bound(
         store.converted.begin(), store.converted.end(), tensor,
         [](const ConvertedScale& scale, size_t wanted) { return scale.tensor < wanted; });

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "core/checkpoint/settings/generation_config.h"
 #include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
+#include "core/local/checkpoint_folder.h"
 #include "core/local/choices.h"
 #include "core/local/local_stream.h"
 #include "core/local/lone_sequence.h"
@@ -134,6 +136,7 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
     }
   };
   report(0, 1);
+  RequireCheckpointFolder(options.model);
   ModelOptions model_options;
   model_options.precision = Chosen(kPrecisions, options.precision);
   model_options.threads = options.threads;
@@ -194,6 +197,12 @@ std::vector<int32_t> LocalBackend::EosIds(const Tokenizer& tokenizer) const {
 const PromptTokenizer& LocalBackend::prompts() {
   const std::lock_guard<std::mutex> guard(lock_);
   if (prompts_ == nullptr) {
+    const std::string path = options_.model + "/tokenizer.json";
+    if (struct stat info; stat(path.c_str(), &info) != 0 && errno == ENOENT) {
+      Throw(Code::kNotFound,
+            "%s: not found, and text needs it: download it from the model's page into this folder",
+            path.c_str());
+    }
     auto tokenizer = Tokenizer::Load(options_.model);
     const int32_t vocab = model_->config().vocab;
     for (int32_t id = vocab; id < tokenizer->size(); ++id) {

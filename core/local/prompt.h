@@ -36,12 +36,12 @@ EncodeOptions ChatOptions(const Request& request, const PromptRules& rules);
 // Whether the answer begins inside reasoning.
 ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options);
 
-// Text to ids. Untrusted spans never give added tokens; all text between two added tokens is one
-// piece for the tokenizer, so text without added tokens gives the same ids trusted or not.
 // The marks of the prompt format that are no token of their own, "" when there are none: such a
 // tokenizer would make plain text of a prompt's roles.
 std::string MissingMarkup(const Tokenizer& tokenizer);
 
+// Text to ids. Untrusted spans never give added tokens; all text between two added tokens is one
+// piece for the tokenizer, so text without added tokens gives the same ids trusted or not.
 class PromptTokenizer {
  public:
   // Added tokens from `vocab` on are text like any other: the model has no such ids.

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/base/file_map.h"
+#include "core/base/file_nature.h"
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
 
@@ -129,7 +130,9 @@ class Reader {
 Json LoadOptional(const std::string& folder, const char* name, std::vector<std::string>* notes) {
   const std::string path = folder + "/" + name;
   try {
-    Json document = ParseJson(ReadFile(path, kMaxBytes), {.code = Code::kCheckpoint, .file = path});
+    const std::string text = ReadFile(path, kMaxBytes);
+    RefuseOtherNature(path, text);
+    Json document = ParseJson(text, {.code = Code::kCheckpoint, .file = path});
     if (document.IsObject()) return document;
     notes->push_back("ignored the file: expected an object, found " + Described(document));
   } catch (const Error& error) {

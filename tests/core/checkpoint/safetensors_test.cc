@@ -260,7 +260,9 @@ TEST(ShardIndex, ReadsTheMap) {
 
 TEST(ShardIndex, RefusesWhatIsNoMapOfPlainFileNames) {
   const std::vector<std::pair<std::string, const char*>> cases = {
-      {"", "malformed JSON"},
+      {"", "an empty file"},
+      {"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"},
+      {"<html>Not found</html>", "a web page"},
       {"[]", "an object"},
       {"7", "an object"},
       {"{}", "weight_map"},

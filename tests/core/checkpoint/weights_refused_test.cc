@@ -43,6 +43,78 @@ TEST(RefusedWeights, EveryMissingTensorIsNamed) {
   }
 }
 
+// On first use and by verify.
+TEST(RefusedWeights, WhatWasNeverWrittenIsNamed) {
+  for (const char* name :
+       {"embed.weight", "head.weight", "norm.weight", "layers.0.attn_norm.weight",
+        "layers.0.attn.wq_a.weight", "layers.0.attn.wq_a.scale",
+        "layers.1.attn.compressor.wkv.weight", "layers.1.ffn.gate.weight",
+        "layers.1.ffn.shared_experts.w1.weight", "mtp.0.e_proj.weight",
+        "layers.0.ffn.experts.2.w1.weight", "layers.0.ffn.experts.2.w1.scale"}) {
+    for (const char fill : {'\0', '\x11'}) {
+      const bool scale = std::string_view(name).ends_with(".scale");
+      const bool norm = std::string_view(name).ends_with("norm.weight");
+      if (fill != '\0' && (scale || norm)) continue;
+      TempFolder folder;
+      const auto weights = OpenChanged(
+          folder,
+          [&](BuiltCheckpoint& built) {
+            std::string& data = built.At(name).data;
+            std::fill(data.begin(), data.end(), fill);
+          },
+          WithDraft());
+      ExpectRefusal([&] { weights->VerifyAll(nullptr); }, Code::kCheckpoint,
+                    {name, "never written"});
+      ExpectRefusal(
+          [&] {
+            weights->CheckGlobal();
+            for (int32_t layer = 0; layer < 3; ++layer) weights->CheckLayer(layer);
+            weights->CheckExpert(0, 2);
+          },
+          Code::kCheckpoint, {name, "never written"});
+    }
+  }
+}
+
+TEST(RefusedWeights, BiasesOfZerosAndNormsOfOnesAreHonest) {
+  TempFolder folder;
+  const auto weights = OpenChanged(folder, [](BuiltCheckpoint& built) {
+    for (const char* name :
+         {"layers.0.attn.attn_sink", "layers.1.ffn.gate.bias", "layers.0.attn.compressor.ape",
+          "layers.0.hc_attn_base", "layers.0.hc_attn_fn", "hc_head_fn"}) {
+      std::string& data = built.At(name).data;
+      std::fill(data.begin(), data.end(), '\0');
+    }
+    std::string& norm = built.At("norm.weight").data;
+    for (size_t i = 0; i < norm.size(); i += 2) norm.replace(i, 2, "\x80\x3f");
+  });
+  CheckEverything(*weights, 4);
+}
+
+// The rest of a matrix that stops half-way is found by verify, which reads all of it.
+TEST(RefusedWeights, LongRunsOfZerosAreFoundByVerify) {
+  std::vector<uint8_t> data(256u << 10, 7);
+  data[5] = 8;
+  Tensor tensor;
+  tensor.name = "layers.0.attn.wq_b.weight";
+  tensor.kind = TensorKind::kAttention;
+  tensor.dtype = Dtype::kF8E4m3;
+  tensor.rank = 2;
+  tensor.shape[0] = tensor.shape[1] = 512;
+  tensor.data = data.data();
+  tensor.bytes = data.size();
+  TensorCheck check;
+  check.tensor = &tensor;
+  check.where = "file";
+  check.runs = true;
+  CheckTensorContents(check, nullptr);
+  std::fill(data.begin() + (128 << 10), data.end(), uint8_t{0});
+  ExpectRefusal([&] { CheckTensorContents(check, nullptr); }, Code::kCheckpoint,
+                {"65536 zero bytes in a row", "never written"});
+  check.runs = false;
+  EXPECT_NO_THROW(CheckTensorContents(check, nullptr));
+}
+
 TEST(RefusedWeights, EveryWrongShapeIsNamed) {
   for (const BuiltTensor& tensor : Kinds()) {
     TempFolder folder;

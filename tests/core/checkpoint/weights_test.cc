@@ -250,6 +250,7 @@ TEST(WeightsVariants, Fp8ExpertsAsInBaseCheckpoints) {
       tensor.dtype = "F8_E4M3";
       tensor.shape[1] *= 2;
       tensor.data = std::string(tensor.data.size() * 2, '\x38');
+      tensor.data[1] = '\x39';
       BuiltTensor& scale = built.At(tensor.name.substr(0, tensor.name.size() - 6) + "scale");
       scale.shape = {1, 1};
       scale.data = ScalesAsF32("\x7f");

@@ -102,7 +102,11 @@ std::string MakeScriptedModel(const std::string& folder, const std::vector<Scrip
   for (BuiltTensor& tensor : built.tensors) {
     const bool output =
         tensor.name.ends_with(".wo_b.weight") || tensor.name.ends_with(".w2.weight");
-    if (output) std::fill(tensor.data.begin(), tensor.data.end(), '\0');
+    // Matrices of zeros alone are refused: one weight is not, and its scale makes nothing of it.
+    if (output) std::fill(tensor.data.begin() + 1, tensor.data.end(), '\0');
+    if (output) tensor.data[0] = 1;
+    const bool scale = tensor.name.ends_with(".wo_b.scale") || tensor.name.ends_with(".w2.scale");
+    if (scale) std::fill(tensor.data.begin(), tensor.data.end(), '\x01');
   }
   const size_t width = built.config.at("hidden_size").get<size_t>();
   const size_t vocab = static_cast<size_t>(next);
