@@ -38,10 +38,13 @@ TEST(EventJson, SpellsEachKindAndReadsItBack) {
   Event progress = OfKind(EventKind::kProgress);
   progress.progress_done = 5;
   progress.progress_total = 7;
+  Event tag = OfKind(EventKind::kContent, "</think>");
+  tag.ends_reasoning = true;
   const struct {
     Event event;
     const char* json;
   } kRows[] = {
+      {tag, R"({"kind": "content", "text": "</think>", "ends_reasoning": true})"},
       {OfKind(EventKind::kNone), R"({"kind": "none"})"},
       {OfKind(EventKind::kReasoning, "hm\n"), R"({"kind": "reasoning", "text": "hm\n"})"},
       {OfKind(EventKind::kContent, "\xC3\xA4"), "{\"kind\": \"content\", \"text\": \"\xC3\xA4\"}"},

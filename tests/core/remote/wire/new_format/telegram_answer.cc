@@ -12,8 +12,8 @@ class Decoder final : public WireDecoder {
   void Push(std::string_view event, std::string_view data, std::vector<Event>* out) override {
     events_.Begin(out);
     if (event == "stop") {
-      response_.finish_reason = "stop";
-      response_.finished = response_.closed = true;
+      response_.closed = true;
+      events_.TakeReason("stop", &response_);
     } else {
       events_.Text(EventKind::kContent, data);
     }
@@ -23,11 +23,7 @@ class Decoder final : public WireDecoder {
     Push("stop", "", out);
   }
   void End(std::vector<Event>* out) override {
-    events_.Begin(out);
-    if (!response_.finished) {
-      events_.Fail(FailureKind::kTransport, "broke off within the answer");
-    }
-    events_.EndAll();
+    events_.BeginEnd(out);
     events_.Finish(response_);
   }
 
