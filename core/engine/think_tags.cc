@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kLongestTag = 48;
 constexpr size_t kTailBytes = 4;
+// That belong to a tag. More are a model that does not stop, which others must see.
+constexpr size_t kMostBlanks = 64;
 constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
 
@@ -208,13 +210,15 @@ void ThinkTags::Run(bool last) {
   const std::string text = std::exchange(held_, {});
   std::string_view rest = text;
   while (!rest.empty()) {
-    if (skip_blanks_) {
-      const size_t blanks = SkipBlanks(rest, 0);
+    if (skip_blanks_ > 0) {
+      const size_t blanks = std::min(SkipBlanks(rest, 0), skip_blanks_);
       if (!late_.empty()) late_ += rest.substr(0, blanks);
       rest.remove_prefix(blanks);
-      if (rest.empty()) break;
-      skip_blanks_ = false;
+      skip_blanks_ -= blanks;
+      if (rest.empty() && skip_blanks_ > 0) break;
+      skip_blanks_ = 0;
       FlushLate();
+      if (rest.empty()) break;
     }
     const bool starts = InField() ? !field_begun_ : at_start_ && !in_block_;
     const size_t taken = starts ? RunStart(rest, last) : RunText(rest, last);
@@ -230,12 +234,13 @@ void ThinkTags::Run(bool last) {
 size_t ThinkTags::RunStart(std::string_view text, bool last) {
   const size_t blanks = SkipBlanks(text, 0);
   Tag tag;
-  const Match match = blanks < text.size() ? ReadTag(text.substr(blanks), &tag) : Match::kNeedMore;
+  Match match = blanks < text.size() ? ReadTag(text.substr(blanks), &tag) : Match::kNeedMore;
+  if (blanks > kMostBlanks) match = Match::kFails;
   if (match == Match::kNeedMore && !last) return 0;
   if (match == Match::kYes) {
     const bool in_field = InField();
     field_begun_ = field_begun_ || in_field;
-    skip_blanks_ = true;
+    skip_blanks_ = kMostBlanks;
     if (in_field && tag.closes) field_over_ = true;
     if (!in_field && !tag.closes && !tag.is_empty) Open(tag);
     return blanks + tag.length;
@@ -281,7 +286,8 @@ size_t ThinkTags::RunTag(std::string_view text, const Tag& tag, bool last) {
     --literals_;
   } else if (!inside && ends && thinking_ && !has_reasoning_) {
     late_ = text.substr(0, tag.length);
-    skip_blanks_ = has_reasoning_ = true;
+    has_reasoning_ = true;
+    skip_blanks_ = kMostBlanks;
     return tag.length;
   }
   Consume(text.substr(0, tag.length));
@@ -300,7 +306,7 @@ void ThinkTags::Open(const Tag& tag) {
 void ThinkTags::Close() {
   if (InField()) field_over_ = true;
   in_block_ = false;
-  skip_blanks_ = true;
+  skip_blanks_ = kMostBlanks;
   code_ = {};
   tail_.clear();
 }

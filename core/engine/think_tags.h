@@ -62,7 +62,7 @@ class ThinkTags {
   bool field_begun_ = false;    // the reasoning's own field has said something
   bool field_over_ = false;     // a closing tag ended it: what follows there is content
   bool in_block_ = false;       // of the content
-  bool skip_blanks_ = false;    // behind a tag
+  size_t skip_blanks_ = 0;      // behind a tag, so many at most
   bool has_reasoning_ = false;  // beside which no closing tag alone ends any
   size_t literals_ = 0;         // opening tags that are text, whose closing tags are too
   std::string family_;          // of the open block

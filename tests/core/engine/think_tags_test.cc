@@ -92,6 +92,19 @@ TEST(ThinkTags, PartBlocksInARowAndEmptyOnes) {
   EXPECT_EQ(Parted("<think>cut"), "[r]cut");
 }
 
+TEST(ThinkTags, HoldBackFewBlanks) {
+  const std::string blanks(100, ' ');
+  EXPECT_EQ(Parted(blanks + "<think>a</think>b"), "[c]" + blanks + "<think>a</think>b");
+  EXPECT_EQ(Parted("<think>a</think>" + blanks + "b"), "[r]a[c]" + blanks.substr(64) + "b");
+  EXPECT_EQ(Parted("a</think>" + blanks + "b"),
+            "[c]a[end]</think>" + blanks.substr(36) + "[c]" + blanks.substr(64) + "b");
+  ThinkTags tags(true);
+  std::vector<ThinkTags::Text> texts;
+  tags.Push(kContent, blanks, &texts);
+  ASSERT_EQ(texts.size(), 1u);
+  EXPECT_EQ(texts[0].text, blanks);
+}
+
 TEST(ThinkTags, SayWhenContentWasReasoningAfterAll) {
   EXPECT_EQ(Parted("The user greets me.</think>\n\nHello!"),
             "[c]The user greets me.[end]</think>\n\n[c]Hello!");
