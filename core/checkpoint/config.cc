@@ -6,11 +6,14 @@
 #include <climits>
 #include <cmath>
 #include <initializer_list>
+#include <iterator>
+#include <utility>
 
 #include "core/base/file_map.h"
 #include "core/base/file_nature.h"
 #include "core/base/status.h"
 #include "core/checkpoint/settings/generation_config.h"
+#include "core/checkpoint/settings/rope.h"
 #include "core/json/json_fields.h"
 
 namespace finback {
@@ -34,7 +37,15 @@ const char* NameOf(JsonFields* fields, Names names) {
 }
 
 int32_t Int32(JsonFields* fields, Names names, int64_t low, int64_t high) {
-  return static_cast<int32_t>(fields->RequireInteger(NameOf(fields, names), low, high));
+  const char* first = NameOf(fields, names);
+  const int64_t value = fields->RequireInteger(first, low, high);
+  for (const char* name : names) {
+    const Json* other = fields->Find(name);
+    if (other == nullptr || other->Integer(-1) == value) continue;
+    fields->Fail(name, Format("expected %" PRId64 " as %s has it, found ", value, first) +
+                           Described(*other));
+  }
+  return static_cast<int32_t>(value);
 }
 
 int64_t IntegerOr(JsonFields* fields, const char* name, int64_t low, int64_t high,
@@ -139,12 +150,54 @@ void CheckFixedChoices(JsonFields* root) {
   for (const char* name : {"attention_bias", "mlp_bias", "tie_word_embeddings"}) {
     if (root->Bool(name, false)) Refuse(*root, name, "true", "false");
   }
+  for (const char* name : {"norm_topk_prob", "rope_interleave"}) {
+    if (!root->Bool(name, true)) Refuse(*root, name, "false", "true");
+  }
+  const std::pair<const char*, int64_t> numbers[] = {
+      {"n_group", 1}, {"topk_group", 1}, {"first_k_dense_replace", 0}, {"moe_layer_freq", 1}};
+  for (const auto& [name, only] : numbers) {
+    const int64_t number = IntegerOr(root, name, 0, INT32_MAX, only);
+    if (number != only) {
+      Refuse(*root, name, Format("%" PRId64, number), only == 1 ? "1" : "0");
+    }
+  }
+  if (const std::string method = StringOr(root, "topk_method", "noaux_tc"); method != "noaux_tc") {
+    Refuse(*root, "topk_method", Quoted(method), "\"noaux_tc\"");
+  }
+  for (const char* name : {"text_config", "quantization", "compression_config"}) {
+    const Json* value = root->Find(name);
+    if (value != nullptr) Refuse(*root, name, Described(*value), "DeepSeek-V4's own fields");
+  }
   if (const std::string act = StringOr(root, "hidden_act", "silu"); act != "silu") {
     Refuse(*root, "hidden_act", Quoted(act), "\"silu\"");
   }
   if (const std::string dtype = StringOr(root, "expert_dtype", "fp4");
       dtype != "fp4" && dtype != "fp8" && dtype != "bf16" && dtype != "bfloat16") {
     Refuse(*root, "expert_dtype", Quoted(dtype), "\"fp4\", \"fp8\"");
+  }
+}
+
+// Fields of the families that shape V4's layers; others of a family belong to another model.
+void CheckFamilies(const JsonFields& root, const Json& document) {
+  static constexpr std::string_view kFamilies[] = {"rope_",     "index_",  "hc_",     "swiglu_",
+                                                   "compress_", "engram_", "logits_", "embedding_"};
+  static constexpr std::string_view kKnown[] = {"rope_theta",        "rope_scaling",
+                                                "rope_parameters",   "rope_interleave",
+                                                "index_n_heads",     "index_head_dim",
+                                                "index_topk",        "hc_mult",
+                                                "hc_sinkhorn_iters", "hc_eps",
+                                                "swiglu_limit",      "compress_ratios",
+                                                "compress_rates",    "compress_rope_theta",
+                                                "compress_rate_csa", "compress_rate_hca"};
+  for (const auto& [name, value] : document.members) {
+    const std::string_view field = name;
+    const bool ours =
+        std::any_of(std::begin(kFamilies), std::end(kFamilies),
+                    [&](std::string_view family) { return field.starts_with(family); });
+    const bool known = std::find(std::begin(kKnown), std::end(kKnown), field) != std::end(kKnown);
+    if (ours && !known && !value.IsNull()) {
+      Refuse(root, field, Described(value), "the fields of DeepSeek-V4");
+    }
   }
 }
 
@@ -160,6 +213,19 @@ bool CheckQuantization(JsonFields* root) {
   };
   only("quant_method", "fp8");
   only("fmt", "e4m3");
+  only("scale_fmt", "ue8m0");
+  only("activation_scheme", "dynamic");
+  if (quantization.Bool("dequantize", false)) Refuse(quantization, "dequantize", "true", "false");
+  for (const auto& [name, value] : root->Find("quantization_config")->members) {
+    static constexpr const char* kKnown[] = {
+        "quant_method",      "fmt",          "scale_fmt",  "activation_scheme",
+        "weight_block_size", "expert_dtype", "dequantize", "modules_to_not_convert",
+        "ignored_layers",    "ignore"};
+    const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
+    if (!known && !value.IsNull()) {
+      Refuse(quantization, name, Described(value), "the fields of block-wise FP8");
+    }
+  }
   const Json* block = quantization.Find("weight_block_size");
   if (block) {
     const bool right = block->IsArray() && block->items.size() == 2 &&
@@ -169,18 +235,24 @@ bool CheckQuantization(JsonFields* root) {
   return true;
 }
 
-void ParseSizes(JsonFields* root, Config* config) {
+void ParseSizes(JsonFields* root, const RopeSettings& rope, Config* config) {
   Config& c = *config;
   c.hidden = Int32(root, {"hidden_size"}, 1, kMaxHidden);
   c.layers_count = Int32(root, {"num_hidden_layers"}, 1, kMaxLayers);
   c.vocab = Int32(root, {"vocab_size"}, 1, kMaxVocab);
   c.heads = Int32(root, {"num_attention_heads"}, 1, kMaxHeads);
-  c.head_dim = Int32(root, {"head_dim"}, 2, kMaxHeadDim);
-  if (double part = 0; root->Find("qk_rope_head_dim") == nullptr &&
-                       root->Number("partial_rotary_factor", 0.0, 1.0, &part)) {
-    c.rope_dim = static_cast<int32_t>(c.head_dim * part);
-  } else {
-    c.rope_dim = Int32(root, {"qk_rope_head_dim"}, 2, c.head_dim);
+  c.head_dim = Int32(root, {"head_dim", "qk_head_dim", "v_head_dim"}, 2, kMaxHeadDim);
+  double part = static_cast<double>(rope.partial_factor);
+  const bool has_part = root->Number("partial_rotary_factor", 0.0, 1.0, &part) || part != 0;
+  const auto width = static_cast<int32_t>(std::lround(c.head_dim * part));
+  c.rope_dim = has_part && root->Find("qk_rope_head_dim") == nullptr
+                   ? width
+                   : Int32(root, {"qk_rope_head_dim"}, 2, c.head_dim);
+  const auto other = static_cast<int32_t>(std::lround(c.head_dim * rope.partial_factor));
+  if ((has_part && width != c.rope_dim) || (rope.partial_factor != 0 && other != c.rope_dim)) {
+    Wrong(*root, "partial_rotary_factor",
+          Format("%d of %d", width == c.rope_dim ? other : width, c.head_dim),
+          Format("qk_rope_head_dim (%d), or the same factor everywhere", c.rope_dim));
   }
   if (c.rope_dim < 2 || c.rope_dim % 2 != 0) {
     Wrong(*root, "qk_rope_head_dim", Format("%d", c.rope_dim), "an even number, at least 2");
@@ -193,7 +265,7 @@ void ParseSizes(JsonFields* root, Config* config) {
   }
   c.o_lora_rank = Int32(root, {"o_lora_rank"}, 1, kMaxRank);
   c.window = Int32(root, {"sliding_window"}, 1, 65536);
-  c.experts = Int32(root, {"n_routed_experts", "num_local_experts"}, 1, kMaxExperts);
+  c.experts = Int32(root, {"n_routed_experts", "num_local_experts", "num_experts"}, 1, kMaxExperts);
   c.experts_per_token = Int32(root, {"num_experts_per_tok"}, 1, c.experts);
   c.expert_width = Int32(root, {"moe_intermediate_size", "intermediate_size"}, 1, kMaxWidth);
   c.hc_streams = Int32(root, {"hc_mult"}, 1, 16);
@@ -256,43 +328,19 @@ void ParseNumbers(JsonFields* root, Config* config) {
   ParseEnds(root, config);
 }
 
-void ParseYarn(JsonFields* rope, Config* config) {
-  if (rope->IsAbsent()) return;
-  const char* field = NameOf(rope, {"rope_type", "type"});
-  const std::string type = StringOr(rope, field, "default");
-  if (type == "default") return;
-  if (type != "yarn") Refuse(*rope, field, Quoted(type), "\"yarn\", \"default\"");
-  config->yarn_factor = Float(rope, "factor", 1.0, 1e6);
-  config->yarn_beta_fast = static_cast<float>(NumberOr(rope, "beta_fast", 1e-3, 1e6, 32.0));
-  config->yarn_beta_slow = static_cast<float>(NumberOr(rope, "beta_slow", 1e-3, 1e6, 1.0));
-  config->yarn_original_positions =
-      rope->RequireInteger("original_max_position_embeddings", 0, kMaxPositions);
-  if (config->yarn_beta_fast < config->yarn_beta_slow) {
-    Wrong(*rope, "beta_fast", Format("%g", static_cast<double>(config->yarn_beta_fast)),
-          Format("at least beta_slow (%g)", static_cast<double>(config->yarn_beta_slow)));
-  }
-}
-
-// rope_scaling with two thetas, or the newer rope_parameters {"main": ..., "compress": ...}.
-void ParseRope(JsonFields* root, Config* config) {
-  constexpr double kMinTheta = 1.001, kMaxTheta = 1e12;
-  JsonFields parameters = root->Object("rope_parameters");
-  JsonFields main = parameters.Object("main");
-  JsonFields compress = parameters.Object("compress");
-  JsonFields* main_source = main.Find("rope_theta") != nullptr ? &main : root;
-  config->rope_theta = Float(main_source, "rope_theta", kMinTheta, kMaxTheta);
-  if (const std::string type = StringOr(&main, "rope_type", "default"); type != "default") {
-    Refuse(main, "rope_type", Quoted(type), "\"default\"");
-  }
+void ParseRope(JsonFields* root, const RopeSettings& rope, Config* config) {
+  config->rope_theta = rope.theta != 0 ? rope.theta : Float(root, "rope_theta", 1.001, 1e12);
   bool compressed = false;
   for (const LayerSpec& layer : config->layers) compressed |= layer.kind != LayerKind::kWindow;
   if (compressed) {
-    config->compress_rope_theta = compress.Find("rope_theta") != nullptr
-                                      ? Float(&compress, "rope_theta", kMinTheta, kMaxTheta)
-                                      : Float(root, "compress_rope_theta", kMinTheta, kMaxTheta);
+    config->compress_rope_theta = rope.compress_theta != 0
+                                      ? rope.compress_theta
+                                      : Float(root, "compress_rope_theta", 1.001, 1e12);
   }
-  JsonFields scaling = compress.IsAbsent() ? root->Object("rope_scaling") : std::move(compress);
-  ParseYarn(&scaling, config);
+  config->yarn_factor = rope.factor;
+  config->yarn_beta_fast = rope.beta_fast;
+  config->yarn_beta_slow = rope.beta_slow;
+  config->yarn_original_positions = rope.original_positions;
 }
 
 LayerSpec SpecOfRatio(int64_t ratio) {
@@ -373,6 +421,13 @@ void ParseSchedule(JsonFields* root, const Json& document, Config* config) {
   if (ratios) {
     const std::vector<LayerSpec> by_type = std::move(specs);
     specs = SpecsOfRatios(root, *ratios, *config);
+    const bool rates = root->Find("compress_rates") || root->Find("compress_rate_hca");
+    const int64_t hca = RateOf(root, "heavily_compressed_attention", "compress_rate_hca", -1);
+    for (size_t i = 0; rates && hca > 0 && i < static_cast<size_t>(config->layers_count); ++i) {
+      if (specs[i].kind != LayerKind::kHca || specs[i].ratio == hca) continue;
+      Wrong(*root, Format("compress_ratios[%zu]", i), Format("%d", specs[i].ratio),
+            Format("%" PRId64 ", the rate of compress_rates", hca));
+    }
     for (size_t i = 0; i < by_type.size() && i < specs.size(); ++i) {
       if (by_type[i].kind != specs[i].kind) {
         Wrong(*root, Format("layer_types[%zu]", i), Described(types->items[i]),
@@ -403,8 +458,9 @@ void ParseHashLayers(JsonFields* root, Config* config) {
         std::min(Int32(root, {"num_hash_layers"}, 0, kMaxLayers), config->layers_count);
     for (int32_t i = 0; i < config->hash_layers; ++i)
       config->layers[static_cast<size_t>(i)].hash_routed = true;
-    return;
+    if (types == nullptr) return;
   }
+  const bool given = root->Find("num_hash_layers") != nullptr;
   if (!types->IsArray() || types->items.size() != static_cast<size_t>(config->layers_count)) {
     Wrong(*root, "mlp_layer_types", Described(*types),
           Format("one name per layer (%d)", config->layers_count));
@@ -415,8 +471,12 @@ void ParseHashLayers(JsonFields* root, Config* config) {
     if (!hash && !(type.IsString() && type.text == "moe")) {
       Refuse(*root, Format("mlp_layer_types[%zu]", i), Described(type), "\"hash_moe\", \"moe\"");
     }
+    if (given && hash != config->layers[i].hash_routed) {
+      Wrong(*root, Format("mlp_layer_types[%zu]", i), Described(type),
+            Format("what num_hash_layers (%d) says", config->hash_layers));
+    }
     config->layers[i].hash_routed = hash;
-    config->hash_layers += hash ? 1 : 0;
+    config->hash_layers += hash && !given ? 1 : 0;
   }
 }
 
@@ -435,14 +495,16 @@ Config ParseConfig(const std::string& text, const std::string& path) {
   JsonFields root(document, "", source);
   CheckArchitecture(&root);
   CheckFixedChoices(&root);
+  CheckFamilies(root, document);
   Config config;
   const bool quantized = CheckQuantization(&root);
-  ParseSizes(&root, &config);
+  const RopeSettings rope = ReadRope(&root);
+  ParseSizes(&root, rope, &config);
   ParseSchedule(&root, document, &config);
   ParseHashLayers(&root, &config);
   ParseIndexer(&root, &config);
   ParseNumbers(&root, &config);
-  ParseRope(&root, &config);
+  ParseRope(&root, rope, &config);
   config.quantized_cache =
       quantized && (config.head_dim - config.rope_dim) % 64 == 0 && config.index_head_dim % 32 == 0;
   return config;

@@ -19,8 +19,8 @@ struct TensorCheck {
   bool runs = false;         // also long runs of zeros within a matrix
 };
 
-// Throws Error(kCheckpoint): NaN codes and scales, infinities, expert ids out of range or twice in a
-// row of the table, with the element's index; matrices, norms and scales that were never written.
+// Throws Error(kCheckpoint): NaN codes and scales, infinities, expert ids out of range or twice in
+// a row of the table, with the element's index; matrices, norms and scales that were never written.
 // Error(kUnsupported) for a scale that is no power of two. `piece(bytes)` is called after each part
 // of the data; what it throws passes through.
 void CheckTensorContents(const TensorCheck& check, const std::function<void(uint64_t)>& piece);

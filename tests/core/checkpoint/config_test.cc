@@ -215,6 +215,69 @@ TEST(Config, RopeTypeIsASynonymOfType) {
   EXPECT_EQ(c.yarn_original_positions, 65536);
 }
 
+// The same numbers in every shape that writers give them.
+TEST(Config, RotaryFieldsInEveryShape) {
+  const Config right = Parse(TinyConfig());
+  ASSERT_GT(right.yarn_original_positions, 0);
+  const auto same = [&](const char* label, const Change& change) {
+    const Config c = Parse(change);
+    EXPECT_EQ(c.rope_theta, right.rope_theta) << label;
+    EXPECT_EQ(c.compress_rope_theta, right.compress_rope_theta) << label;
+    EXPECT_EQ(c.yarn_factor, right.yarn_factor) << label;
+    EXPECT_EQ(c.yarn_beta_fast, right.yarn_beta_fast) << label;
+    EXPECT_EQ(c.yarn_beta_slow, right.yarn_beta_slow) << label;
+    EXPECT_EQ(c.yarn_original_positions, right.yarn_original_positions) << label;
+  };
+  const auto take = [](Json& j) {
+    Json yarn = j["rope_scaling"];
+    j.erase("rope_scaling");
+    return yarn;
+  };
+  same("flat", [&](Json& j) {
+    j["rope_parameters"] = take(j);
+    j["rope_parameters"]["rope_theta"] = j["rope_theta"];
+  });
+  same("flat, the theta there alone", [&](Json& j) {
+    j["rope_parameters"] = take(j);
+    j["rope_parameters"]["rope_theta"] = j["rope_theta"];
+    j.erase("rope_theta");
+  });
+  same("flat, with the other theta", [&](Json& j) {
+    j["rope_parameters"] = take(j);
+    j["rope_parameters"]["rope_theta"] = j["compress_rope_theta"];
+  });
+  same("both", [](Json& j) { j["rope_parameters"] = j["rope_scaling"]; });
+  same("main and compress", [&](Json& j) {
+    Json yarn = take(j);
+    yarn["rope_type"] = yarn["type"];
+    yarn["attention_factor"] = 1.0;
+    yarn["rope_theta"] = j["compress_rope_theta"];
+    yarn["partial_rotary_factor"] = 0.5;
+    j["rope_parameters"] = {{"main", {{"rope_type", "default"}, {"rope_theta", j["rope_theta"]}}},
+                            {"compress", yarn},
+                            {"rope_type", "default"}};
+  });
+  same("by the kind of layer", [&](Json& j) {
+    Json yarn = take(j);
+    yarn["rope_theta"] = j["compress_rope_theta"];
+    j["rope_parameters"] = {{"sliding_attention", {{"rope_theta", j["rope_theta"]}}},
+                            {"compressed_sparse_attention", yarn},
+                            {"heavily_compressed_attention", yarn}};
+    j.erase("rope_theta");
+    j.erase("compress_rope_theta");
+  });
+  same("the original length outside", [](Json& j) {
+    j["original_max_position_embeddings"] = j["rope_scaling"]["original_max_position_embeddings"];
+    j["rope_scaling"].erase("original_max_position_embeddings");
+  });
+  same("fractions and nulls", [](Json& j) {
+    j["rope_scaling"]["factor"] = j["rope_scaling"]["factor"].get<double>();
+    j["rope_scaling"]["mscale"] = nullptr;
+    j["rope_scaling"]["attention_factor"] = nullptr;
+    j["rope_parameters"] = nullptr;
+  });
+}
+
 TEST(Config, NullRopeScalingMeansNoYarn) {
   EXPECT_EQ(Parse([](Json& j) { j["rope_scaling"] = nullptr; }).yarn_original_positions, 0);
 }
@@ -227,8 +290,6 @@ TEST(Config, CacheRoundingsNeedQuantizationAndFittingHeads) {
 
 TEST(Config, OddButHarmlessFlagsAreAccepted) {
   EXPECT_NO_THROW(Parse([](Json& j) {
-    j["norm_topk_prob"] = false;
-    j["topk_method"] = "greedy";
     j["some_future_key"] = {1, 2, 3};
     j["eos_token_id"] = {1, 3};
     j["expert_dtype"] = nullptr;
@@ -474,6 +535,126 @@ const std::vector<Case> kRefusedConfigs = {
      },
      kBad,
      {"eos_token_id", "a list of 2", "vocab_size (512)"}},
+    {"weights_of_experts_not_normalized",
+     [](Json& j) { j["norm_topk_prob"] = false; },
+     kOther,
+     {"norm_topk_prob", "false"}},
+    {"other_choice_of_experts",
+     [](Json& j) { j["topk_method"] = "greedy"; },
+     kOther,
+     {"topk_method", "greedy"}},
+    {"groups_of_experts", [](Json& j) { j["n_group"] = 8; }, kOther, {"n_group", "8"}},
+    {"dense_layers",
+     [](Json& j) { j["first_k_dense_replace"] = 3; },
+     kOther,
+     {"first_k_dense_replace", "3"}},
+    {"experts_given_twice",
+     [](Json& j) { j["num_local_experts"] = 8; },
+     kBad,
+     {"num_local_experts", "16 as n_routed_experts", "found 8"}},
+    {"width_given_twice",
+     [](Json& j) { j["intermediate_size"] = 18432; },
+     kBad,
+     {"intermediate_size", "moe_intermediate_size", "18432"}},
+    {"head_given_twice",
+     [](Json& j) { j["v_head_dim"] = 64; },
+     kBad,
+     {"v_head_dim", "head_dim", "64"}},
+    {"rotary_part_given_twice",
+     [](Json& j) { j["partial_rotary_factor"] = 0.25; },
+     kBad,
+     {"partial_rotary_factor", "32", "64"}},
+    {"hash_layers_given_twice",
+     [](Json& j) { j["mlp_layer_types"] = std::vector<std::string>(5, "moe"); },
+     kBad,
+     {"mlp_layer_types[0]", "num_hash_layers"}},
+    {"rates_given_twice",
+     [](Json& j) {
+       j["compress_rates"] = {{"heavily_compressed_attention", 64}};
+     },
+     kBad,
+     {"compress_ratios[3]", "64"}},
+    {"nested_text_config",
+     [](Json& j) {
+       j["text_config"] = {{"hidden_size", 64}};
+     },
+     kOther,
+     {"text_config"}},
+    {"other_limits", [](Json& j) { j["swiglu_alpha"] = 1.7; }, kOther, {"swiglu_alpha", "1.7"}},
+    {"other_indexer", [](Json& j) { j["index_topk_freq"] = 4; }, kOther, {"index_topk_freq"}},
+    {"other_rotary_field",
+     [](Json& j) { j["rope_local_base_freq"] = 10000; },
+     kOther,
+     {"rope_local_base_freq"}},
+    {"other_scale_format",
+     [](Json& j) { j["quantization_config"]["scale_fmt"] = "float"; },
+     kOther,
+     {"quantization_config.scale_fmt", "float"}},
+    {"static_activations",
+     [](Json& j) { j["quantization_config"]["activation_scheme"] = "static"; },
+     kOther,
+     {"activation_scheme", "static"}},
+    {"groups_of_compressed_tensors",
+     [](Json& j) {
+       j["quantization_config"].erase("quant_method");
+       j["quantization_config"]["config_groups"] = {{"group_0", nullptr}};
+     },
+     kOther,
+     {"quantization_config.config_groups"}},
+    {"quantization_of_another_library",
+     [](Json& j) {
+       j["quantization"] = {{"bits", 4}};
+     },
+     kOther,
+     {"quantization"}},
+    {"attention_scaled",
+     [](Json& j) { j["rope_scaling"]["attention_factor"] = 1.2; },
+     kOther,
+     {"rope_scaling.attention_factor", "1.2"}},
+    {"mscale", [](Json& j) { j["rope_scaling"]["mscale"] = 1.0; }, kOther, {"rope_scaling.mscale"}},
+    {"rope_field_unknown",
+     [](Json& j) { j["rope_scaling"]["low_freq_factor"] = 1; },
+     kOther,
+     {"rope_scaling.low_freq_factor"}},
+    {"yarn_without_its_type",
+     [](Json& j) { j["rope_scaling"].erase("type"); },
+     kBad,
+     {"rope_scaling", "no effect without rope_type"}},
+    {"rope_types_unequal",
+     [](Json& j) { j["rope_scaling"]["rope_type"] = "default"; },
+     kBad,
+     {"rope_scaling.type", "yarn", "default"}},
+    {"ropes_unequal",
+     [](Json& j) {
+       j["rope_parameters"] = j["rope_scaling"];
+       j["rope_parameters"]["factor"] = 8;
+     },
+     kBad,
+     {"rope_parameters", "one scaling"}},
+    {"thetas_unequal",
+     [](Json& j) {
+       j["rope_parameters"] = j["rope_scaling"];
+       j["rope_parameters"]["rope_theta"] = 50000;
+     },
+     kBad,
+     {"rope_parameters.rope_theta", "50000", "10000"}},
+    {"main_scaled",
+     [](Json& j) { j["rope_parameters"]["main"] = j["rope_scaling"]; },
+     kOther,
+     {"rope_parameters.main", "yarn"}},
+    {"rope_of_another_kind_of_layer",
+     [](Json& j) {
+       j["rope_parameters"]["full_attention"] = {{"rope_theta", 10000}};
+     },
+     kOther,
+     {"rope_parameters.full_attention"}},
+    {"extended_without_yarn",
+     [](Json& j) {
+       j["rope_scaling"] = nullptr;
+       j["original_max_position_embeddings"] = 65536;
+     },
+     kBad,
+     {"original_max_position_embeddings", "no effect without YaRN"}},
     {"drafts_many",
      [](Json& j) { j["num_nextn_predict_layers"] = 1000; },
      kBad,
