@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 import unittest
 
 from command import KRILL, CommandTest, finback, needs_krill
@@ -88,6 +89,38 @@ class FilesTest(CommandTest):
         self.assert_ok(self.chat())
         notes = json.loads(self.assert_ok(finback("inspect", "--json", self.folder)).stdout)["notes"]
         self.assertIn("git lfs pull", notes[0])
+
+    def test_any_end_marker_of_any_file_ends_an_answer(self):
+        eat = int(self.assert_ok(finback("tokenize", "-m", "krill", " eat")).stdout.split()[-1])
+        for name, ends in (("config.json", [1, eat]), ("generation_config.json", eat), ("generation_config.json", [eat])):
+            with self.subTest(file=name, ends=ends):
+                shutil.copy(os.path.join(KRILL, name), self.folder)
+                self.edit(name, lambda document, ends=ends: document.update(eos_token_id=ends))
+                self.assertEqual(self.assert_ok(self.chat()).stdout.strip(), b"Baleen whales")
+                shutil.copy(os.path.join(KRILL, name), self.folder)
+
+    def test_a_copy_without_draft_blocks_answers_the_same(self):
+        def strip(path):
+            with open(path, "rb") as file:
+                data = file.read()
+            size = struct.unpack("<Q", data[:8])[0]
+            header, body = json.loads(data[8 : 8 + size]), b""
+            kept = {}
+            for tensor, entry in header.items():
+                if tensor == "__metadata__" or tensor.startswith("mtp."):
+                    continue
+                begin, end = entry["data_offsets"]
+                kept[tensor] = {**entry, "data_offsets": [len(body), len(body) + end - begin]}
+                body += data[8 + size + begin : 8 + size + end]
+            text = json.dumps(kept).encode()
+            with open(path, "wb") as file:
+                file.write(struct.pack("<Q", len(text)) + text + body)
+
+        whole = self.assert_ok(self.chat()).stdout
+        strip(os.path.join(self.folder, "model.safetensors"))
+        self.assertEqual(self.assert_ok(self.chat()).stdout, whole)
+        info = json.loads(self.assert_ok(finback("inspect", "--json", self.folder)).stdout)
+        self.assertIn("the files have none", info["notes"][0])
 
     def test_what_is_no_folder_of_a_checkpoint(self):
         gguf = os.path.join(self.folder, "x.gguf")

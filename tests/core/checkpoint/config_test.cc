@@ -318,6 +318,17 @@ TEST(Config, APadIdBeyondTheVocabularyIsAccepted) {
   }
 }
 
+TEST(Config, FieldsThatNobodyKnowsAreANote) {
+  EXPECT_TRUE(Parse(TinyConfig()).notes.empty());
+  const Config c = Parse([](Json& j) {
+    j["new_idea"] = 3;
+    j["nothing"] = nullptr;
+    j["initializer_range"] = 0.02;
+  });
+  ASSERT_EQ(c.notes.size(), 1u);
+  EXPECT_NE(c.notes[0].find(": new_idea"), std::string::npos) << c.notes[0];
+}
+
 TEST(Config, OtherScoringFunctions) {
   EXPECT_EQ(Parse([](Json& j) { j["scoring_func"] = "sigmoid"; }).scoring, Scoring::kSigmoid);
   EXPECT_EQ(Parse([](Json& j) { j["scoring_func"] = "softmax"; }).scoring, Scoring::kSoftmax);
