@@ -278,7 +278,7 @@ class Renderer {
       if (i > 0) text += '\n';
       text += wire::kInvokeOpen;
       text += " name=\"" + calls[i].name + "\">\n";
-      Parameters(calls[i].arguments, turn.path, i, &text);
+      Parameters(calls[i].arguments, &text);
       text += '\n';
       text += wire::kInvokeClose;
       text += '>';
@@ -299,19 +299,19 @@ class Renderer {
     *text += '>';
   }
 
-  static void Parameters(const std::string& arguments, const std::string& path, size_t call,
-                         std::string* text) {
+  // Arguments that are no object are shown as the model wrote them, in one parameter: a history
+  // that was once answered must not end the conversation.
+  static void Parameters(const std::string& arguments, std::string* text) {
     Json json;
     try {
       json = ParseJson(arguments, "arguments", JsonNumbers::kPython);
     } catch (const Error&) {
-      Parameter("arguments", true, arguments, text);  // the model wrote no JSON: show what it wrote
+      Parameter("arguments", true, arguments, text);
       return;
     }
     if (!json.IsObject()) {
-      Throw(Code::kInvalidRequest,
-            "%s.tool_calls[%zu].function.arguments: expected the text of a JSON object",
-            path.c_str(), call);
+      Parameter("arguments", true, arguments, text);
+      return;
     }
     for (size_t i = 0; i < json.members.size(); ++i) {
       if (i > 0) *text += '\n';

@@ -44,12 +44,12 @@ void ReadThinking(JsonFields* fields, Request* request) {
   if (const Json* thinking = fields->FindObject("thinking")) {
     JsonFields inner(*thinking, "thinking");
     const std::string& type = inner.RequireString("type");
-    if (type == "enabled") {
+    if (type == "enabled" || type == "adaptive") {
       request->thinking = Toggle::kOn;
     } else if (type == "disabled") {
       request->thinking = Toggle::kOff;
     } else {
-      inner.Fail("type", "must be \"enabled\" or \"disabled\", got \"" + Shown(type) + "\"");
+      inner.Fail("type", "must be \"enabled\", \"adaptive\" or \"disabled\", got " + Quoted(type));
     }
     inner.RejectUnknown();
   }

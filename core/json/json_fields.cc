@@ -200,6 +200,7 @@ int64_t JsonFields::RequireInteger(std::string_view name, int64_t low, int64_t h
 void JsonFields::RejectUnknown() const {
   if (object_ == nullptr) return;
   for (const auto& [name, value] : object_->members) {
+    if (value.IsNull()) continue;
     if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
       Fail(Shown(name), "unknown field");
     }

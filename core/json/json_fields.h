@@ -1,5 +1,5 @@
 // Reading the members of a JSON object with errors that name their path. null counts as absent.
-// Every member that is asked for becomes known; RejectUnknown() refuses the rest.
+// Every member that is asked for becomes known; RejectUnknown() refuses the rest, except null.
 #pragma once
 
 #include <cstdint>

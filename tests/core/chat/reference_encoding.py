@@ -156,7 +156,7 @@ def arguments_of(call):
     except ValueError:
         return {"arguments": text}
     if not isinstance(value, dict):
-        raise BadRequest("arguments")
+        return {"arguments": text}
     return value
 
 

@@ -55,6 +55,25 @@ TEST(ChatRequest, TakesDefaultsWhenOnlyMessagesAreThere) {
   EXPECT_TRUE(request.drop_thinking);
 }
 
+TEST(ChatRequest, TreatsNullOfUnknownFieldsAsAbsentAtEveryLevel) {
+  for (const char* fields :
+       {R"("function_call": null, "colour": null)", R"("thinking": {"type": "enabled", "x": null})",
+        R"("response_format": {"type": "text", "json_schema": null})",
+        R"("tools": [{"type": "function", "x": null, "function": {"name": "f", "y": null}}])"}) {
+    EXPECT_EQ(FieldError(fields), "no error") << fields;
+  }
+  EXPECT_EQ(MessagesError(R"([
+      {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": null}]},
+      {"role": "assistant", "content": "b", "refusal": null, "annotations": null, "audio": null,
+       "function_call": null, "tool_calls": null},
+      {"role": "user", "content": "c", "name": null, "tool_call_id": null}])"),
+            "no error");
+}
+
+TEST(ChatRequest, AdaptiveThinkingIsThinking) {
+  EXPECT_EQ(Chat(R"("thinking": {"type": "adaptive"})").thinking, Toggle::kOn);
+}
+
 TEST(ChatRequest, TreatsNullAsAbsent) {
   const Request request = Chat(
       R"("temperature": null, "stop": null, "tools": null, "seed": null, "thinking": null,
@@ -207,8 +226,8 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("top_logprobs": 3)", "top_logprobs: needs \"logprobs\": true"},
       {R"("logprobs": true, "top_logprobs": 21)", "top_logprobs: must be between 0 and 20, got 21"},
       {R"("logprobs": 3)", "logprobs: expected true or false, found a number"},
-      {R"("thinking": {"type": "adaptive"})",
-       "thinking.type: must be \"enabled\" or \"disabled\", got \"adaptive\""},
+      {R"("thinking": {"type": "auto"})",
+       "thinking.type: must be \"enabled\", \"adaptive\" or \"disabled\", got \"auto\""},
       {R"("thinking": {})", "thinking.type: is missing"},
       {R"("thinking": {"type": "enabled", "budget": 1})", "thinking.budget: unknown field"},
       {R"("reasoning_effort": "extra")",
