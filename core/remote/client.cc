@@ -1,8 +1,10 @@
 #include "core/remote/client.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
+#include "core/base/ascii.h"
 #include "core/base/file_map.h"
 #include "core/base/status.h"
 #include "core/json/json.h"
@@ -48,12 +50,61 @@ std::vector<std::string> ParseHeaders(const std::string& json) {
   if (!object.IsObject()) BadOption("http_headers", "expected a JSON object");
   for (const auto& [name, value] : object.members) {
     if (!value.IsString()) BadOption("http_headers", name + ": expected a string");
-    if ((name + value.text).find_first_of("\r\n") != std::string::npos) {
-      BadOption("http_headers", "a header has a line end in it");
+    const std::string text(Trimmed(value.text));
+    const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+    if (std::any_of(name.begin(), name.end(), control) ||
+        std::any_of(text.begin(), text.end(), control)) {
+      BadOption("http_headers", "a header has a line end or another control character in it");
     }
-    headers.push_back(name + ": " + value.text);
+    headers.push_back(name + ": " + text);
   }
   return headers;
+}
+
+// A key as people paste it or read it from a file: with a line end, blanks, quotes, or the word
+// that goes before it. What is left must fit a header.
+std::string TidyKey(std::string_view text, const std::string& where) {
+  std::string_view key = Trimmed(text);
+  if (key.size() >= 2 && key.front() == key.back() && (key.front() == '"' || key.front() == '\'')) {
+    key = Trimmed(key.substr(1, key.size() - 2));
+  }
+  constexpr std::string_view kBearer = "bearer ";
+  if (LowerAscii(key.substr(0, kBearer.size())) == kBearer) {
+    key = Trimmed(key.substr(kBearer.size()));
+  }
+  if (!std::all_of(key.begin(), key.end(), IsVisibleAscii)) {
+    Throw(Code::kInvalidArgument,
+          "%s: a key has no blanks, control characters or letters beyond ASCII within it",
+          where.c_str());
+  }
+  return std::string(key);
+}
+
+// The environment's proxies too: libcurl's words may quote them.
+std::vector<std::string> SecretsOfProxies(const std::string& option) {
+  std::vector<std::string> secrets = SecretsOfUrl(option);
+  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr) continue;
+    const std::vector<std::string> more = SecretsOfUrl(value);
+    secrets.insert(secrets.end(), more.begin(), more.end());
+  }
+  return secrets;
+}
+
+// Values of headers that carry keys, with and without the word before them.
+std::vector<std::string> SecretsOfHeaders(const std::vector<std::string>& headers) {
+  std::vector<std::string> secrets;
+  for (const std::string& header : headers) {
+    const size_t colon = header.find(':');
+    const std::string name = LowerAscii(std::string_view(header).substr(0, colon));
+    const auto has = [&name](const char* word) { return name.find(word) != std::string::npos; };
+    if (!has("auth") && !has("key") && !has("token") && !has("secret") && !has("cookie")) continue;
+    const std::string value(Trimmed(std::string_view(header).substr(colon + 1)));
+    secrets.push_back(value);
+    secrets.push_back(value.substr(value.find_last_of(' ') + 1));
+  }
+  return secrets;
 }
 
 std::string KeyNames(const Provider& provider) {
@@ -75,6 +126,9 @@ Client::Client(const EngineOptions& options)
       extra_headers_(ParseHeaders(options.service.http_headers)) {
   const RefusedIds refused =
       options_.translate_models ? RefusedIds::kTranslate : RefusedIds::kRefuse;
+  for (const auto& more : {SecretsOfProxies(options_.proxy), SecretsOfHeaders(extra_headers_)}) {
+    secrets_.insert(secrets_.end(), more.begin(), more.end());
+  }
   router_ = std::make_unique<Router>(ResolveModels(FullNames(options), providers_, refused),
                                      ReadTableFile(options_.routing_file), providers_, refused);
   for (const ModelTarget& model : router_->targets()) AddTarget(model);
@@ -97,21 +151,24 @@ void Client::AddTarget(const ModelTarget& model) {
   // Address and key are those of the first service that the model option names.
   const bool overridden = targets_.empty() || targets_.front().main.provider.name == provider.name;
   if (overridden && !options_.base_url.empty()) {
-    const std::string problem = BaseUrlProblem(options_.base_url);
-    if (!problem.empty()) BadOption("base_url", problem);
-    provider.base_url = WithoutSlash(options_.base_url);
-    if (!provider.beta_url.empty()) provider.beta_url = provider.base_url;
     ApplyWireFormat(options_.wire_format, &provider);
+    std::string wrong_format;
+    const std::string url = TidyBaseUrl(options_.base_url, provider.wire_format, &wrong_format);
+    const std::string problem = BaseUrlProblem(url);
+    if (!problem.empty()) BadOption("base_url", problem);
+    if (!wrong_format.empty()) BadOption("base_url", wrong_format);
+    provider.base_url = url;
+    if (!provider.beta_url.empty()) provider.beta_url = provider.base_url;
   }
   ApplyRescue(options_.markup_rescue, &provider);
   if (provider.base_url.empty()) {
     BadOption("base_url", "must be set: no address is known for " + provider.name);
   }
-  if (overridden) main.key = options_.api_key;
+  if (overridden) main.key = TidyKey(options_.api_key, "option api_key");
   for (const std::string& name : provider.key_environment) {
     if (!main.key.empty()) break;
     const char* value = std::getenv(name.c_str());
-    if (value != nullptr) main.key = value;
+    if (value != nullptr) main.key = TidyKey(value, "the variable " + name);
   }
   if (main.key.empty() && provider.key_required && options_.replay.empty()) {
     Throw(Code::kAuthentication, "%s: no key: set the option api_key or the variable %s",

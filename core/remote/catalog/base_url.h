@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace finback {
 
@@ -10,5 +11,15 @@ namespace finback {
 // name and a password before the host are refused.
 std::string BaseUrlProblem(std::string_view url);
 std::string WithoutSlash(std::string_view url);  // at its end
+
+// The same without blanks and line ends around it, and without the path of a call at its end: what
+// documentation shows is often ".../v1/chat/completions". The path of another format's call stays,
+// and `wrong_format` says so.
+std::string TidyBaseUrl(std::string_view url, std::string_view wire_format,
+                        std::string* wrong_format);
+
+// What of a proxy's or a service's address must not be shown: its user and password, as they are,
+// decoded, and in the header that carries both.
+std::vector<std::string> SecretsOfUrl(std::string_view url);
 
 }  // namespace finback

@@ -119,11 +119,11 @@ struct StatusRow {
 
 constexpr StatusRow kStatuses[] = {
     {401, 401, FailureKind::kAuthentication}, {402, 402, FailureKind::kQuota},
-    {403, 403, FailureKind::kAuthentication}, {408, 408, FailureKind::kTimeout},
-    {409, 409, FailureKind::kServer},         {425, 425, FailureKind::kServer},
-    {429, 429, FailureKind::kRateLimit},      {503, 503, FailureKind::kOverloaded},
-    {529, 529, FailureKind::kOverloaded},     {400, 499, FailureKind::kInvalidRequest},
-    {500, 599, FailureKind::kServer},
+    {407, 407, FailureKind::kTransport},      {403, 403, FailureKind::kAuthentication},
+    {408, 408, FailureKind::kTimeout},        {409, 409, FailureKind::kServer},
+    {425, 425, FailureKind::kServer},         {429, 429, FailureKind::kRateLimit},
+    {503, 503, FailureKind::kOverloaded},     {529, 529, FailureKind::kOverloaded},
+    {400, 499, FailureKind::kInvalidRequest}, {500, 599, FailureKind::kServer},
 };
 
 // Where message, type and code contain both phrases, the status means this. The first row that
@@ -299,6 +299,11 @@ std::string DescribeStatus(const Failure& failure, int status) {
   return what;
 }
 
+// Logins stand in queries, too.
+std::string_view WithoutQuery(std::string_view url) {
+  return url.substr(0, url.find_first_of("?#"));
+}
+
 const char* NextStep(FailureKind kind, int status) {
   if (status == 404 || status == 405) return "check the model's name and base_url";
   return RowOf(kind).next;
@@ -310,7 +315,7 @@ Failure Classify(int status, int http_status, const ErrorText& text, const Heade
   Failure failure;
   failure.kind = KindOf(status, lower);
   failure.http_status = http_status;
-  failure.retryable = IsPassing(failure.kind) && !(status >= 300 && status < 400);
+  failure.retryable = IsPassing(failure.kind) && status != 407 && !(status >= 300 && status < 400);
   const std::string_view should_retry = HeaderOf(headers, "x-should-retry");
   if (should_retry == "true" || should_retry == "false") failure.retryable = should_retry == "true";
   failure.retry_after_ms = RetryAfterMs(headers);
@@ -324,10 +329,11 @@ Failure Classify(int status, int http_status, const ErrorText& text, const Heade
   }
   std::string_view words = text.message.empty() ? text.code : text.message;
   if (words.empty()) words = text.type;
-  if (status >= 300 && status < 400) words = HeaderOf(headers, "location");
+  if (status >= 300 && status < 400) words = WithoutQuery(HeaderOf(headers, "location"));
   failure.message =
       MessageOf(DescribeStatus(failure, status).c_str(), OneLine(Redact(words), kMaxDetailBytes),
                 NextStep(failure.kind, status));
+  if (status == 407) failure.message = kProxyLogin;  // a page of the proxy's, not the service's
   return failure;
 }
 
@@ -401,6 +407,14 @@ Named NamedToken(std::string_view rest) {
   return {};
 }
 
+// "user:password@" behind the "://" of an address.
+size_t LoginLength(std::string_view before, std::string_view rest) {
+  if (!before.ends_with("://")) return 0;
+  const std::string_view host = rest.substr(0, rest.find_first_of("/?# \t\r\n\"'<>"));
+  const size_t at = host.rfind('@');
+  return at == std::string_view::npos ? 0 : at;
+}
+
 bool IsAsterisk(char c) { return c == '*'; }
 
 // "****abcd" and "sk-ab***cd": asterisks in place of a key's middle, with what is left around them.
@@ -454,6 +468,7 @@ std::string Redact(std::string_view text, const std::vector<std::string>& secret
     const std::string_view rest = text.substr(at);
     const bool word_begins = at == 0 || !IsKeyChar(text[at - 1]);
     size_t hidden = SecretLength(rest, secrets);
+    if (hidden == 0) hidden = LoginLength(text.substr(0, at), rest);
     if (hidden == 0 && word_begins) {
       const Named named = NamedToken(rest);
       out += rest.substr(0, named.name);

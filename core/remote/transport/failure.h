@@ -55,6 +55,11 @@ struct Failure {
   static constexpr size_t kMaxJsonBytes = 8191;
 };
 
+// What a proxy that answers 407 needs.
+inline constexpr char kProxyLogin[] =
+    "the proxy wants a login (HTTP 407): give it as http://user:password@host:port in the option "
+    "proxy, or in the environment's proxy variable";
+
 // Whether failures of that kind may pass by themselves.
 bool IsPassing(FailureKind kind);
 std::optional<FailureKind> FindFailureKind(std::string_view name);

@@ -32,6 +32,8 @@ constexpr std::chrono::seconds kMaxIdle{118};
 // Bounds the wait if a wake-up could not be delivered.
 constexpr int64_t kMaxWaitMs = 3000;
 constexpr size_t kMaxTrailingBytes = 64u << 10;
+// A few compressed bytes decode to a thousand times as many.
+constexpr size_t kMaxHeldBytes = 64u << 20;
 
 using Easy = std::unique_ptr<CURL, FreedBy<curl_easy_cleanup>>;
 using Multi = std::unique_ptr<CURLM, FreedBy<curl_multi_cleanup>>;
@@ -215,7 +217,8 @@ constexpr const char* kPhaseNames[] = {"connecting", "waiting for the answer",
                                        "reading the answer"};
 
 // Bytes come only while Status or Read waits, so that what is held is at most what one
-// curl_multi_perform delivers: a hundred buffers of 16 KiB. A slow reader is left to TCP.
+// curl_multi_perform delivers: a hundred buffers of 16 KiB, or what they decode to, up to
+// kMaxHeldBytes. A slow reader is left to TCP.
 class Transfer final : public HttpTransfer {
  public:
   Transfer(std::shared_ptr<Pool> pool, const Setup& setup, HttpRequest request);
@@ -246,6 +249,8 @@ class Transfer final : public HttpTransfer {
   [[noreturn]] void ThrowResult() const;
   [[noreturn]] void ThrowAs(FailureKind kind, Outlook outlook, const std::string& reason) const;
 
+  void TakeBody(std::string_view bytes);
+
   static size_t OnHeader(char* bytes, size_t size, size_t count, void* self);
   static size_t OnBody(char* bytes, size_t size, size_t count, void* self);
   static int OnConnected(void* self, char*, char*, int, int);
@@ -268,6 +273,7 @@ class Transfer final : public HttpTransfer {
   Phase phase_ = Phase::kConnecting;
   bool done_ = false;
   CURLcode result_ = CURLE_OK;
+  long proxy_status_ = 0;      // of the proxy's answer to CONNECT
   int socket_error_ = 0;       // errno of a socket() that failed
   std::exception_ptr thrown_;  // ever after; by a callback, across libcurl's frames
   int status_ = 0;
@@ -302,6 +308,8 @@ void Transfer::SetOptions(const HttpSettings& settings) {
   Set(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   Set(easy_, CURLOPT_FOLLOWLOCATION, 0L);
   Set(easy_, CURLOPT_HTTPHEADER, header_lines_.get());
+  // All that this libcurl decodes. Some send one unasked, so that decoding is always on.
+  Set(easy_, CURLOPT_ACCEPT_ENCODING, "");
   if (!settings.user_agent.empty()) Set(easy_, CURLOPT_USERAGENT, settings.user_agent.c_str());
   // A libcurl without HTTP/2 refuses this, and speaks 1.1.
   curl_easy_setopt(easy_.get(), CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_2TLS});
@@ -454,6 +462,7 @@ void Transfer::Perform() {
     done_ = true;
   }
   if (done_) {
+    curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status_);
     Release();
     return;
   }
@@ -519,6 +528,14 @@ void Transfer::TakeHeader(std::string_view line) {
   }
 }
 
+void Transfer::TakeBody(std::string_view bytes) {
+  if (body_.size() + bytes.size() > kMaxHeldBytes) {
+    ThrowAs(FailureKind::kTransport, kFinal,
+            Format("more than %zu MiB at once after decoding", kMaxHeldBytes >> 20));
+  }
+  body_.append(bytes);
+}
+
 // Runs a callback's body. What it throws waits for libcurl's frames to end; libcurl is told that
 // nothing was taken, and stops.
 template <typename Body>
@@ -540,7 +557,7 @@ size_t Transfer::OnHeader(char* bytes, size_t size, size_t count, void* self) {
 
 size_t Transfer::OnBody(char* bytes, size_t size, size_t count, void* self) {
   auto* transfer = static_cast<Transfer*>(self);
-  return transfer->Guarded(size * count, [&] { transfer->body_.append(bytes, size * count); });
+  return transfer->Guarded(size * count, [&] { transfer->TakeBody({bytes, size * count}); });
 }
 
 int Transfer::OnConnected(void* self, char*, char*, int, int) {
@@ -587,6 +604,17 @@ void Transfer::ThrowResult() const {
   if (socket_error_ == EMFILE || socket_error_ == ENFILE) {
     ThrowAs(FailureKind::kTransport, kPassing,
             "too many open files: a stream takes three; raise the limit (ulimit -n)");
+  }
+  if (result_ == CURLE_BAD_CONTENT_ENCODING) {
+    ThrowAs(FailureKind::kTransport, kFinal,
+            "its content encoding \"" + std::string(HeaderOf(headers_, "content-encoding")) +
+                "\" cannot be decoded: " +
+                (curl_message_[0] ? curl_message_ : curl_easy_strerror(result_)));
+  }
+  if (proxy_status_ == 407) ThrowAs(FailureKind::kTransport, kFinal, kProxyLogin);
+  if (proxy_status_ >= 400) {
+    ThrowAs(FailureKind::kTransport, proxy_status_ >= 500 ? kPassing : kFinal,
+            Format("the proxy refused to connect (HTTP %ld)", proxy_status_));
   }
   // The machine's or the service's set-up: the same request would fail again.
   constexpr CURLcode kSetUp[] = {CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,

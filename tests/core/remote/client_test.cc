@@ -53,5 +53,64 @@ TEST_F(ClientTest, ReachesAProviderOfAUsersFileByItsRowAlone) {
   EXPECT_EQ(endpoint.model, "whale-1");
 }
 
+TEST_F(ClientTest, TakesTheAddressOfACallAsTheServices) {
+  for (const char* path : {"/chat/completions", "/completions/", "/chat/completions//", ""}) {
+    options_.service.base_url = std::string(" https://proxy.example/v1") + path + "\n";
+    EXPECT_EQ(Target().main.provider.base_url, "https://proxy.example/v1") << path;
+  }
+  options_.service.wire_format = "anthropic";
+  for (const char* path : {"/v1/messages", "/messages/"}) {
+    options_.service.base_url = std::string("https://proxy.example") + path;
+    EXPECT_EQ(Target().main.provider.base_url, "https://proxy.example") << path;
+  }
+}
+
+TEST_F(ClientTest, RefusesAddressesThatItCannotTakeWithoutShowingLogins) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"https://proxy.example/v1/messages", "set wire_format to anthropic"},
+      {"localhost:8000/v1", "expected http:// or https://"},
+      {"https://user:hunter22@proxy.example", "api_key"},
+      {"https://proxy.example/v1/chat/completions?api-key=hunter22", "api_key"}};
+  for (const auto& [url, words] : cases) {
+    options_.service.base_url = url;
+    try {
+      Target();
+      ADD_FAILURE() << url;
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      EXPECT_NE(text.find("base_url"), std::string::npos) << text;
+      EXPECT_NE(text.find(words), std::string::npos) << text;
+      EXPECT_EQ(text.find("hunter22"), std::string::npos) << text;
+    }
+  }
+}
+
+TEST_F(ClientTest, TidiesKeysAsPeoplePasteThem) {
+  for (const char* key :
+       {"sk-test\n", "\r\n sk-test\t", "\"sk-test\"", "Bearer sk-test", "'sk-test' "}) {
+    options_.service.api_key = key;
+    EXPECT_EQ(Target().main.key, "sk-test") << key;
+  }
+  for (const char* key : {"sk test", "sk-\ntest", "sk-\x01test", "sk-\xC3\xA9test"}) {
+    options_.service.api_key = key;
+    try {
+      Target();
+      ADD_FAILURE() << key;
+    } catch (const Error& error) {
+      EXPECT_TRUE(std::string_view(error.what()).starts_with("option api_key: ")) << error.what();
+    }
+  }
+}
+
+TEST_F(ClientTest, KnowsTheSecretsOfProxiesAndHeaders) {
+  options_.service.proxy = "http://user:pass%40word@127.0.0.1:3128";
+  options_.service.http_headers = R"({"Authorization": "Basic aHVudGVyMjI6"})";
+  const Client client(options_);
+  for (const char* secret : {"pass%40word", "pass@word", "dXNlcjpwYXNzQHdvcmQ=", "aHVudGVyMjI6"}) {
+    const std::string text = Redact(std::string("seen: ") + secret + ".", client.secrets());
+    EXPECT_EQ(text, "seen: [redacted].");
+  }
+}
+
 }  // namespace
 }  // namespace finback

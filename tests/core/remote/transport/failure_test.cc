@@ -98,6 +98,7 @@ TEST(ClassifyResponse, GoesByStatusThenMessage) {
       {403, "Forbidden", Kind::kAuthentication, false},
       {403, "Your input was flagged", Kind::kContentRisk, false},
       {404, "Model not exist", Kind::kInvalidRequest, false},
+      {407, "<b>login</b>", Kind::kTransport, false},
       {408, "Timed out", Kind::kTimeout, true},
       {409, "Conflict", Kind::kServer, true},
       {413, "Payload too large", Kind::kInvalidRequest, false},
