@@ -1,4 +1,6 @@
 #include <memory>
+#include <mutex>
+#include <new>
 #include <string>
 
 #include "capi/backends.h"
@@ -41,7 +43,8 @@ void finback_engine_free(finback_engine* self) { delete self; }
 const char* finback_engine_info(finback_engine* self) {
   return Guard<const char*>("{}", [&] {
     Require(self, "self");
-    const std::lock_guard<std::mutex> lock(self->info_lock);
+    const std::lock_guard<finback::ForkMutex> lock(self->info_lock);
+    if (self->info_lock.TakeOrphaned()) new (&self->info) std::string();
     if (self->info.empty()) self->info = self->backend->Info();
     return self->info.c_str();
   });

@@ -2,22 +2,61 @@
 // before its session, and that before the engine, whoever held on longest.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "core/base/process.h"
+#include "core/base/status.h"
 #include "core/engine/backend.h"
 #include "core/engine/chunk.h"
 #include "core/engine/options.h"
 #include "core/engine/response.h"
 #include "finback/finback.h"
 
+namespace finback {
+
+// What a handle of one thread knows of fork(): a child may find it in the middle of a call that a
+// thread of the parent was in.
+class Occupancy {
+ public:
+  // Made in this process, or taken over by it.
+  bool Own() const { return process_ == ProcessGeneration(); }
+  // Not to be touched, not even freed.
+  bool Orphaned() const { return !Own() && inside_; }
+
+  class Call {
+   public:
+    Call(Occupancy* self, const char* what) : self_(self) {
+      if (self->Orphaned()) {
+        Throw(Code::kInvalidArgument,
+              "%s: at fork() a thread of the parent was inside; make another in this process",
+              what);
+      }
+      self->process_ = ProcessGeneration();
+      self->inside_ = true;
+    }
+    ~Call() { self_->inside_ = false; }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+   private:
+    Occupancy* self_;
+  };
+
+ private:
+  std::atomic<uint64_t> process_{ProcessGeneration()};
+  std::atomic<bool> inside_{false};
+};
+
+}  // namespace finback
+
 struct finback_engine {
   std::shared_ptr<finback::Backend> backend;
   std::string model_name;
-  std::mutex info_lock;
+  finback::ForkMutex info_lock;
   std::string info;  // made on first use; never changes afterwards
 };
 
@@ -31,6 +70,7 @@ struct finback_stream {
   std::shared_ptr<finback::Backend> backend;
   std::shared_ptr<finback::Session> session;  // null: the engine's default
   std::unique_ptr<finback::Stream> stream;
+  finback::Occupancy occupancy;
   finback::Event event;
   finback::ResponseBuilder response;
   mutable finback::ChunkWriter chunk;
@@ -40,6 +80,7 @@ struct finback_stream {
 struct finback_sequence {
   std::shared_ptr<finback::Backend> backend;
   std::unique_ptr<finback::TokenSequence> sequence;
+  mutable finback::Occupancy occupancy;
 };
 
 struct finback_tokens {

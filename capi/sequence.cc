@@ -33,6 +33,7 @@ finback_status finback_sequence_evaluate(finback_sequence* self, const int32_t* 
     }
     if (logits_rows > count) Throw(Code::kInvalidArgument, "logits_rows: there are no ids");
     const Rows rows = logits_rows == 0 ? Rows::kNone : logits_rows == 1 ? Rows::kLast : Rows::kAll;
+    const finback::Occupancy::Call call(&self->occupancy, "sequence");
     if (count > 0) self->sequence->Evaluate({ids, count}, rows, logits);
   });
 }
@@ -51,12 +52,17 @@ size_t finback_sequence_vocab(const finback_sequence* self) {
 }
 
 finback_status finback_sequence_roll_back(finback_sequence* self, int64_t tokens) {
-  return GuardStatus([&] { Require(self, "self").sequence->RollBack(tokens); });
+  return GuardStatus([&] {
+    Require(self, "self");
+    const finback::Occupancy::Call call(&self->occupancy, "sequence");
+    self->sequence->RollBack(tokens);
+  });
 }
 
 finback_sequence* finback_sequence_fork(const finback_sequence* self) {
   return Guard<finback_sequence*>(nullptr, [&] {
     Require(self, "self");
+    const finback::Occupancy::Call call(&self->occupancy, "sequence");
     auto handle = std::make_unique<finback_sequence>();
     handle->backend = self->backend;
     handle->sequence = self->sequence->Fork();
@@ -67,6 +73,7 @@ finback_sequence* finback_sequence_fork(const finback_sequence* self) {
 finback_bytes* finback_sequence_snapshot(const finback_sequence* self) {
   return Guard<finback_bytes*>(nullptr, [&] {
     Require(self, "self");
+    const finback::Occupancy::Call call(&self->occupancy, "sequence");
     auto bytes = std::make_unique<finback_bytes>();
     bytes->bytes = self->sequence->Snapshot();
     return bytes.release();
@@ -78,6 +85,7 @@ finback_status finback_sequence_restore(finback_sequence* self, const void* data
     Require(self, "self");
     const uint8_t* bytes = static_cast<const uint8_t*>(data);
     if (size > 0) Require(bytes, "data");
+    const finback::Occupancy::Call call(&self->occupancy, "sequence");
     self->sequence->Restore({bytes, size});
   });
 }
@@ -87,4 +95,7 @@ void finback_sequence_cancel(finback_sequence* self) {
   if (self != nullptr) self->sequence->Cancel();
 }
 
-void finback_sequence_free(finback_sequence* self) { delete self; }
+void finback_sequence_free(finback_sequence* self) {
+  if (self != nullptr && self->occupancy.Orphaned()) static_cast<void>(self->sequence.release());
+  delete self;
+}

@@ -93,6 +93,11 @@ finback_status finback_stream_step(finback_stream* self) {
   return GuardStatus([&]() -> finback_status {
     Require(self, "self");
     self->event.kind = EventKind::kNone;  // in case of an error
+    if (!self->occupancy.Own()) {
+      finback::Throw(Code::kInvalidArgument,
+                     "stream: it was begun before fork(), by the parent; begin another");
+    }
+    const finback::Occupancy::Call call(&self->occupancy, "stream");
     if (!self->stream->Step(&self->event)) {
       self->event.kind = EventKind::kNone;
       self->event.text.clear();
@@ -195,7 +200,13 @@ int64_t finback_stream_progress_total(const finback_stream* self) {
 
 void finback_stream_cancel(finback_stream* self) {
   finback::ClearLastError();
-  if (self != nullptr) self->stream->Cancel();
+  if (self != nullptr && self->occupancy.Own()) self->stream->Cancel();
 }
 
-void finback_stream_free(finback_stream* self) { delete self; }
+void finback_stream_free(finback_stream* self) {
+  if (self == nullptr) return;
+  // A service's stream is the parent's: to end it here would end it there.
+  const bool of_parent = !self->occupancy.Own() && self->stream->service() != nullptr;
+  if (of_parent || self->occupancy.Orphaned()) static_cast<void>(self->stream.release());
+  delete self;
+}

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "core/base/process.h"
+#include "core/base/processors.h"
 #include "core/base/status.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -82,11 +84,21 @@ class Patience {
 }  // namespace
 
 struct Parallel::State {
-  std::mutex lock;
+  ForkMutex lock;
   pthreadpool_t pool = nullptr;
+  uint64_t made_in = 0;  // the process that the pool's threads are of
   Patience patience;
+  // A child has none of the threads, and would wait for them: what is left of the pool stays.
   ~State() {
-    if (pool != nullptr) pthreadpool_destroy(pool);
+    if (pool != nullptr && made_in == ProcessGeneration()) pthreadpool_destroy(pool);
+  }
+  // Under the lock; false: there are no workers.
+  bool Ready(int threads) {
+    if (made_in == ProcessGeneration()) return pool != nullptr;
+    made_in = ProcessGeneration();
+    patience = Patience();
+    pool = pthreadpool_create(static_cast<size_t>(threads));
+    return pool != nullptr;
   }
 };
 
@@ -94,13 +106,10 @@ Parallel::Parallel(int threads) : state_(std::make_unique<State>()) {
   if (threads < 0 || threads > kMaxThreads) {
     Throw(Code::kInvalidArgument, "threads: %d, expected 0 to %d", threads, kMaxThreads);
   }
-  if (threads == 0) {
-    threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
-  }
+  if (threads == 0) threads = std::min(AvailableProcessors(), kMaxThreads);
   threads_ = threads;
   if (threads == 1) return;
-  state_->pool = pthreadpool_create(static_cast<size_t>(threads));
-  if (state_->pool == nullptr) {
+  if (!state_->Ready(threads)) {
     Throw(Code::kOutOfMemory, "threads: cannot create a pool of %d threads", threads);
   }
 }
@@ -110,8 +119,8 @@ Parallel::~Parallel() = default;
 void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   if (count == 0) return;
   grain = std::max<size_t>(grain, 1);
-  std::unique_lock<std::mutex> workers(state_->lock, std::defer_lock);
-  if (state_->pool == nullptr || count <= grain || !workers.try_lock() ||
+  std::unique_lock<ForkMutex> workers(state_->lock, std::defer_lock);
+  if (threads_ == 1 || count <= grain || !workers.try_lock() || !state_->Ready(threads_) ||
       state_->patience.WorksAlone()) {
     for (size_t begin = 0; begin < count;) {
       const size_t piece = std::min(grain, count - begin);

@@ -12,7 +12,8 @@ namespace finback {
 
 class Parallel {
  public:
-  // threads = 0: one per online core. 1 runs everything on the caller's thread.
+  // threads = 0: AvailableProcessors(). 1 runs everything on the caller's thread. In a forked child
+  // there are as many again.
   explicit Parallel(int threads);
   ~Parallel();
   Parallel(const Parallel&) = delete;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "core/base/process.h"
 #include "core/base/status.h"
 #include "core/checkpoint/tensor_check.h"
 #include "core/checkpoint/tensor_store.h"
@@ -24,7 +25,7 @@ struct Weights::Impl {
   // One flag per unit that is checked as a whole: global, then the layers, then their experts. Set
   // once the unit has passed; a failed check is repeated, and fails again, on the next use.
   std::unique_ptr<std::atomic<bool>[]> checked;
-  std::array<std::mutex, 16> locks;
+  std::array<ForkMutex, 16> locks;
 
   size_t units() const {
     return 1 + static_cast<size_t>(layers + drafts) * (1 + static_cast<size_t>(experts));
@@ -69,7 +70,7 @@ struct Weights::Impl {
   template <typename Body>
   void Once(size_t unit, const Body& body) {
     if (checked[unit].load(std::memory_order_acquire)) return;
-    const std::lock_guard<std::mutex> lock(locks[unit % locks.size()]);
+    const std::lock_guard<ForkMutex> lock(locks[unit % locks.size()]);
     if (checked[unit].load(std::memory_order_relaxed)) return;
     body();
     checked[unit].store(true, std::memory_order_release);

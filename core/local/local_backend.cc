@@ -6,8 +6,11 @@
 #include <cerrno>
 #include <cinttypes>
 #include <mutex>
+#include <new>
 #include <optional>
 
+#include "core/base/process.h"
+#include "core/base/processors.h"
 #include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/checkpoint/settings/generation_config.h"
@@ -109,7 +112,11 @@ class LocalBackend final : public Backend {
   std::vector<std::string> notes_;  // what was ignored or looks wrong in the folder
   SessionShape shape_;
   MemoryBudget budget_;
-  std::mutex lock_;  // of the four below
+  // Under lock_: what a fork() left half done or in use by a thread of the parent is made anew.
+  void ForgetParent();
+
+  ForkMutex lock_;  // of the five below
+  uint64_t process_ = ProcessGeneration();
   std::unique_ptr<PromptTokenizer> prompts_;
   std::vector<int32_t> eos_ids_;  // set with it, as what follows
   std::string missing_markup_;
@@ -139,7 +146,9 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
   RequireCheckpointFolder(options.model);
   ModelOptions model_options;
   model_options.precision = Chosen(kPrecisions, options.precision);
-  model_options.threads = options.threads;
+  // More threads than processors wait for each other, and results are the same.
+  const int processors = AvailableProcessors();
+  model_options.threads = options.threads > 0 ? std::min(options.threads, processors) : processors;
   auto model = Model::Open(options.model, model_options);
   const uint64_t bytes = model->weights().total_bytes();
   report(bytes, bytes);
@@ -194,8 +203,27 @@ std::vector<int32_t> LocalBackend::EosIds(const Tokenizer& tokenizer) const {
   return ids;
 }
 
+void LocalBackend::ForgetParent() {
+  const bool orphaned = lock_.TakeOrphaned();
+  if (process_ == ProcessGeneration()) return;
+  process_ = ProcessGeneration();
+  // Nobody knows what state it is in, so it is never freed.
+  if (orphaned) {
+    static_cast<void>(prompts_.release());
+    new (&eos_ids_) std::vector<int32_t>();
+    new (&missing_markup_) std::string();
+  }
+  if (default_session_ == nullptr) return;
+  if (!orphaned && default_session_->TryBegin()) {
+    default_session_->End();
+  } else {
+    static_cast<void>(default_session_.release());
+  }
+}
+
 const PromptTokenizer& LocalBackend::prompts() {
-  const std::lock_guard<std::mutex> guard(lock_);
+  const std::lock_guard<ForkMutex> guard(lock_);
+  ForgetParent();
   if (prompts_ == nullptr) {
     const std::string path = options_.model + "/tokenizer.json";
     if (struct stat info; stat(path.c_str(), &info) != 0 && errno == ENOENT) {
@@ -322,7 +350,8 @@ std::unique_ptr<Stream> LocalBackend::Start(Request request) {
   AnswerPlan plan = Plan(request);
   SessionState* session = nullptr;
   {
-    const std::lock_guard<std::mutex> guard(lock_);
+    const std::lock_guard<ForkMutex> guard(lock_);
+    ForgetParent();
     if (default_session_ == nullptr) {
       default_session_ = std::make_unique<SessionState>(*model_, shape_, &budget_);
     }

@@ -13,7 +13,7 @@ namespace finback {
 
 struct ModelOptions {
   Precision precision = Precision::kPublished;
-  int threads = 0;  // 0: one per online core
+  int threads = 0;  // 0: AvailableProcessors()
 };
 
 class Model {

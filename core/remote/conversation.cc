@@ -1,5 +1,7 @@
 #include "core/remote/conversation.h"
 
+#include <mutex>
+
 #include "core/base/random.h"
 #include "core/base/status.h"
 
@@ -8,7 +10,7 @@ namespace finback {
 Conversation::Conversation() : id_(RandomId()) {}
 
 std::string Conversation::Compare(std::string_view body) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkMutex> lock(mutex_);
   const auto found = prefix_.Next(body);
   if (!found) return "";
   const char* what = found->kind == PrefixBreak::Kind::kChanged ? "changed"

@@ -2,10 +2,10 @@
 // requests repeat each other, because that is what the service's cache goes by.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "core/base/process.h"
 #include "core/remote/prompt_prefix.h"
 
 namespace finback {
@@ -21,7 +21,7 @@ class Conversation {
 
  private:
   std::string id_;
-  std::mutex mutex_;
+  ForkMutex mutex_;
   PromptPrefix prefix_;
 };
 

@@ -1,8 +1,10 @@
 #include "core/remote/remote_backend.h"
 
 #include <limits>
+#include <mutex>
 #include <utility>
 
+#include "core/base/process.h"
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
 #include "core/json/json_writer.h"
@@ -13,16 +15,47 @@
 namespace finback {
 namespace {
 
-class RemoteSession final : public Session {
+// The client of this process: connections, the ledger and the queue for a turn are not a child's,
+// which opens its own with the same options. What it inherited is never closed: that would speak
+// for the parent.
+class ProcessClient {
  public:
-  explicit RemoteSession(Client* client)
-      : client_(*client), conversation_(std::make_shared<Conversation>()) {}
-  std::unique_ptr<Stream> Start(Request request) override {
-    return std::make_unique<RemoteStream>(&client_, std::move(request), conversation_);
+  explicit ProcessClient(const EngineOptions& options)
+      : options_(options), client_(std::make_unique<Client>(options)) {}
+  ~ProcessClient() {
+    if (process_ != ProcessGeneration()) static_cast<void>(client_.release());
+  }
+  ProcessClient(const ProcessClient&) = delete;
+  ProcessClient& operator=(const ProcessClient&) = delete;
+
+  Client* Get() {
+    const std::lock_guard<ForkMutex> lock(lock_);
+    if (process_ != ProcessGeneration()) {
+      auto own = std::make_unique<Client>(options_);
+      static_cast<void>(client_.release());
+      client_ = std::move(own);
+      process_ = ProcessGeneration();
+    }
+    return client_.get();
   }
 
  private:
-  Client& client_;
+  const EngineOptions options_;
+  ForkMutex lock_;
+  uint64_t process_ = ProcessGeneration();
+  std::unique_ptr<Client> client_;
+};
+
+class RemoteSession final : public Session {
+ public:
+  explicit RemoteSession(ProcessClient* client)
+      : client_(*client), conversation_(std::make_shared<Conversation>()) {}
+  std::unique_ptr<Stream> Start(Request request) override {
+    return std::make_unique<RemoteStream>(client_.Get(), std::move(request), conversation_);
+  }
+
+ private:
+  ProcessClient& client_;
   const std::shared_ptr<Conversation> conversation_;  // streams may outlive their session
 };
 
@@ -32,7 +65,7 @@ class RemoteBackend final : public Backend {
 
   std::unique_ptr<Stream> Start(Request request) override {
     // Any number at once, and nothing is known of how they belong together.
-    return std::make_unique<RemoteStream>(&client_, std::move(request), nullptr);
+    return std::make_unique<RemoteStream>(client_.Get(), std::move(request), nullptr);
   }
   std::unique_ptr<Session> NewSession() override {
     return std::make_unique<RemoteSession>(&client_);
@@ -44,17 +77,18 @@ class RemoteBackend final : public Backend {
  private:
   std::string Ask(std::string Provider::*path, const char* what);
 
-  Client client_;
+  ProcessClient client_;
 };
 
 std::string RemoteBackend::Ask(std::string Provider::*path, const char* what) {
-  const Endpoint& endpoint = client_.targets().front().main;
+  Client& client = *client_.Get();
+  const Endpoint& endpoint = client.targets().front().main;
   const std::string& where = endpoint.provider.*path;
   if (where.empty()) {
     Throw(Code::kUnsupported, "%s: this service tells %s nowhere", endpoint.provider.name.c_str(),
           what);
   }
-  const std::string body = client_.Get(endpoint, where);
+  const std::string body = client.Get(endpoint, where);
   ParseJson(body, "the service's answer", JsonNumbers::kPython, Code::kService);
   return body;
 }
@@ -63,7 +97,7 @@ std::string RemoteBackend::Info() {
   std::string out;
   JsonWriter json(&out);
   json.BeginObject().Key("backend").String("service").Key("targets").BeginList();
-  for (const ServiceTarget& target : client_.targets()) {
+  for (const ServiceTarget& target : client_.Get()->targets()) {
     const Endpoint& main = target.main;
     json.BeginObject().Key("provider").String(main.provider.name);
     json.Key("model").String(main.model).Key("base_url").String(main.provider.base_url);

@@ -33,7 +33,7 @@ from . import engine as _engine
 from .chats import Chats, EngineChats, Logprobs, SessionChats
 from .definitions import ToolFunction
 from .engine import Engine, Session
-from .errors import InvalidRequestError, UnsupportedError
+from .errors import InvalidArgumentError, InvalidRequestError, UnsupportedError
 from .events import Content, Event
 from .progress import ProgressFunction
 from .request import Messages
@@ -135,6 +135,23 @@ def _stop_pumps() -> None:
     for pump in pumps:
         if pump.thread.is_alive():
             pump.thread.join()
+
+
+# A forked child has none of the threads, and perhaps locks that they held.
+def _forget_pumps() -> None:
+    for pump in list(_PUMPS):
+        pump.lock = threading.Lock()
+        pump.room = threading.Semaphore(AHEAD)
+        pump.stream = None
+        if not pump.done:
+            pump.failure = InvalidArgumentError(
+                "stream: it was begun before fork(), by the parent; begin another"
+            )
+            pump.done = True
+    _PUMPS.clear()
+
+
+os.register_at_fork(after_in_child=_forget_pumps)
 
 
 class AsyncStream(Generic[ResponseT]):

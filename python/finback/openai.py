@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -141,6 +143,7 @@ class _Engines:
         self._options = options
         self._open: dict[str, Engine] = {}
         self._lock = threading.Lock()
+        _ENGINES.add(self)
 
     def get(self, model: Optional[str]) -> Engine:
         """The engine for a model; one that the client was given serves all."""
@@ -159,6 +162,18 @@ class _Engines:
             for engine in self._open.values():
                 engine.close()
             self._open.clear()
+
+
+# A lock that another thread held at a fork stays locked in the child.
+_ENGINES: weakref.WeakSet[_Engines] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for engines in list(_ENGINES):
+        engines._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 def _wants_usage(fields: dict[str, Any]) -> bool:

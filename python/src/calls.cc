@@ -12,7 +12,7 @@ std::shared_ptr<py::object> Shared(const py::object& object) {
   return std::shared_ptr<py::object>(new py::object(object), [](py::object* owned) {
     // An engine may outlive the interpreter; its callbacks are then nobody's.
     if (Py_IsInitialized() == 0) return;
-    const py::gil_scoped_acquire acquire;
+    const GilHeld held;
     delete owned;
   });
 }
@@ -20,8 +20,16 @@ std::shared_ptr<py::object> Shared(const py::object& object) {
 }  // namespace
 
 void RaiseFinback(const finback::Error& error) {
-  const py::object factory = py::module_::import("finback.errors").attr("from_code");
-  const py::object raised = factory(error.code(), Text(error.what()), Text(error.details()));
+  // Importing takes a lock, which a forked child may find taken for ever.
+  const py::str name("finback.errors");
+  PyObject* errors = PyImport_GetModule(name.ptr());
+  if (errors == nullptr) {
+    errors = StayAtExit([&name] { return PyImport_Import(name.ptr()); });
+  }
+  if (errors == nullptr) throw py::error_already_set();
+  const py::object factory = py::reinterpret_steal<py::module_>(errors).attr("from_code");
+  const py::object raised =
+      CallPython(factory, py::make_tuple(error.code(), Text(error.what()), Text(error.details())));
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(raised.ptr())), raised.ptr());
   throw py::error_already_set();
 }
@@ -29,11 +37,11 @@ void RaiseFinback(const finback::Error& error) {
 finback::Progress MakeProgress(const py::object& function) {
   // Without a function too: it is where Ctrl-C can stop the opening of a model or a long prefill.
   return [shared = Shared(function)](std::string_view phase, uint64_t done, uint64_t total) {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld held;
     try {
-      if (OnMainThread() && PyErr_CheckSignals() != 0) throw py::error_already_set();
+      if (OnMainThread() && SignalRaised()) throw py::error_already_set();
       if (shared->is_none()) return true;
-      const py::object answer = (*shared)(Text(phase), done, total);
+      const py::object answer = CallPython(*shared, py::make_tuple(Text(phase), done, total));
       return !answer.is(py::bool_(false));
     } catch (py::error_already_set& error) {
       callback_error.emplace(std::move(error));
@@ -45,11 +53,11 @@ finback::Progress MakeProgress(const py::object& function) {
 finback::Log MakeLog(const py::object& function) {
   if (function.is_none()) return nullptr;
   return [shared = Shared(function)](int32_t level, std::string_view message) {
-    const py::gil_scoped_acquire acquire;
+    const GilHeld held;
     try {
-      (*shared)(level, Text(message));
+      CallPython(*shared, py::make_tuple(level, Text(message)));
     } catch (py::error_already_set& error) {
-      error.discard_as_unraisable("finback: log");
+      StayAtExit([&error] { error.discard_as_unraisable("finback: log"); });
     }
   };
 }

@@ -2,16 +2,66 @@
 // object is used by one thread at a time.
 #pragma once
 
+#include <cxxabi.h>
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <finback/finback.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace finback_python {
 
 namespace py = pybind11;
+
+// Before 3.14 Python ends a thread that wants the GIL while the interpreter goes away, by unwinding
+// its stack: through the library and destructors, which would abort the process. Here such a thread
+// waits for the end of the process instead, as it does in newer versions. Whatever may take the GIL
+// or run Python code in `body` is safe; its frame must own nothing that needs the GIL.
+template <typename Body>
+decltype(auto) StayAtExit(Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const abi::__forced_unwind&) {
+    for (;;) pause();
+  }
+}
+
+// Without the GIL for as long as it lives.
+class GilReleased {
+ public:
+  GilReleased() : state_(PyEval_SaveThread()) {}
+  ~GilReleased() {
+    StayAtExit([this] { PyEval_RestoreThread(state_); });
+  }
+  GilReleased(const GilReleased&) = delete;
+  GilReleased& operator=(const GilReleased&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
+// With the GIL, wherever it is.
+class GilHeld {
+ public:
+  GilHeld() : state_(StayAtExit([] { return PyGILState_Ensure(); })) {}
+  ~GilHeld() { PyGILState_Release(state_); }
+  GilHeld(const GilHeld&) = delete;
+  GilHeld& operator=(const GilHeld&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
+// `callable` called with `arguments`; throws what it raised. The GIL is held.
+inline py::object CallPython(const py::handle& callable, const py::tuple& arguments) {
+  PyObject* answer =
+      StayAtExit([&] { return PyObject_CallObject(callable.ptr(), arguments.ptr()); });
+  if (answer == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(answer);
+}
 
 // The class of finback.errors that fits; does not return. The GIL is held.
 [[noreturn]] void RaiseFinback(const finback::Error& error);
@@ -20,6 +70,11 @@ namespace py = pybind11;
 // raised again in place of the CANCELLED that came of it.
 inline thread_local std::optional<py::error_already_set> callback_error;
 
+// A signal's handler raised something, which is pending. The GIL is held.
+inline bool SignalRaised() {
+  return StayAtExit([] { return PyErr_CheckSignals(); }) != 0;
+}
+
 // After a failed call, with the GIL: an interrupt or a callback's exception comes first.
 [[noreturn]] inline void RaiseAfter(const finback::Error& error) {
   if (callback_error) {
@@ -27,7 +82,7 @@ inline thread_local std::optional<py::error_already_set> callback_error;
     callback_error.reset();
     throw pending;
   }
-  if (error.code() == FINBACK_ERROR_CANCELLED && PyErr_CheckSignals() != 0) {
+  if (error.code() == FINBACK_ERROR_CANCELLED && SignalRaised()) {
     throw py::error_already_set();
   }
   RaiseFinback(error);
@@ -38,10 +93,10 @@ template <typename Call>
 auto Released(Call&& call) {
   callback_error.reset();
   try {
-    const py::gil_scoped_release release;
+    const GilReleased released;
     return call();
   } catch (const finback::Error& error) {
-    // The GIL is back: `release` went first.
+    // The GIL is back: `released` went first.
     RaiseAfter(error);
   }
 }

@@ -9,14 +9,22 @@
 #include <cerrno>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <thread>
 
 namespace finback_python {
 namespace {
 
+pthread_t main_thread;
+
+}  // namespace
+
+bool OnMainThread() { return pthread_equal(pthread_self(), main_thread) != 0; }
+
+namespace {
+
 namespace py = pybind11;
 
-pthread_t main_thread;
 PyObject *get_signal, *default_handler, *sigint_number;  // kept for the life of the process
 
 // Of the main thread, and of the handler that runs on whichever thread gets the signal.
@@ -76,12 +84,19 @@ bool StartWatching() {
 }
 
 // A child has neither the watcher nor a use for the parent's pipe;
-// the thread that forked is its main one.
+// the thread that forked is its main one, and no other is in a call.
 void ForgetAfterFork() {
+  new (&target_mutex) std::mutex;  // the watcher may have held it
+  if (!OnMainThread() && target.cancel != nullptr) {
+    sigaction(SIGINT, &previous, nullptr);
+    target = {nullptr, nullptr};
+    ++call_number;
+  }
   main_thread = pthread_self();
   if (watching) {
     close(wake_pipe[0]);
     close(wake_pipe[1]);
+    wake_pipe[0] = wake_pipe[1] = -1;
   }
   watching = false;
 }
@@ -97,8 +112,6 @@ bool PythonRaisesKeyboardInterrupt() {
 }
 
 }  // namespace
-
-bool OnMainThread() { return pthread_equal(pthread_self(), main_thread) != 0; }
 
 void PrepareInterrupts() {
   const py::module_ signals = py::module_::import("_signal");

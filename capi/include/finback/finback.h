@@ -143,7 +143,7 @@ FINBACK_API const char *finback_build_info(void);
  *                                 installed with the library), or PROVIDER:MODEL at a service
  *   precision           published published: every rounding of the published model; bf16: 16-bit
  *                                 activations; float32: no rounding [published, bf16, float32]
- *   threads             0         threads of a computation; 0: one for each online core [0..1024]
+ *   threads             0         threads, at most the processors allowed; 0: all [0..1024]
  *   context_tokens      0         tokens that a session or sequence can hold; 0: the model's limit,
  *                                 but at most 32,768 [0..1073741824]
  *   chunk_tokens        256       tokens computed together during prefill; does not change results

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "core/base/process.h"
 #include "core/base/status.h"
 
 namespace finback {
@@ -23,6 +24,7 @@ Database::Database(std::string path, int busy_timeout_ms)
   struct stat status;
   const bool is_new = !path_.empty() && stat(path_.c_str(), &status) != 0;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const NoFork guard;
   const int result = sqlite3_open_v2(Unambiguous(path_).c_str(), &handle_, kFlags, nullptr);
   if (result != SQLITE_OK) {
     try {
@@ -41,7 +43,10 @@ Database::Database(std::string path, int busy_timeout_ms)
   sqlite3_db_config(handle_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
 }
 
-Database::~Database() { sqlite3_close(handle_); }
+Database::~Database() {
+  const NoFork guard;
+  sqlite3_close(handle_);
+}
 
 void Database::Fail(const char* action, int result) const {
   if ((result & 0xFF) == SQLITE_NOMEM) Throw(Code::kOutOfMemory, "SQLite: out of memory");
@@ -51,6 +56,7 @@ void Database::Fail(const char* action, int result) const {
 }
 
 void Database::Execute(const char* sql) {
+  const NoFork guard;
   const int result = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   if (result != SQLITE_OK) Fail("use the ledger", result);
 }
@@ -73,11 +79,15 @@ void Database::UseWriteAheadLog() {
 int64_t Database::LastId() const { return sqlite3_last_insert_rowid(handle_); }
 
 Statement::Statement(Database* database, std::string_view sql) : database_(database) {
+  const NoFork guard;
   Check(sqlite3_prepare_v2(database->handle_, sql.data(), static_cast<int>(sql.size()), &handle_,
                            nullptr));
 }
 
-Statement::~Statement() { sqlite3_finalize(handle_); }
+Statement::~Statement() {
+  const NoFork guard;
+  sqlite3_finalize(handle_);
+}
 
 void Statement::Check(int result) {
   if (result != SQLITE_OK) database_->Fail("use the ledger", result);
@@ -102,6 +112,7 @@ Statement& Statement::Bind(std::string_view text) {
 }
 
 bool Statement::Step() {
+  const NoFork guard;
   const int result = sqlite3_step(handle_);
   if (result == SQLITE_ROW) return true;
   if (result != SQLITE_DONE) database_->Fail("use the ledger", result);

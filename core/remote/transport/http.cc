@@ -15,6 +15,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/freed_by.h"
+#include "core/base/process.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/remote/transport/authorities.h"
@@ -453,7 +454,12 @@ void Transfer::Advance() {
 
 void Transfer::Perform() {
   int running = 0;
-  Check(curl_multi_perform(multi_.get(), &running));
+  CURLMcode performed = CURLM_OK;
+  {
+    const NoFork guard;  // of the locks of TLS and name services
+    performed = curl_multi_perform(multi_.get(), &running);
+  }
+  Check(performed);
   if (thrown_) std::rethrow_exception(thrown_);
   int queued = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &queued)) {
@@ -653,6 +659,7 @@ class Client final : public HttpClient {
 }  // namespace
 
 std::unique_ptr<HttpClient> HttpClient::Open(const HttpSettings& settings) {
+  const NoFork guard;
   // Never undone: others in this process may use libcurl too.
   static std::once_flag once;
   static CURLcode code = CURLE_OK;
