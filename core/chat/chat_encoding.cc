@@ -88,6 +88,60 @@ void OrderToolResults(std::vector<Turn>* turns) {
   }
 }
 
+bool IsServed(const EncodeOptions& options) { return options.dialect == PromptDialect::kServed; }
+
+// System and developer texts of the whole conversation as one message at its front.
+std::vector<PromptMessage> GatherSystem(const std::vector<PromptMessage>& messages) {
+  PromptMessage head;
+  head.role = Role::kSystem;
+  std::vector<PromptMessage> others;
+  for (const PromptMessage& message : messages) {
+    const bool is_rule = message.role == Role::kSystem || message.role == Role::kDeveloper;
+    if (!is_rule || !message.task.empty()) {
+      others.push_back(message);
+      continue;
+    }
+    if (!head.content.empty() && !message.content.empty()) head.content += "\n\n";
+    head.content += message.content;
+    head.tools.insert(head.tools.end(), message.tools.begin(), message.tools.end());
+    if (!message.has_response_format) continue;
+    if (head.has_response_format) {
+      Throw(Code::kInvalidRequest, "%s.response_format: an earlier message has one",
+            message.path.c_str());
+    }
+    head.has_response_format = true;
+    head.response_format = message.response_format;
+  }
+  if (!head.content.empty() || !head.tools.empty() || head.has_response_format) {
+    others.insert(others.begin(), std::move(head));
+  }
+  return others;
+}
+
+// Calls and results by the bytes of their ids: the order in which they ended does not matter then.
+void SortById(std::vector<PromptMessage>* messages) {
+  for (PromptMessage& message : *messages) {
+    std::stable_sort(message.tool_calls.begin(), message.tool_calls.end(),
+                     [](const ToolCall& a, const ToolCall& b) { return a.id < b.id; });
+  }
+}
+
+void SortResultsById(std::vector<Turn>* turns) {
+  for (Turn& turn : *turns) {
+    std::vector<size_t> places;
+    std::vector<Block> results;
+    for (size_t i = 0; i < turn.blocks.size(); ++i) {
+      if (turn.blocks[i].kind != ContentBlock::Kind::kToolResult) continue;
+      places.push_back(i);
+      results.push_back(turn.blocks[i]);
+    }
+    std::stable_sort(results.begin(), results.end(), [](const Block& a, const Block& b) {
+      return a.tool_call_id < b.tool_call_id;
+    });
+    for (size_t i = 0; i < places.size(); ++i) turn.blocks[places[i]] = results[i];
+  }
+}
+
 bool IsQuestion(const Turn& turn) {
   return turn.role == Role::kUser || turn.role == Role::kDeveloper;
 }
@@ -176,6 +230,7 @@ class Renderer {
  public:
   Renderer(const std::vector<Turn>& turns, const EncodeOptions& options, bool drop)
       : turns_(turns),
+        is_served_(IsServed(options)),
         is_thinking_(options.thinking == ThinkingMode::kThinking),
         drop_(drop),
         last_question_(LastQuestion(turns)) {}
@@ -213,33 +268,83 @@ class Renderer {
   }
 
  private:
-  static void Suffixes(const PromptMessage& message, SpanWriter* out) {
+  // A tool as services show it: three members, whatever else the request gave it.
+  static void AppendServedTool(const Json& tool, std::string* text) {
+    const std::pair<const char*, const char*> members[] = {
+        {"name", "\"\""}, {"description", "\"\""}, {"parameters", "{}"}};
+    const char* separator = "{\"";
+    for (const auto& [name, absent] : members) {
+      *text += separator;
+      *text += name;
+      *text += "\": ";
+      separator = ", \"";
+      const Json* value = tool.Find(name);
+      if (value == nullptr || value->IsNull()) {
+        *text += absent;
+      } else {
+        AppendPythonJson(*value, text);
+      }
+    }
+    *text += '}';
+  }
+
+  void ResponseFormat(const Json& format, SpanWriter* out) const {
+    const Json* shown = &format;
+    if (is_served_) {
+      const Json* type = format.Find("type");
+      if (type != nullptr && type->text == "json_object") {
+        out->Plain("\n\n");
+        out->Plain(wire::kJsonObject);
+        return;
+      }
+      const Json* wrapper = format.Find("json_schema");
+      const Json* schema = wrapper == nullptr ? nullptr : wrapper->Find("schema");
+      if (schema != nullptr) shown = schema;
+    }
+    out->Plain("\n\n");
+    out->Plain(wire::kResponseFormat);
+    std::string text;
+    AppendPythonJson(*shown, &text);
+    out->Untrusted(text);
+  }
+
+  void Suffixes(const PromptMessage& message, SpanWriter* out) const {
     if (!message.tools.empty()) {
       out->Plain("\n\n");
       out->Markup(wire::kToolsBefore);
       std::string schemas;
       for (const Json& tool : message.tools) {
         if (!schemas.empty()) schemas += '\n';
-        AppendPythonJson(tool, &schemas);
+        if (is_served_) {
+          AppendServedTool(tool, &schemas);
+        } else {
+          AppendPythonJson(tool, &schemas);
+        }
       }
       out->Untrusted(schemas);
       out->Plain(wire::kToolsAfter);
     }
-    if (message.has_response_format) {
-      out->Plain("\n\n");
-      out->Plain(wire::kResponseFormat);
-      std::string format;
-      AppendPythonJson(message.response_format, &format);
-      out->Untrusted(format);
-    }
+    if (message.has_response_format) ResponseFormat(message.response_format, out);
   }
 
-  static void User(const Turn& turn, SpanWriter* out) {
+  void User(const Turn& turn, SpanWriter* out) const {
     out->Token(wire::kUser);
     const char* separator = "";
+    bool after_result = false;
     for (const Block& block : turn.blocks) {
+      const bool is_text = block.kind == ContentBlock::Kind::kText;
+      if (is_served_ && is_text && block.text.empty()) {
+        // Nothing to set apart, except from results: an empty text still stands behind those.
+        if (after_result) {
+          out->Untrusted(separator);
+          separator = "";
+        }
+        after_result = false;
+        continue;
+      }
       out->Untrusted(separator);
       separator = "\n\n";
+      after_result = block.kind == ContentBlock::Kind::kToolResult;
       switch (block.kind) {
         case ContentBlock::Kind::kText:
           out->Untrusted(block.text);
@@ -260,6 +365,10 @@ class Renderer {
     const Turn& turn = turns_[index];
     const PromptMessage& message = *turn.message;
     const bool after_task = index > 0 && !turns_[index - 1].task.empty();
+    if (is_served_) {
+      ServedAssistant(index, after_task, out);
+      return;
+    }
     const bool is_current = static_cast<ptrdiff_t>(index) > last_question_;
     if (is_thinking_ && !after_task && (!drop_ || is_current)) {
       out->Answer(message.reasoning_content);
@@ -268,6 +377,73 @@ class Renderer {
     out->Answer(message.content);
     if (!message.tool_calls.empty()) ToolCalls(turn, out);
     if (!message.without_eos) out->Token(wire::kEos);
+  }
+
+  // Every turn opens itself, whatever stands before it, and its texts are plain: a special token
+  // spelled in them is none.
+  void ServedAssistant(size_t index, bool after_task, SpanWriter* out) const {
+    const PromptMessage& message = *turns_[index].message;
+    const bool goes_on = message.without_eos && index + 1 == turns_.size();
+    if (!after_task) {
+      out->Token(wire::kAssistant);
+      if (is_thinking_ && (!drop_ || goes_on)) {
+        out->Token(wire::kThinkOpen);
+        out->Untrusted(message.reasoning_content);
+        if (goes_on && message.content.empty() && message.tool_calls.empty()) return;
+      }
+      out->Token(wire::kThinkClose);
+    }
+    out->Untrusted(message.content);
+    if (!message.tool_calls.empty()) ServedToolCalls(message.tool_calls, out);
+    if (!message.without_eos) out->Token(wire::kEos);
+  }
+
+  static void ServedToolCalls(const std::vector<ToolCall>& calls, SpanWriter* out) {
+    out->Markup(wire::kToolCallsMarker);
+    out->Plain(">\n");
+    for (const ToolCall& call : calls) {
+      out->Markup(wire::kInvokeOpen);
+      out->Plain(" name=\"");
+      out->Untrusted(call.name);
+      out->Plain("\">\n");
+      for (const Argument& argument : Arguments(call.arguments)) {
+        out->Markup(wire::kParameterOpen);
+        out->Plain(" name=\"");
+        out->Untrusted(argument.name);
+        out->Plain(argument.is_string ? "\" string=\"true\">" : "\" string=\"false\">");
+        out->Untrusted(argument.value);
+        out->Markup(wire::kParameterClose);
+        out->Plain(">\n");
+      }
+      out->Markup(wire::kInvokeClose);
+      out->Plain(">\n");
+    }
+    out->Markup(wire::kToolCallsClose);
+  }
+
+  struct Argument {
+    std::string name, value;
+    bool is_string;
+  };
+
+  // Arguments that are no object are shown as the model wrote them, in one parameter: a history
+  // that was once answered must not end the conversation.
+  static std::vector<Argument> Arguments(const std::string& arguments) {
+    Json json;
+    try {
+      json = ParseJson(arguments, "arguments", JsonNumbers::kPython);
+    } catch (const Error&) {
+      return {{"arguments", arguments, true}};
+    }
+    if (!json.IsObject()) return {{"arguments", arguments, true}};
+    std::vector<Argument> list;
+    for (const auto& [name, value] : json.members) {
+      Argument& argument = list.emplace_back(Argument{name, value.text, value.IsString()});
+      if (argument.is_string) continue;
+      argument.value.clear();
+      AppendPythonJson(value, &argument.value);
+    }
+    return list;
   }
 
   static void ToolCalls(const Turn& turn, SpanWriter* out) {
@@ -299,30 +475,12 @@ class Renderer {
     *text += '>';
   }
 
-  // Arguments that are no object are shown as the model wrote them, in one parameter: a history
-  // that was once answered must not end the conversation.
   static void Parameters(const std::string& arguments, std::string* text) {
-    Json json;
-    try {
-      json = ParseJson(arguments, "arguments", JsonNumbers::kPython);
-    } catch (const Error&) {
-      Parameter("arguments", true, arguments, text);
-      return;
-    }
-    if (!json.IsObject()) {
-      Parameter("arguments", true, arguments, text);
-      return;
-    }
-    for (size_t i = 0; i < json.members.size(); ++i) {
-      if (i > 0) *text += '\n';
-      const auto& [name, value] = json.members[i];
-      if (value.IsString()) {
-        Parameter(name, true, value.text, text);
-      } else {
-        std::string spelled;
-        AppendPythonJson(value, &spelled);
-        Parameter(name, false, spelled, text);
-      }
+    const char* separator = "";
+    for (const Argument& argument : Arguments(arguments)) {
+      *text += separator;
+      separator = "\n";
+      Parameter(argument.name, argument.is_string, argument.value, text);
     }
   }
 
@@ -343,6 +501,13 @@ class Renderer {
       out->Token(wire::kTaskClose);
       return;
     }
+    if (is_served_) {
+      const bool goes_on = turn.role == Role::kAssistant && turn.message->without_eos;
+      if (index + 1 < turns_.size() || goes_on) return;
+      out->Token(wire::kAssistant);
+      out->Token(is_thinking_ ? wire::kThinkOpen : wire::kThinkClose);
+      return;
+    }
     if (!IsQuestion(turn)) return;
     const bool is_current = static_cast<ptrdiff_t>(index) >= last_question_;
     out->Token(wire::kAssistant);
@@ -350,6 +515,7 @@ class Renderer {
   }
 
   const std::vector<Turn>& turns_;
+  const bool is_served_;
   const bool is_thinking_;
   const bool drop_;
   const ptrdiff_t last_question_;
@@ -365,16 +531,28 @@ std::string EncodedPrompt::Text() const {
 
 EncodedPrompt EncodeChat(const std::vector<PromptMessage>& messages,
                          const std::vector<PromptMessage>& context, const EncodeOptions& options) {
+  const bool is_served = IsServed(options);
+  std::vector<PromptMessage> gathered;
+  if (is_served) {
+    gathered = GatherSystem(messages);
+    SortById(&gathered);
+  }
   std::vector<Turn> prefix = Merge(context, "context");
   std::vector<Turn> turns = prefix;
-  for (Turn& turn : Merge(messages, "messages")) turns.push_back(std::move(turn));
-  OrderToolResults(&turns);
+  for (Turn& turn : Merge(is_served ? gathered : messages, "messages")) {
+    turns.push_back(std::move(turn));
+  }
+  if (is_served) {
+    SortResultsById(&turns);
+  } else {
+    OrderToolResults(&turns);
+  }
 
   const bool is_thinking = options.thinking == ThinkingMode::kThinking;
   const bool has_tools =
       std::any_of(turns.begin(), turns.end(), [](const Turn& turn) { return turn.has_tools; });
   const bool drop = options.drop_thinking && !has_tools;
-  if (is_thinking && drop) {
+  if (is_thinking && drop && !is_served) {
     DropOldTurns(&turns);
     DropOldTurns(&prefix);  // by itself: how many leading turns are encoded already
   }

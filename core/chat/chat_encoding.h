@@ -17,7 +17,14 @@ enum class ThinkingMode : uint8_t { kChat, kThinking };
 // Which effort text opens the prompt.
 enum class EffortPrefix : uint8_t { kNone, kMax, kBeyondMax };
 
+// Whose rules a prompt follows where they differ.
+enum class PromptDialect : uint8_t {
+  kPublished,  // the published prompt encoder: plain messages
+  kServed,     // DeepSeek's services: what a request becomes, which the served models were shown
+};
+
 struct EncodeOptions {
+  PromptDialect dialect = PromptDialect::kPublished;
   ThinkingMode thinking = ThinkingMode::kThinking;
   EffortPrefix effort = EffortPrefix::kNone;
   bool drop_thinking = true;

@@ -80,4 +80,9 @@ inline constexpr std::string_view kToolsAfter =
 inline constexpr std::string_view kResponseFormat =
     "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n";
 
+// What services show a model for response_format json_object.
+inline constexpr std::string_view kJsonObject =
+    "You are a helpful assistant designed to output JSON.\n"
+    "## Response Format:\n\nReply with JSON object ONLY.";
+
 }  // namespace finback::wire

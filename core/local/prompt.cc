@@ -66,7 +66,7 @@ void RequireInProcess(const Request& request) {
 std::vector<PromptMessage> PromptMessages(const Request& request) {
   std::vector<PromptMessage> messages(request.messages.begin(), request.messages.end());
   if (request.tool_choice != ToolChoice::kNone) PlaceTools(request.tools, &messages);
-  if (request.response_format == ResponseFormat::kJsonObject) {
+  if (request.response_format != ResponseFormat::kText) {
     PlaceResponseFormat(request.format, &messages);
   }
   return messages;
@@ -76,6 +76,7 @@ EncodeOptions ChatOptions(const Request& request, const PromptRules& rules) {
   const bool thinking =
       request.thinking == Toggle::kDefault ? rules.thinking : request.thinking == Toggle::kOn;
   EncodeOptions options;
+  options.dialect = PromptDialect::kServed;
   options.thinking = thinking ? ThinkingMode::kThinking : ThinkingMode::kChat;
   options.effort = thinking ? PrefixFor(request.effort, rules.ladder) : EffortPrefix::kNone;
   options.drop_thinking = request.drop_thinking;
@@ -89,9 +90,10 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options) {
     return ThinkingMode::kChat;
   }
   const Message& last = request.messages.back();
-  // A continued answer is past its reasoning, and tasks have none.
-  return last.role == Role::kAssistant || !last.task.empty() ? ThinkingMode::kChat
-                                                             : ThinkingMode::kThinking;
+  // A continued answer is past its reasoning once it has a text, and tasks have none.
+  const bool goes_on = last.role == Role::kAssistant && last.without_eos;
+  const bool has_begun = goes_on && (!last.content.empty() || !last.tool_calls.empty());
+  return has_begun || !last.task.empty() ? ThinkingMode::kChat : ThinkingMode::kThinking;
 }
 
 std::string MissingMarkup(const Tokenizer& tokenizer) {

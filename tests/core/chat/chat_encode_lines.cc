@@ -46,6 +46,7 @@ std::string Encode(const Json& request) {
     context = finback::ParsePromptMessages(*list, "context");
   finback::EncodeOptions options;
   options.thinking = Mode(request);
+  if (Text(request, "dialect") == "served") options.dialect = finback::PromptDialect::kServed;
   options.drop_thinking = Flag(request, "drop_thinking");
   options.add_bos = Flag(request, "add_bos");
   const std::string effort = Text(request, "effort_prefix");

@@ -23,6 +23,8 @@ std::string Sha256(std::string_view text) {
 
 TEST(WireStrings, EffortTextsAreThePublishedOnes) {
   EXPECT_EQ(wire::kEffortMax.size(), 476u);
+  EXPECT_EQ(Sha256(wire::kJsonObject),
+            "a786ffd2d77d3105d22f8107d57b02766476a65a63fb1e7d8c70c95ec164929c");
   EXPECT_EQ(Sha256(wire::kEffortMax),
             "f7a24f3b3050d4a83781e9b755b316aae2ec1d9dc87562541d90bcb04d7350f7");
   EXPECT_EQ(wire::kEffortBeyondMax.size(), 528u);

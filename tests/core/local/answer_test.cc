@@ -316,7 +316,8 @@ TEST(Answer, ContinuesAPrefixAsContent) {
   const auto backend = Scripted();
   const Request request = ParseChatRequest(
       R"({"messages": [{"role": "user", "content": "u"},
-          {"role": "assistant", "reasoning_content": "r", "content": "Hello", "prefix": true}]})");
+          {"role": "assistant", "reasoning_content": "r", "content": "Hello", "prefix": true}],
+          "trust_all": true})");  // the script's words are added tokens
   const Answer answer = Finish(backend->Start(request).get());
   EXPECT_EQ(answer.reasoning, "");
   EXPECT_EQ(answer.content, " w\u00f6\U0001F433 END!");
