@@ -255,10 +255,11 @@ class Lints(unittest.TestCase):
         'FINBACK_OPTION(kKind, "kind", "choice", "auto", FINBACK_CHOICES("[\\"auto\\", \\"own\\"]"),\n'
         '               "which one")\n'
         'FINBACK_OPTION(kTrust, "trust", "switch", "1", FINBACK_ANY, "1: all")\n',
-        "capi/include/finback/finback.h": "/*\n * Options\n *\n *   name    default meaning [values]\n"
-        " *   model   (none)  a folder (or a name)\n *   threads 0       threads; 0: one for each core\n"
-        " *                   [0..1024]\n *\n * And others:\n *\n *   kind    auto    which one [auto, own]\n"
-        " *   trust   1       1: all [0, 1]\n */\ntypedef struct finback_options finback_options;\n",
+        "docs/options.md": "# Options\n\n| name | default | values | meaning |\n| --- | --- | --- | --- |\n"
+        "| `model` | (none) | text | a folder (or a name) |\n"
+        "| `threads` | 0 | 0 to 1024 | threads; 0: one for each core |\n\nAnd others:\n\n"
+        "| name | default | values | meaning |\n| --- | --- | --- | --- |\n"
+        "| `kind` | auto | auto, own | which one |\n| `trust` | 1 | 0, 1 | 1: all |\n",
     }
 
     def options(self, file, old, new):
@@ -274,9 +275,10 @@ class Lints(unittest.TestCase):
         for old, new, named in [
             ("kThreads, \"threads\"", "kThreads, \"workers\"", "the table has threads where the list has workers"),
             ('"string", ""', '"string", "krill"', "default of model"),
-            ('"0", "1024"', '"0", "512"', 'meaning of threads: the list says "threads; 0: one for each core [0..512]"'),
-            ('\\"own\\"', '\\"other\\"', "meaning of kind"),
-            ('"switch", "1"', '"string", "1"', "meaning of trust"),
+            ('"0", "1024"', '"0", "512"', 'values of threads: the list says "0 to 512", the table "0 to 1024"'),
+            ('\\"own\\"', '\\"other\\"', "values of kind"),
+            ('"switch", "1"', '"string", "1"', "values of trust"),
+            ("which one", "which | one", "meaning of kind"),
             ("each core", "every core", "meaning of threads"),
             ('FINBACK_ANY, "1: all"', '"1: all"', "a row that cannot be read: kTrust"),
         ]:
@@ -284,11 +286,16 @@ class Lints(unittest.TestCase):
                 self.catches("check_option_table.py", self.options("capi/options.inc", old, new), named)
 
     def test_options_only_in_one_place(self):
-        header = "capi/include/finback/finback.h"
-        changes = self.options(header, " *   kind    auto    which one [auto, own]\n", "")
+        page = "docs/options.md"
+        changes = self.options(page, "| `kind` | auto | auto, own | which one |\n", "")
         self.catches("check_option_table.py", changes, "the table has trust where the list has kind")
-        changes = self.options(header, " *   kind ", " *   other   1       no option [0, 1]\n *   kind ")
+        changes = self.options(page, "| `kind`", "| `other` | 1 | 0, 1 | no option |\n| `kind`")
         self.catches("check_option_table.py", changes, "the table has other where the list has kind")
+
+    def test_options_bar_in_the_words(self):
+        changes = self.options("capi/options.inc", "which one", "which | one")
+        changes["docs/options.md"] = changes["docs/options.md"].replace("which one", "which \\| one")
+        self.passes("check_option_table.py", changes)
 
     # the table of requests
 

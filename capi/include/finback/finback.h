@@ -137,77 +137,13 @@ FINBACK_API const char *finback_build_info(void);
 /*
  * What an engine is opened with: named values, set as text. Unknown names fail, so a program can
  * try an option of a newer library on an older one.
+ * The list, with defaults and values: finback_options_describe(); `finback options` prints it, and
+ * docs/options.md shows it.
  *
- *   name                default   meaning [values]
- *   model               (none)    a checkpoint folder, local:FOLDER, krill (the small model that is
- *                                 installed with the library), or PROVIDER:MODEL at a service
- *   precision           published published: every rounding of the published model; bf16: 16-bit
- *                                 activations; float32: no rounding [published, bf16, float32]
- *   threads             0         threads, at most the processors allowed; 0: all [0..1024]
- *   context_tokens      0         tokens that a session or sequence can hold; 0: the model's limit,
- *                                 but at most 32,768 [0..1073741824]
- *   chunk_tokens        256       tokens computed together during prefill; does not change results
- *                                 [1..65536]
- *   memory_budget_bytes 0         bytes that all sessions, sequences and restore points of the
- *                                 engine may reserve together (mapped weights not counted); 0: no
- *                                 limit [0..9223372036854775807]
- *   effort_ladder       auto      how reasoning effort is spelled in prompts; auto: by checkpoint
- *                                 [auto, preview, 0731]
- *   trust_all           0         1: special tokens are recognized in user text too, as the
- *                                 reference code does; 0: user text stays text [0, 1]
- *   restore_points      4         generation prompts that a session can return to; more points make
- *                                 more conversations resumable and cost memory [0..64]
- *
- * These are for a model in this process. With a model such as "deepseek:deepseek-v4-pro", or with
- * base_url, the engine is a service's, and these are for that; several models, separated by commas,
- * are tried in turn. Of the other kind's options every value is taken, and none has an effect.
- *
- *   name                   default          meaning [values]
- *   base_url               (none)           the service's address, in place of the provider's own
- *   wire_format            auto             what base_url speaks; auto: as its provider, else
- *                                           openai [auto, openai, anthropic, responses]
- *   api_key                (none)           the key; empty: the provider's environment variable
- *   providers_file         (none)           JSON file with providers and models to add or change
- *   prices_file            (none)           JSON file with prices to add or change
- *   calendar_file          (none)           JSON file with peak hours and holidays
- *   routing_file           (none)           JSON file with the rules that choose among the models
- *   translate_models       0                1: retired model names become their successors; 0: they
- *                                           are refused [0, 1]
- *   replay_reasoning       auto             whether earlier reasoning is sent back; auto: as the
- *                                           service wants it [auto, always, never]
- *   forced_tools           disable_thinking where thinking forbids a forced tool
- *                                           [disable_thinking, refuse]
- *   markup_rescue          auto             tool-call markup that leaks into text; auto: by
- *                                           provider [auto, off, strip, parse]
- *   service_stream         1                0: the service answers in one piece [0, 1]
- *   schema_repairs         1                rounds in which a service may correct an answer that
- *                                           does not fit the schema [0..1]
- *   proxy                  (none)           proxy URL; empty: the environment's
- *   environment_proxy      1                0: proxy variables are not read [0, 1]
- *   ca_file                (none)           file of certificate authorities; empty: the system's
- *   http_headers           (none)           JSON object of headers to send with every request
- *   connect_timeout_ms     10000            until a connection stands; 0: no limit [0..86400000]
- *   first_token_timeout_ms 600000           until the answer begins; comments do not count; 0: no
- *                                           limit [0..86400000]
- *   idle_timeout_ms        300000           between two bytes, comments included; 0: no limit
- *                                           [0..86400000]
- *   total_timeout_ms       0                for the whole answer; 0: no limit [0..86400000]
- *   max_retries            2                further attempts before anything of the answer was
- *                                           delivered [0..10]
- *   max_concurrency        0                requests at once for each key and model; 0: the
- *                                           provider's limit [0..100000]
- *   ledger                 (none)           SQLite file for every attempt and its cost
- *   ledger_user            (none)           whom the costs are booked on
- *   ledger_tag             (none)           what the costs are booked on
- *   budget                 (none)           most dollars to spend, such as 2.50; empty: no limit
- *   budget_period          total            what the budget is for; days and months are UTC
- *                                           [total, day, month]
- *   budget_scope           total            whose spending counts: all, or that of the same key,
- *                                           model, user or tag [total, key, model, user, tag]
- *   unknown_price          refuse           what becomes of requests whose price is not known while
- *                                           there is a budget [allow, refuse]
- *   record                 (none)           folder that exchanges are recorded in, without keys
- *   replay                 (none)           folder of a record that answers for the service
+ * The first of them, up to restore_points, are for a model in this process. With a model such as
+ * "deepseek:deepseek-v4-pro", or with base_url, the engine is a service's, and the others are for
+ * that, model for both; several models, separated by commas, are tried in turn. Of the other kind's
+ * options every value is taken, and none has an effect.
  */
 typedef struct finback_options finback_options;
 
