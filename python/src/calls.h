@@ -2,7 +2,6 @@
 // object is used by one thread at a time.
 #pragma once
 
-#include <cxxabi.h>
 #include <pybind11/pybind11.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace finback_python {
@@ -18,41 +18,60 @@ namespace py = pybind11;
 
 // Before 3.14 Python ends a thread that wants the GIL while the interpreter goes away, by unwinding
 // its stack: through the library and destructors, which would abort the process. Here such a thread
-// waits for the end of the process instead, as it does in newer versions. Whatever may take the GIL
-// or run Python code in `body` is safe; its frame must own nothing that needs the GIL.
-template <typename Body>
-decltype(auto) StayAtExit(Body&& body) {
-  try {
-    return std::forward<Body>(body)();
-  } catch (const abi::__forced_unwind&) {
-    for (;;) pause();
+// waits for the end of the process instead, as it does in newer versions. `call` is of Python's C
+// interface alone, so that nothing else leaves it early. A destructor and no handler, because a
+// handler within another one's reach would end the process too.
+template <typename Call>
+auto StayAtExit(const Call& call) {
+  struct Stay {
+    bool returned = false;
+    ~Stay() {
+      while (!returned) pause();
+    }
+  } stay;
+  if constexpr (std::is_void_v<decltype(call())>) {
+    call();
+    stay.returned = true;
+  } else {
+    auto result = call();
+    stay.returned = true;
+    return result;
   }
 }
+
+// This thread's state while it is in the library without the GIL.
+inline thread_local PyThreadState* released_state = nullptr;
 
 // Without the GIL for as long as it lives.
 class GilReleased {
  public:
-  GilReleased() : state_(PyEval_SaveThread()) {}
+  GilReleased() : outer_(released_state) { released_state = PyEval_SaveThread(); }
   ~GilReleased() {
-    StayAtExit([this] { PyEval_RestoreThread(state_); });
+    StayAtExit([] { PyEval_RestoreThread(released_state); });
+    released_state = outer_;
   }
   GilReleased(const GilReleased&) = delete;
   GilReleased& operator=(const GilReleased&) = delete;
 
  private:
-  PyThreadState* state_;
+  PyThreadState* outer_;
 };
 
-// With the GIL, wherever it is.
+// With the GIL: taken back in a callback of the library, or there already. A thread keeps its
+// state, since asking Python for it is not safe once the interpreter is gone.
 class GilHeld {
  public:
-  GilHeld() : state_(StayAtExit([] { return PyGILState_Ensure(); })) {}
-  ~GilHeld() { PyGILState_Release(state_); }
+  GilHeld() : state_(std::exchange(released_state, nullptr)) {
+    if (state_ != nullptr) StayAtExit([this] { PyEval_RestoreThread(state_); });
+  }
+  ~GilHeld() {
+    if (state_ != nullptr) released_state = PyEval_SaveThread();
+  }
   GilHeld(const GilHeld&) = delete;
   GilHeld& operator=(const GilHeld&) = delete;
 
  private:
-  PyGILState_STATE state_;
+  PyThreadState* state_;
 };
 
 // `callable` called with `arguments`; throws what it raised. The GIL is held.
