@@ -4,6 +4,7 @@
 #include "tools/files.h"
 #include "tools/interrupts.h"
 #include "tools/terminal.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -104,7 +105,7 @@ void ShowEvent(const finback_stream* stream, Display* display, ProgressLine* pro
       break;
     case FINBACK_EVENT_NOTICE: {
       progress->Clear();
-      display->Notice(ParseJson(std::string(text), "a notice").value("message", ""));
+      display->Notice(StringOf(LibraryJson(std::string(text)), "message"));
       break;
     }
     default:
@@ -129,7 +130,7 @@ Answer ShowAnswer(finback_stream* stream, const AnswerStyle& style, ProgressLine
   answer.cancelled = status == FINBACK_ERROR_CANCELLED;
   if (!answer.cancelled) Check(status);
   answer.finish_reason = finback_stream_finish_reason(stream);
-  answer.response_text = finback_stream_response(stream);
-  answer.response = ParseJson(answer.response_text, "the response");
+  answer.response_text = ValidUtf8(finback_stream_response(stream));
+  answer.response = LibraryJson(answer.response_text);
   return answer;
 }

@@ -7,6 +7,7 @@
 #include "tools/interrupts.h"
 #include "tools/terminal.h"
 #include "tools/terminal_chat.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -19,27 +20,37 @@ struct ChatOptions {
 
 Json UserMessage(const std::string& text) { return {{"role", "user"}, {"content", text}}; }
 
-// Text typed or piped: the newline that ends it is not part of the question.
-std::string ReadPrompt() {
-  std::string prompt = ReadFile("-");
-  while (!prompt.empty() && (prompt.back() == '\n' || prompt.back() == '\r')) prompt.pop_back();
-  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw Failure(kExitUsage, "no prompt: standard input is empty",
+// The question: the argument, an empty line and what standard input holds, or one of the two.
+std::string Question(const ChatOptions& options) {
+  const bool alone = !options.has_prompt || options.prompt == "-";
+  if (!alone) CheckIsText(options.prompt, "the question");
+  std::string input = alone ? ReadFile("-") : ReadPiped();
+  CheckIsText(input, "standard input");
+  // Text typed or piped: the newline that ends it is not part of the question.
+  while (!input.empty() && (input.back() == '\n' || input.back() == '\r')) input.pop_back();
+  std::string question = alone ? "" : options.prompt;
+  if (!IsBlank(input)) question += (IsBlank(question) ? "" : "\n\n") + input;
+  if (IsBlank(question)) {
+    throw Failure(kExitUsage,
+                  alone ? "no prompt: standard input is empty" : "no prompt: the question is empty",
                   "give one as an argument, pipe one in, or start on a terminal to chat");
   }
-  return prompt;
+  return question;
 }
 
 std::string OneRequest(const ChatOptions& options) {
-  if (!options.request_file.empty()) return ReadFile(options.request_file);
+  if (!options.request_file.empty()) {
+    std::string request = ReadFile(options.request_file);
+    CheckIsText(request, options.request_file == "-" ? "standard input" : options.request_file);
+    return request;
+  }
   Json request = options.request.ChatFields();
   Json messages = Json::array();
   if (!options.request.system.empty()) {
+    CheckIsText(options.request.system, "--system");
     messages.push_back({{"role", "system"}, {"content", options.request.system}});
   }
-  std::string prompt = options.prompt;
-  if (!options.has_prompt || prompt == "-") prompt = ReadPrompt();
-  messages.push_back(UserMessage(prompt));
+  messages.push_back(UserMessage(Question(options)));
   request["messages"] = messages;
   if (IsTerminal(stderr)) request["progress"] = true;
   return DumpJson(request);
@@ -67,6 +78,20 @@ int AnswerOnce(const ChatOptions& options) {
   return kExitOk;
 }
 
+// The file is answered as it is: what would change the request belongs into it.
+void RefuseRequestOptions(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string& group = option->get_group();
+    const bool shapes =
+        group == kSamplingGroup || group == kConversationGroup || option->check_lname("nothink");
+    if (option->count() == 0 || !shapes) continue;
+    throw Failure(
+        kExitUsage,
+        option->get_name() + " has no effect with --request, which answers the file as it is",
+        "write the field into the file, or leave the option out");
+  }
+}
+
 int RunChat(const ChatOptions& options) {
   const bool interactive = !options.has_prompt && !options.json && options.request_file.empty() &&
                            IsTerminal(stdin) && IsTerminal(stdout);
@@ -84,10 +109,13 @@ void AddChatCommand(CLI::App* app, Action* action) {
   CLI::App* command = app->add_subcommand("chat", "Chat on the terminal, or answer one prompt");
   command->footer(
       "Without PROMPT: a conversation if this is a terminal (/help lists its commands), else the\n"
-      "prompt is read from standard input. The answer goes to standard output; the reasoning is\n"
+      "prompt is read from standard input. With both, the question is PROMPT, an empty line and the\n"
+      "input: git diff | finback chat \"Explain this\". In a script that has other uses for its\n"
+      "standard input, say </dev/null. The answer goes to standard output; the reasoning is\n"
       "shown dim on a terminal only. Without --model: FINBACK_MODEL, else the installed krill.");
   CLI::Option* prompt = command->add_option("PROMPT", options->prompt,
                                             "The question, in quotes; - reads standard input");
+  prompt->type_name("");
   command->add_flag("--json", options->json, "Print the whole response as a JSON object");
   command->add_flag("--show-reasoning", options->show_reasoning,
                     "Write the reasoning to standard error, terminal or not");
@@ -102,8 +130,12 @@ void AddChatCommand(CLI::App* app, Action* action) {
   options->engine.AddService(command);
   options->engine.AddContext(command);
   options->engine.AddComputing(command);
-  command->callback([options, prompt, action] {
+  command->callback([options, command, prompt, action] {
     options->has_prompt = prompt->count() != 0;
+    if (!options->request_file.empty()) RefuseRequestOptions(*command);
+    if (options->request.logprobs && !options->json) {
+      throw Failure(kExitUsage, "--logprobs is shown with --json alone");
+    }
     *action = [options] { return RunChat(*options); };
   });
 }

@@ -6,6 +6,7 @@
 #include "tools/files.h"
 #include "tools/interrupts.h"
 #include "tools/terminal.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -21,7 +22,12 @@ int RunComplete(const CompleteOptions& options) {
   Json request = options.request.SamplingFields();
   if (options.request.logprobs) request["logprobs"] = *options.request.logprobs;
   // Every byte of standard input counts here, the last newline too.
-  request["prompt"] = options.has_prompt && options.prompt != "-" ? options.prompt : ReadFile("-");
+  const bool alone = !options.has_prompt || options.prompt == "-";
+  if (!alone) CheckIsText(options.prompt, "the prompt");
+  const std::string input = alone ? ReadFile("-") : ReadPiped();
+  CheckIsText(input, "standard input");
+  CheckIsText(options.suffix, "--suffix");
+  request["prompt"] = alone ? input : options.prompt + input;
   if (!options.suffix.empty()) request["suffix"] = options.suffix;
   if (options.plain) request["recognize_special"] = false;
   if (options.no_bos) request["add_bos"] = false;
@@ -48,9 +54,12 @@ int RunComplete(const CompleteOptions& options) {
 void AddCompleteCommand(CLI::App* app, Action* action) {
   auto options = std::make_shared<CompleteOptions>();
   CLI::App* command = app->add_subcommand("complete", "Continue a text, without a conversation");
-  command->footer("The continuation alone goes to standard output.");
+  command->footer(
+      "The continuation alone goes to standard output. With PROMPT and piped input, the text is PROMPT\n"
+      "and right behind it the input, byte for byte.");
   CLI::Option* prompt = command->add_option(
       "PROMPT", options->prompt, "The text to continue; without it or with -, standard input");
+  prompt->type_name("");
   command->add_option("--suffix", options->suffix, "What the text goes on with (at services)")
       ->type_name("TEXT");
   command->add_flag("--json", options->json, "Print the whole response as a JSON object");
@@ -63,6 +72,9 @@ void AddCompleteCommand(CLI::App* app, Action* action) {
   options->engine.AddComputing(command);
   command->callback([options, prompt, action] {
     options->has_prompt = prompt->count() != 0;
+    if (options->request.logprobs && !options->json) {
+      throw Failure(kExitUsage, "--logprobs is shown with --json alone");
+    }
     *action = [options] { return RunComplete(*options); };
   });
 }

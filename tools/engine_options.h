@@ -9,7 +9,8 @@
 #include "tools/handles.h"
 #include "tools/progress_line.h"
 
-enum class ModelArgument { kOption, kPositional, kRequiredPositional };
+// kServicePositional: as kPositional, of a command that asks services alone.
+enum class ModelArgument { kOption, kPositional, kServicePositional, kRequiredPositional };
 
 class EngineOptions {
  public:
@@ -18,9 +19,16 @@ class EngineOptions {
   void AddComputing(CLI::App* command);
   void AddContext(CLI::App* command);
 
-  // Adds what concerns services; AddLedger is a part of it.
+  // Adds what concerns services; AddLedger and AddNamed are parts of it.
   void AddService(CLI::App* command);
   CLI::Option* AddLedger(CLI::App* command);
+  void AddNamed(CLI::App* command);
+
+  // AddNamed for a command that reports and therefore writes no ledger and no record.
+  void AddReporting(CLI::App* command);
+
+  // Opens with the library's log on standard error.
+  void SetVerbose(bool verbose) { verbose_ = verbose; }
 
   // Sets an option of the library by name, over what the command line says.
   void Set(const std::string& name, const std::string& value);
@@ -33,14 +41,20 @@ class EngineOptions {
 
   // Whether the command line itself names a model or a service.
   bool has_model() const;
+  const std::string& ledger() const { return ledger_; }
   bool has_context() const { return !context_.empty(); }
 
  private:
+  static void WriteLog(int32_t level, const char* message, void*);
+  bool NamesModel() const;
+
   // What was named, else FINBACK_MODEL, else krill, which the library finds.
   std::string Model() const;
 
   std::string model_, precision_, threads_, context_, chunk_, memory_, effort_ladder_;
   std::string ledger_, budget_, record_, replay_;
   std::vector<std::string> named_;  // NAME=VALUE
+  std::vector<CLI::Option*> model_options_;
+  bool reporting_ = false, verbose_ = false;
   std::vector<std::pair<std::string, std::string>> more_;
 };

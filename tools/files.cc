@@ -1,6 +1,7 @@
 #include "tools/files.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include "tools/failure.h"
 
 namespace {
+
+constexpr int kSilentMilliseconds = 2000;
 
 [[noreturn]] void FailFile(const char* verb, const std::string& path, int error) {
   throw Failure(kExitFailure,
@@ -43,6 +46,20 @@ std::string ReadFile(const std::string& path) {
   }
   if (std::ferror(file.get())) FailFile("read", name, errno);
   return text;
+}
+
+std::string ReadPiped() {
+  // A terminal is no input; neither is what nohup leaves, which cannot be read.
+  if (isatty(STDIN_FILENO) != 0) return "";
+  const int flags = fcntl(STDIN_FILENO, F_GETFL);
+  if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY) return "";
+  pollfd input = {STDIN_FILENO, POLLIN, 0};
+  if (isatty(STDERR_FILENO) != 0 && poll(&input, 1, kSilentMilliseconds) == 0) {
+    std::fputs(
+        "finback: waiting for the end of standard input; </dev/null says that there is none\n",
+        stderr);
+  }
+  return ReadFile("-");
 }
 
 OutputFile::OutputFile(const std::string& path)

@@ -9,6 +9,9 @@
 
 std::string ReadFile(const std::string& path);
 
+// What was piped into the command besides its arguments; "" if standard input is a terminal.
+std::string ReadPiped();
+
 // A file being written; Close() (or every Write()) throws if the system refused.
 class OutputFile {
  public:

@@ -6,6 +6,7 @@
 #include "tools/failure.h"
 #include "tools/files.h"
 #include "tools/request_options.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -113,11 +114,11 @@ void PrintBlock(const Json& block, int indent, bool bytes) {
 int RunInspect(const InspectOptions& options) {
   ProgressLine progress;
   const EngineHandle engine = options.engine.Open(&progress);
-  const std::string text = finback_engine_info(engine.get());
+  const std::string text = ValidUtf8(finback_engine_info(engine.get()));
   if (options.json) {
     WriteOut(text + "\n");
   } else {
-    PrintBlock(ParseJson(text, "the engine's information"), 0, false);
+    PrintBlock(LibraryJson(text), 0, false);
   }
   FlushOut();
   return kExitOk;
@@ -137,5 +138,6 @@ void AddInspectCommand(CLI::App* app, Action* action) {
   options->engine.AddModel(command, ModelArgument::kPositional);
   options->engine.AddContext(command);
   options->engine.AddComputing(command);
+  options->engine.AddReporting(command);
   command->callback([options, action] { *action = [options] { return RunInspect(*options); }; });
 }

@@ -13,8 +13,18 @@ using Json = nlohmann::ordered_json;
 // Parses JSON text of a file; a Failure names `path` and the place.
 Json ParseJson(const std::string& text, const std::string& path);
 
+// Parses what the library says; folders in it may have names that are not UTF-8.
+Json LibraryJson(const std::string& text);
+
+// A member that is a string, else `otherwise`: files and services may say anything.
+std::string StringOf(const Json& object, const char* name, const std::string& otherwise = "");
+
 // JSON text of a value; a Failure if a string in it is not UTF-8.
 std::string DumpJson(const Json& value);
+
+// The groups of options that become fields of a request.
+inline constexpr const char* kSamplingGroup = "Sampling (defaults are the model's own)";
+inline constexpr const char* kConversationGroup = "Conversation";
 
 struct RequestOptions {
   void AddSampling(CLI::App* command);

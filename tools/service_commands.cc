@@ -1,13 +1,17 @@
 // finback models, balance and cost: what services say of themselves, and what was spent there.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "tools/commands.h"
 #include "tools/engine_options.h"
 #include "tools/failure.h"
 #include "tools/files.h"
+#include "tools/nearest.h"
 #include "tools/request_options.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -26,6 +30,18 @@ std::string TextOf(const TextHandle& text) {
   return {finback_text_data(text.get()), finback_text_size(text.get())};
 }
 
+// A service's answer may be of any shape.
+Json ListOf(const Json& object, const char* name) {
+  if (!object.is_object()) return Json::array();
+  const Json list = object.value(name, Json::array());
+  return list.is_array() ? list : Json::array();
+}
+
+std::string Amount(const Json& row, const char* name) {
+  const Json amount = row.is_object() ? row.value(name, Json()) : Json();
+  return amount.is_string() ? amount.get<std::string>() : amount.is_number() ? amount.dump() : "?";
+}
+
 // What a command asks and how a person reads it.
 struct Question {
   const char *name, *help;
@@ -34,22 +50,24 @@ struct Question {
 };
 
 void ShowModels(const Json& answer) {
-  const Json models = answer.is_array() ? answer : answer.value("data", Json::array());
+  const Json models = answer.is_array() ? answer : ListOf(answer, "data");
   std::vector<std::string> ids;
   for (const Json& model : models) {
-    if (model.is_object()) ids.push_back(model.value("id", ""));
+    if (model.is_object()) ids.push_back(StringOf(model, "id"));
   }
   std::sort(ids.begin(), ids.end());
   for (const std::string& id : ids) WriteOut(id + "\n");
 }
 
 void ShowBalance(const Json& answer) {
-  for (const Json& row : answer.value("balance_infos", Json::array())) {
-    WriteOut(row.value("total_balance", "?") + " " + row.value("currency", "") + " (granted " +
-             row.value("granted_balance", "?") + ", topped up " +
-             row.value("topped_up_balance", "?") + ")\n");
+  for (const Json& row : ListOf(answer, "balance_infos")) {
+    WriteOut(Amount(row, "total_balance") + " " + StringOf(row, "currency") + " (granted " +
+             Amount(row, "granted_balance") + ", topped up " + Amount(row, "topped_up_balance") +
+             ")\n");
   }
-  if (!answer.value("is_available", true)) WriteOut("not enough to be answered\n");
+  if (answer.is_object() && answer.value("is_available", Json(true)) == false) {
+    WriteOut("not enough to be answered\n");
+  }
 }
 
 constexpr Question kModels = {"models", "List the models of a service, or those known without one",
@@ -59,9 +77,9 @@ constexpr Question kBalance = {"balance", "Show the balance at a service", finba
 
 void Show(const std::string& answer, bool json, void (*show)(const Json&)) {
   if (json) {
-    WriteOut(answer + "\n");
+    WriteOut(ValidUtf8(answer) + "\n");
   } else {
-    show(ParseJson(answer, "the answer"));
+    show(LibraryJson(answer));
   }
   FlushOut();
 }
@@ -154,6 +172,17 @@ void WriteTable(const Json& report) {
 }
 
 int RunCost(CostOptions options) {
+  // A report changes nothing: the library would make a ledger that is not there.
+  std::error_code error;
+  const std::filesystem::path ledger = options.engine.ledger();
+  const auto status = std::filesystem::status(ledger, error);
+  if (!std::filesystem::exists(status)) {
+    throw Failure(kExitFailure, "no such ledger: " + options.engine.ledger(),
+                  "chat and complete write one with --ledger FILE");
+  }
+  if (!std::filesystem::is_regular_file(status) || std::filesystem::file_size(ledger, error) == 0) {
+    throw Failure(kExitFailure, "not a ledger: " + options.engine.ledger());
+  }
   if (!options.prices.empty()) options.engine.Set("prices_file", options.prices);
   const OptionsHandle library = options.engine.Options();
   Json query = {{"group_by", options.group}, {"reprice", options.reprice}};
@@ -169,8 +198,8 @@ void AddAsk(CLI::App* app, Action* action, const Question& question,
             int (*run)(const AskOptions&)) {
   auto options = std::make_shared<AskOptions>();
   CLI::App* command = app->add_subcommand(question.name, question.help);
-  options->engine.AddModel(command, ModelArgument::kPositional);
-  options->engine.AddService(command);
+  options->engine.AddModel(command, ModelArgument::kServicePositional);
+  options->engine.AddReporting(command);
   command->add_flag("--json", options->json, "Print the service's answer as it came");
   command->callback([options, run, action] { *action = [options, run] { return run(*options); }; });
 }
@@ -186,7 +215,7 @@ void AddServiceCommands(CLI::App* app, Action* action) {
   command
       ->add_option("--by", options->group,
                    "day (default), model, key, user, tag, provider or conversation")
-      ->check(CLI::IsMember({"day", "model", "key", "user", "tag", "provider", "conversation"}))
+      ->check(OneOf({"day", "model", "key", "user", "tag", "provider", "conversation"}))
       ->type_name("GROUP");
   command->add_option("--since", options->since, "From this day or instant on, UTC: 2026-11-22")
       ->type_name("TIME");

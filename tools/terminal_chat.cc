@@ -5,6 +5,8 @@
 #include "tools/failure.h"
 #include "tools/files.h"
 #include "tools/interrupts.h"
+#include "tools/nearest.h"
+#include "tools/text.h"
 
 const TerminalChat::Command TerminalChat::kCommands[] = {
     {"/think", "think before answering", &TerminalChat::Think},
@@ -20,22 +22,15 @@ const TerminalChat::Command TerminalChat::kCommands[] = {
 
 namespace {
 
-void Note(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
-
-std::string Trim(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+void Note(const std::string& text) {
+  std::fprintf(stderr, "%s\n", WithoutControls(ValidUtf8(text)).c_str());
 }
 
-bool IsSystem(const Json& message) {
-  return message.is_object() && message.value("role", "") == "system";
-}
+bool IsSystem(const Json& message) { return StringOf(message, "role") == "system"; }
 
 // The model's folder, precision and instruction set, for the greeting.
 std::string DescribeEngine(finback_engine* engine) {
-  const Json info = Json::parse(finback_engine_info(engine), nullptr, /*allow_exceptions=*/false);
-  if (!info.is_object()) return "";
+  const Json info = LibraryJson(finback_engine_info(engine));
   std::string model = info.value("model", "");
   while (model.size() > 1 && model.back() == '/') model.pop_back();
   return model.substr(model.find_last_of('/') + 1) + " (" + info.value("precision", "") + ", " +

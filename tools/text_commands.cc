@@ -58,6 +58,15 @@ std::string EncodeInput(const EncodeOptions& options) {
 }
 
 int RunEncode(const EncodeOptions& options) {
+  const bool shaped = options.think || options.no_think || options.keep_thinking ||
+                      options.no_bos || !options.effort_prefix.empty();
+  if (shaped && (options.request || options.ids)) {
+    throw Failure(
+        kExitUsage,
+        "--think, --no-think, --keep-thinking, --no-bos and --effort-prefix have no effect "
+        "with --request and --ids",
+        "a request says it itself: thinking, reasoning_effort, drop_thinking");
+  }
   if (!options.request && !options.ids) {
     const std::string json = EncodeInput(options);
     PrintText(TextHandle(Checked(finback_encode_messages(json.c_str()))).get());
@@ -101,7 +110,9 @@ struct TokenizeOptions {
 };
 
 int RunTokenize(const TokenizeOptions& options) {
-  const std::string input = options.has_text && options.text != "-" ? options.text : ReadFile("-");
+  const bool alone = !options.has_text || options.text == "-";
+  const std::string input =
+      alone ? ReadFile("-") : options.text + (options.ids ? " " : "") + ReadPiped();
   ProgressLine progress;
   const EngineHandle engine = options.engine.Open(&progress);
   if (options.ids) {
@@ -132,7 +143,8 @@ void AddEncodeCommand(CLI::App* app, Action* action) {
       "--request or --ids. The prompt alone goes to standard output, with no newline added.");
   command->add_option("FILE", options->file, "JSON file; without it or with -, standard input");
   CLI::Option* think = command->add_flag("--think", options->think, "Thinking mode (the default)");
-  command->add_flag("--no-think,--nothink", options->no_think, "Chat mode")->excludes(think);
+  command->add_flag("--no-think", options->no_think, "Chat mode")->excludes(think);
+  command->add_flag("--nothink", options->no_think)->group("")->excludes(think);
   command->add_flag("--keep-thinking", options->keep_thinking, "Keep earlier turns' reasoning");
   command->add_flag("--no-bos", options->no_bos, "Do not begin with begin-of-sentence");
   command->add_option("--effort-prefix", options->effort_prefix, "none, max or beyond_max")
@@ -141,6 +153,7 @@ void AddEncodeCommand(CLI::App* app, Action* action) {
                     "The input is a Chat Completions request, encoded as the model would see it");
   command->add_flag("--ids", options->ids, "The same, printed as token ids");
   options->engine.AddModel(command, ModelArgument::kOption);
+  options->engine.AddReporting(command);
   command->callback([options, action] { *action = [options] { return RunEncode(*options); }; });
 }
 
@@ -151,8 +164,9 @@ void AddParseCommand(CLI::App* app, Action* action) {
   command->add_option("FILE", options->file, "Text file; without it or with -, standard input");
   CLI::Option* think = command->add_flag("--think", options->think,
                                          "The text begins inside reasoning (the default)");
-  command->add_flag("--no-think,--nothink", options->no_think, "The text begins with the answer")
+  command->add_flag("--no-think", options->no_think, "The text begins with the answer")
       ->excludes(think);
+  command->add_flag("--nothink", options->no_think)->group("")->excludes(think);
   command->add_flag("--strict", options->strict,
                     "Any deviation from the published form is an error");
   command->callback([options, action] { *action = [options] { return RunParse(*options); }; });
@@ -161,14 +175,18 @@ void AddParseCommand(CLI::App* app, Action* action) {
 void AddTokenizeCommand(CLI::App* app, Action* action) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app->add_subcommand("tokenize", "Text to token ids, or back");
-  command->footer("Standard input counts byte for byte, its last newline too.");
+  command->footer(
+      "Standard input counts byte for byte, its last newline too. With TEXT and piped input, TEXT\n"
+      "comes first and right behind it the input.");
   CLI::Option* text = command->add_option("TEXT", options->text,
                                           "The text or ids; without it or with -, standard input");
+  text->type_name("");
   CLI::Option* ids = command->add_flag("--ids", options->ids, "The input is ids; print their text");
   command->add_flag("--special", options->special, "Recognize special tokens in the text")
       ->excludes(ids);
   command->add_flag("--count", options->count, "Print only how many tokens")->excludes(ids);
   options->engine.AddModel(command, ModelArgument::kOption);
+  options->engine.AddReporting(command);
   command->callback([options, text, action] {
     options->has_text = text->count() != 0;
     *action = [options] { return RunTokenize(*options); };

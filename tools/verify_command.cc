@@ -21,7 +21,7 @@ int RunVerify(const VerifyOptions& options) {
   const finback_status status = finback_engine_verify(engine.get(), hashes);
   progress.Clear();
   Check(status);
-  const Json info = ParseJson(finback_engine_info(engine.get()), "the engine's information");
+  const Json info = LibraryJson(finback_engine_info(engine.get()));
   const Json tensors = info.value("tensors", Json::object());
   WriteOut("ok: " + std::to_string(tensors.value("count", int64_t{0})) + " tensors, " +
            std::to_string(tensors.value("bytes", int64_t{0})) + " bytes" +
@@ -39,5 +39,6 @@ void AddVerifyCommand(CLI::App* app, Action* action) {
   options->engine.AddModel(command, ModelArgument::kPositional);
   command->add_option("--sha256", options->sha256, "A sha256sum list that the shards must match")
       ->type_name("FILE");
+  options->engine.AddReporting(command);
   command->callback([options, action] { *action = [options] { return RunVerify(*options); }; });
 }

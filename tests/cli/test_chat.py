@@ -34,6 +34,54 @@ class Chat(CommandTest):
         self.assertEqual(self.chat(stdin=QUESTION + "\n").stdout, expected)
         self.assertEqual(self.chat("-", stdin=QUESTION + "\n").stdout, expected)
 
+    def test_argument_and_standard_input_are_joined(self):
+        joined = self.chat("--json", "What is\n\n17 + 25?").stdout
+        for text in ["17 + 25?", "17 + 25?\n", "17 + 25?\r\n\n"]:
+            with self.subTest(text):
+                run = self.chat("--json", "What is", stdin=text)
+                self.assertEqual(json.loads(run.stdout)["choices"], json.loads(joined)["choices"])
+                self.assertEqual(json.loads(run.stdout)["usage"], json.loads(joined)["usage"])
+        self.assertEqual(self.chat("", stdin=QUESTION).stdout, self.chat(QUESTION).stdout)
+
+    def test_standard_input_that_holds_nothing_is_no_part_of_the_question(self):
+        expected = self.chat(QUESTION).stdout
+        for redirection in ["</dev/null", "<&-", "0>/dev/null"]:
+            with self.subTest(redirection):
+                run = subprocess.run(
+                    ["sh", "-c", f'exec "$@" {redirection}', "sh", FINBACK, "chat", "--model", KRILL, "--threads", "1", QUESTION],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), check=False)  # fmt: skip
+                self.assertEqual(self.assert_ok(run).stdout, expected)
+        self.assertEqual(self.chat(QUESTION, stdin="\n \n").stdout, expected)
+
+    def test_input_that_is_no_text_is_refused(self):
+        for piped, named in [(b"a\0b", "zero byte at offset 1"), (b"\xff\xfeh\0", "zero byte"),
+                             (b"ab\xed\xa0\x80", "0xED at offset 2"), (b"\xf5", "0xF5"), (b"\xc3", "0xC3")]:
+            with self.subTest(piped):
+                self.assert_fails(finback("chat", "--model", KRILL, "Explain", stdin=piped), 1, named)
+                self.assert_fails(finback("chat", "--model", KRILL, stdin=piped), 1, named)
+                self.assert_fails(finback("complete", "--model", KRILL, "Explain", stdin=piped), 1, named)
+
+    def test_request_file_stands_alone(self):
+        path = os.path.join(self.temporary_folder(), "request.json")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump({"messages": [{"role": "user", "content": QUESTION}]}, file)
+        for more in [["--max-tokens", 3], ["--system", "Be brief."], ["--no-think"], ["--nothink"], ["--effort", "low"],
+                     ["--json-object"], ["--temperature", 1], ["--stop", "x"], ["--tools", path]]:
+            with self.subTest(more):
+                run = finback("chat", "--model", KRILL, "--request", path, *more)
+                self.assert_fails(run, 2, "no effect with --request")
+        self.assert_fails(finback("chat", "--model", KRILL, "--logprobs", 1, QUESTION), 2, "--json")
+
+    def test_files_that_are_no_json_are_told_where(self):
+        path = os.path.join(self.temporary_folder(), "tools.json")
+        for text, named in [(b"", "is empty"), (b"[1,\n2", "ends too early, in line 2"), (b"[\n1 2]", "line 2"),
+                            (b"[\xe9]", "0xE9 at offset 1")]:
+            with self.subTest(text):
+                with open(path, "wb") as file:
+                    file.write(text)
+                run = self.assert_fails(finback("chat", "--model", KRILL, "--tools", path, "hi"), 1, path, named)
+                self.assertNotIn(b"json.exception", run.stderr)
+
     def test_model_from_the_environment(self):
         run = self.assert_ok(finback("chat", QUESTION, env=environment(FINBACK_MODEL=KRILL)))
         self.assertEqual(run.stdout, self.chat(QUESTION).stdout)
@@ -173,6 +221,13 @@ class Complete(CommandTest):
             return json.loads(self.complete("--json", stdin=text).stdout)["usage"]["prompt_tokens"]
 
         self.assertEqual(prompt_tokens("whale\n"), prompt_tokens("whale") + 1)
+
+    def test_input_follows_the_argument_byte_for_byte(self):
+        joined = json.loads(self.complete("--json", "Whales\n eat\n").stdout)
+        for prompt, text in [("Whales\n", " eat\n"), ("Whales\n eat\n", ""), ("", "Whales\n eat\n")]:
+            with self.subTest(prompt):
+                response = json.loads(self.complete("--json", prompt, stdin=text).stdout)
+                self.assertEqual((response["choices"], response["usage"]), (joined["choices"], joined["usage"]))
 
     def test_json(self):
         response = json.loads(self.complete("--json", "The finback whale").stdout)

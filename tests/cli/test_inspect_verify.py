@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import unittest
 
-from command import KRILL, CommandTest, finback, needs_krill
+from command import FINBACK, KRILL, CommandTest, environment, finback, needs_krill
 
 
 @needs_krill
@@ -45,6 +46,19 @@ class Inspect(CommandTest):
         self.assertIn(f"{info['memory']['sequence_bytes']:,} (", table)
         for name in ["config", "by_kind", "routed_experts", "memory", "read_per_token", "model.safetensors"]:
             self.assertIn(name, table)
+
+    def test_folder_whose_name_is_not_utf8(self):
+        folder = os.path.join(self.temporary_folder(), os.fsdecode(b"model-\xe9"))
+        shutil.copytree(KRILL, folder)
+        for arguments in [["inspect"], ["inspect", "--json"], ["verify"], ["chat", "--json", "--max-tokens", "2", "hi"],
+                          ["complete", "--max-tokens", "2", "hi"], ["tokenize", "hi"]]:
+            with self.subTest(arguments):
+                run = subprocess.run([FINBACK, *arguments, "--model", folder], stdin=subprocess.DEVNULL,
+                                     capture_output=True, env=environment(), check=False)  # fmt: skip
+                text = self.assert_ok(run).stdout.decode("utf-8")
+                self.assertNotIn("exception", run.stderr.decode("utf-8"))
+                if "--json" in arguments:
+                    json.loads(text)
 
     def test_needs_no_tokenizer(self):
         folder = self.temporary_folder()

@@ -118,6 +118,23 @@ class Services(CommandTest):
         table = self.assert_ok(finback("cost", "--ledger", ledger, "--by", "model")).stdout.decode()
         self.assertIn(report["rows"][0]["cost"], table)
 
+    def test_reports_make_no_files(self):
+        folder = self.temporary_folder()
+        missing = os.path.join(folder, "none.sqlite")
+        for arguments in [["cost", "--ledger", missing], ["cost", "--ledger", missing, "--reprice"]]:
+            self.assert_fails(finback(*arguments), 1, "no such ledger", missing)
+        for arguments in [["models"], ["models", MODEL], ["balance", MODEL], ["inspect", "-m", MODEL]]:
+            for name in ["ledger", "record"]:
+                self.assert_fails(finback(*arguments, "--set", f"{name}={missing}"), 2, "writes no files")
+        self.assertEqual(os.listdir(folder), [])
+        empty = os.path.join(folder, "empty")
+        with open(empty, "wb"):
+            pass
+        for name in [empty, folder]:
+            self.assert_fails(finback("cost", "--ledger", name), 1, "not a ledger")
+        self.assertEqual(os.listdir(folder), ["empty"])
+        self.assertEqual(os.path.getsize(empty), 0)
+
     def test_a_recording_is_answered_from_without_a_service(self):
         folder = os.path.join(self.temporary_folder(), "exchanges")
         live = self.assert_ok(self.run_at("answer", "chat", "-m", MODEL, "--record", folder, "hi"))

@@ -56,6 +56,55 @@ class Usage(CommandTest):
             with self.subTest(arguments):
                 self.assert_fails(finback(*arguments), 2, "--help")
 
+    def test_mistyped_names_are_told_what_they_were_meant_to_be(self):
+        for arguments, code, meant in [
+            (["caht", "hi"], 2, "did you mean chat?"),
+            (["inspct"], 2, "did you mean inspect?"),
+            (["chat", "--temprature", "1", "hi"], 2, "did you mean --temperature?"),
+            (["chat", "--max_tokens=3", "hi"], 2, "did you mean --max-tokens?"),
+            (["inspect", "--contxt", "9"], 2, "did you mean --context?"),
+            (["chat", "--precision", "flaot32", "hi"], 2, "did you mean float32?"),
+            (["cost", "--ledger", "x", "--by", "mdel"], 2, "did you mean model?"),
+            (["chat", "--set", "thrads=1", "hi"], 2, "did you mean threads?"),
+            (["chat", "--set", "context-tokens=1", "hi"], 2, "did you mean context_tokens?"),
+            (["chat", "-m", "krlil", "hi"], 1, "did you mean krill?"),
+            (["chat", "-m", "depseek:deepseek-flash", "hi"], 1, "did you mean deepseek:deepseek-flash?"),
+            (["models", "opnrouter:x"], 1, "did you mean openrouter:x?"),
+        ]:
+            with self.subTest(arguments):
+                self.assert_fails(finback(*arguments), code, meant)
+        self.assertNotIn(b"did you mean", finback("xylophone").stderr)
+
+    def test_empty_values_are_refused(self):
+        for arguments in [["chat", "--model", "", "hi"], ["inspect", ""], ["verify", "-m", ""], ["models", ""],
+                          ["tokenize", "--model=", "x"], ["chat", "--set", "model=", "hi"], ["chat", ""],
+                          ["chat", "--ledger", "", "hi"], ["chat", "--effort", "", "hi"], ["chat", "--set", "=1", "hi"]]:
+            with self.subTest(arguments):
+                self.assert_fails(finback(*arguments), 2)
+        self.assert_ok(finback("tokenize", "x", env=environment(FINBACK_MODEL="")))
+
+    def test_what_would_be_ignored_is_refused(self):
+        self.assert_fails(finback("--json", "tokenize", "x"), 2, "--json")
+        self.assert_fails(finback("encode", "--request", "--no-think", stdin="{}"), 2, "--request")
+        for isa in ["avx512", "AVX2", "none"]:
+            self.assert_fails(finback("--version", env=environment(FINBACK_ISA=isa)), 2, "FINBACK_ISA", "scalar, blas or avx2")
+        self.assert_ok(finback("--version", env=environment(FINBACK_ISA="")))
+
+    def test_messages_are_utf8_whatever_was_typed(self):
+        odd = b"\xe9\xff"
+        for arguments in [["chat", "--s" + os.fsdecode(odd), "x"], [os.fsdecode(odd)], ["chat", os.fsdecode(odd)],
+                          ["inspect", "/no/" + os.fsdecode(odd)], ["encode", "/no/" + os.fsdecode(odd)],
+                          ["chat", "--system", os.fsdecode(odd), "x"], ["chat", "--set", os.fsdecode(odd) + "=1", "x"],
+                          ["cost", "--ledger", "/no/" + os.fsdecode(odd)], ["chat", "--stop", os.fsdecode(odd), "x"]]:
+            with self.subTest(arguments):
+                run = subprocess.run([FINBACK, *map(os.fsencode, arguments)], stdin=subprocess.DEVNULL,
+                                     capture_output=True, env=environment(), check=False)  # fmt: skip
+                self.assertIn(run.returncode, (1, 2))
+                self.assertTrue(run.stderr.decode("utf-8").startswith("finback: "))
+                self.assertNotIn(b"exception", run.stderr)
+        run = finback("inspect", env=environment(FINBACK_MODEL=os.fsdecode(b"/no/\xe9")))
+        self.assertIn("/no/\ufffd", self.assert_fails(run, 1).stderr.decode("utf-8"))
+
     def test_missing_model_is_a_failure_that_names_it(self):
         for arguments in [["inspect", "/no/such/model"], ["chat", "--model", "/no/such/model", "hi"]]:
             with self.subTest(arguments):
