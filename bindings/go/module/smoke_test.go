@@ -28,6 +28,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("FINBACK_TEST_LEAVES") != "" {
+		leave()
+	}
 	println(runtime.Version()+",", "finback", finback.Version())
 	var err error
 	if krill, err = finback.Open(finback.Options{"model": "krill", "threads": 1}); err != nil {
