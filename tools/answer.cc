@@ -1,5 +1,8 @@
 #include "tools/answer.h"
 
+#include <chrono>
+#include <optional>
+
 #include "tools/failure.h"
 #include "tools/files.h"
 #include "tools/interrupts.h"
@@ -7,6 +10,8 @@
 #include "tools/text.h"
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr const char* kDim = "\033[2m";
 constexpr const char* kPlain = "\033[0m";
@@ -119,18 +124,49 @@ Answer ShowAnswer(finback_stream* stream, const AnswerStyle& style, ProgressLine
   Answer answer;
   Display display(style);
   finback_status status = FINBACK_OK;
+  const Clock::time_point start = Clock::now();
+  std::optional<Clock::time_point> begun;
   {
     const CancelScope scope([stream] { finback_stream_cancel(stream); });
     while ((status = finback_stream_step(stream)) == FINBACK_OK) {
+      const int32_t kind = finback_stream_kind(stream);
+      const bool tells = kind != FINBACK_EVENT_PROGRESS && kind != FINBACK_EVENT_NOTICE;
+      if (!begun && tells) begun = Clock::now();
       ShowEvent(stream, &display, progress);
     }
   }
+  const Clock::time_point end = Clock::now();
+  answer.first_seconds = std::chrono::duration<double>(begun.value_or(end) - start).count();
+  answer.rest_seconds = std::chrono::duration<double>(end - begun.value_or(end)).count();
   progress->Clear();
   display.Line();
   answer.cancelled = status == FINBACK_ERROR_CANCELLED;
   if (!answer.cancelled) Check(status);
   answer.finish_reason = finback_stream_finish_reason(stream);
+  answer.usage.struct_size = sizeof answer.usage;
+  Check(finback_stream_usage(stream, &answer.usage));
   answer.response_text = ValidUtf8(finback_stream_response(stream));
   answer.response = LibraryJson(answer.response_text);
   return answer;
+}
+
+std::string DescribeSpeed(const Answer& answer) {
+  const auto rate = [](int64_t tokens, double seconds) {
+    char text[64];
+    std::snprintf(text, sizeof text, " in %.3g s", seconds);
+    std::string said = text;
+    if (tokens > 0 && seconds > 0) {
+      std::snprintf(text, sizeof text, ", %.3g tokens/s", static_cast<double>(tokens) / seconds);
+      said += text;
+    }
+    return said;
+  };
+  const finback_usage& usage = answer.usage;
+  return "prompt: " + std::to_string(usage.prompt_tokens) + " tokens (" +
+         std::to_string(usage.cached_tokens) + " cached)" +
+         rate(usage.prompt_tokens - usage.cached_tokens, answer.first_seconds) +
+         "; answer: " + std::to_string(usage.completion_tokens) + " tokens (" +
+         std::to_string(usage.reasoning_tokens) + " of reasoning)" +
+         // The first token came with the end of the prompt.
+         rate(usage.completion_tokens - 1, answer.rest_seconds);
 }

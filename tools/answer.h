@@ -21,7 +21,13 @@ struct Answer {
   std::string finish_reason;
   Json response;  // the chat.completion (or text_completion) object
   std::string response_text;
+  finback_usage usage = {};
+  double first_seconds = 0;  // until the answer began: reading the prompt, or waiting
+  double rest_seconds = 0;   // from then to the end
 };
+
+// "prompt: 25 tokens (0 cached) in 0.1 s, 250 tokens/s; answer: 12 tokens (3 of reasoning) in ..".
+std::string DescribeSpeed(const Answer& answer);
 
 // Steps through the stream. Ctrl-C cancels it; any other failure is thrown.
 Answer ShowAnswer(finback_stream* stream, const AnswerStyle& style, ProgressLine* progress);

@@ -199,6 +199,14 @@ Failure WithNearModel(const Failure& failure, const std::string& model,
 
 }  // namespace
 
+std::string EngineOptions::DescribeBudget() const {
+  const OptionsHandle options = Options();
+  const std::string budget = finback_options_get(options.get(), "budget");
+  if (budget.empty()) return "";
+  const std::string period = finback_options_get(options.get(), "budget_period");
+  return "budget " + budget + " dollars (" + (period == "total" ? "in" : "a") + " " + period + ")";
+}
+
 EngineHandle EngineOptions::Open(ProgressLine* progress) const {
   const OptionsHandle options = Options();
   Check(finback_options_set_progress(options.get(), ProgressLine::Callback, progress));

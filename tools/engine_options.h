@@ -41,6 +41,8 @@ class EngineOptions {
 
   // Whether the command line itself names a model or a service.
   bool has_model() const;
+  // "budget 0.05 dollars (in total)", or "" without one.
+  std::string DescribeBudget() const;
   const std::string& ledger() const { return ledger_; }
   bool has_context() const { return !context_.empty(); }
 

@@ -1,10 +1,12 @@
 // finback inspect: what is in a checkpoint, and what running it would take.
 #include <cstdio>
+#include <optional>
 
 #include "tools/commands.h"
 #include "tools/engine_options.h"
 #include "tools/failure.h"
 #include "tools/files.h"
+#include "tools/machine_memory.h"
 #include "tools/request_options.h"
 #include "tools/text.h"
 
@@ -111,6 +113,44 @@ void PrintBlock(const Json& block, int indent, bool bytes) {
   }
 }
 
+std::string Short(int64_t bytes) {
+  const std::string text = Bytes(bytes);
+  const size_t open = text.find('(');
+  return open == std::string::npos ? text + " bytes"
+                                   : text.substr(open + 1, text.size() - open - 2);
+}
+
+// Whether the model runs on this machine, and what to do if not: one sentence.
+std::string Verdict(const Json& info) {
+  if (StringOf(info, "backend") == "service") {
+    return "Answers come from a service; nothing is computed or kept in memory here.";
+  }
+  const Json plan = info.value("memory", Json::object());
+  const int64_t weights = plan.value("mapped_bytes", int64_t{0});
+  const int64_t conversation = plan.value("sequence_bytes", int64_t{0});
+  const int64_t budget = plan.value("budget_bytes", int64_t{0});
+  const int64_t tokens = plan.value("context_tokens", int64_t{0});
+  const std::string needed = Short(weights) + " of weights and " + Short(conversation) +
+                             " for a conversation of " + Grouped(tokens) + " tokens";
+  if (budget > 0 && conversation > budget) {
+    return "Does not fit: " + needed + ", and --memory allows " + Short(budget) +
+           ": allow more, or lower --context.";
+  }
+  const std::optional<MachineMemory> memory = AvailableMemory();
+  if (!memory) return "Takes " + needed + "; this system does not say what is free.";
+  const std::string free =
+      Short(memory->available_bytes) +
+      (memory->limited ? " is left of this process's memory limit" : " of memory is available");
+  if (conversation > memory->available_bytes) {
+    return "Does not fit: " + needed + ", and " + free + ": lower --context.";
+  }
+  if (weights + conversation > memory->available_bytes) {
+    return "Runs, but slowly: " + needed + ", and " + free +
+           ", so that weights are read from the disk again and again; more memory is what helps.";
+  }
+  return "Fits: " + needed + ", and " + free + ".";
+}
+
 int RunInspect(const InspectOptions& options) {
   ProgressLine progress;
   const EngineHandle engine = options.engine.Open(&progress);
@@ -118,7 +158,9 @@ int RunInspect(const InspectOptions& options) {
   if (options.json) {
     WriteOut(text + "\n");
   } else {
-    PrintBlock(LibraryJson(text), 0, false);
+    const Json info = LibraryJson(text);
+    WriteOut(Verdict(info) + "\n\n");
+    PrintBlock(info, 0, false);
   }
   FlushOut();
   return kExitOk;

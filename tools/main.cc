@@ -142,6 +142,7 @@ int Run(int argc, char** argv) {
   AddVerifyCommand(&app, &action);
   AddLogitsCommand(&app, &action);
   AddServiceCommands(&app, &action);
+  AddOptionsCommand(&app, &action);
   try {
     app.parse(Arguments(argc, argv));
   } catch (const CLI::ParseError& error) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tools/interrupts.h"
@@ -18,6 +19,23 @@ const char* Describe(const std::string& phase) {
   return phase.c_str();
 }
 
+// ", 2:05 left", or nothing while that cannot be told.
+std::string TimeLeft(double rest, double rate) {
+  if (rate <= 0) return "";
+  const double seconds = rest / rate;
+  if (seconds > 1e6) return "";
+  const auto whole = static_cast<long>(seconds) + 1;
+  char text[48];
+  if (whole < 60) {
+    std::snprintf(text, sizeof text, ", %ld s left", whole);
+  } else if (whole < 3600) {
+    std::snprintf(text, sizeof text, ", %ld:%02ld left", whole / 60, whole % 60);
+  } else {
+    std::snprintf(text, sizeof text, ", %ld h %ld min left", whole / 3600, whole % 3600 / 60);
+  }
+  return text;
+}
+
 }  // namespace
 
 ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
@@ -29,18 +47,26 @@ void ProgressLine::Update(const char* phase, uint64_t done, uint64_t total) {
     Clear();
     phase_ = phase;
     began_ = redrawn_ = now;
+    first_ = done;
   }
   if (done >= total) return Clear();
   if (now - began_ < kQuietFor || now - redrawn_ < kRedrawEvery) return;
   redrawn_ = now;
   drawn_ = true;
+  const double seconds = std::chrono::duration<double>(now - began_).count();
+  // Counted from what was there at first: cached tokens took no time.
+  const double rate = static_cast<double>(done - std::min(done, first_)) / seconds;
+  char what[96];
   if (phase_ == "prefill") {
-    std::fprintf(stderr, "\r%s: %llu of %llu tokens\033[K", Describe(phase_),
-                 static_cast<unsigned long long>(done), static_cast<unsigned long long>(total));
+    std::snprintf(what, sizeof what, "%llu of %llu tokens, %.3g tokens/s",
+                  static_cast<unsigned long long>(done), static_cast<unsigned long long>(total),
+                  rate);
   } else {
-    std::fprintf(stderr, "\r%s: %.0f %%\033[K", Describe(phase_),
-                 100.0 * static_cast<double>(done) / static_cast<double>(total));
+    std::snprintf(what, sizeof what, "%.0f %%, %.3g MB/s",
+                  100.0 * static_cast<double>(done) / static_cast<double>(total), rate / 1e6);
   }
+  std::fprintf(stderr, "\r%s: %s%s\033[K", Describe(phase_), what,
+               TimeLeft(static_cast<double>(total - done), rate).c_str());
   std::fflush(stderr);
 }
 

@@ -23,5 +23,6 @@ class ProgressLine {
   bool terminal_;
   bool drawn_ = false;
   std::string phase_;
+  uint64_t first_ = 0;  // done when the phase began
   Clock::time_point began_, redrawn_;
 };

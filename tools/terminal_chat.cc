@@ -1,6 +1,10 @@
 #include "tools/terminal_chat.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "tools/failure.h"
 #include "tools/files.h"
@@ -9,18 +13,23 @@
 #include "tools/text.h"
 
 const TerminalChat::Command TerminalChat::kCommands[] = {
-    {"/think", "think before answering", &TerminalChat::Think},
-    {"/nothink", "answer at once", &TerminalChat::NoThink},
-    {"/max", "think as hard as the model can", &TerminalChat::Max},
-    {"/system", "TEXT: set the system message; without TEXT show it", &TerminalChat::System},
-    {"/reset", "forget the conversation, keep the system message", &TerminalChat::Reset},
-    {"/save", "FILE: write the conversation as a JSON request", &TerminalChat::Save},
-    {"/load", "FILE: go on with a conversation from such a file", &TerminalChat::Load},
-    {"/help", "this list", &TerminalChat::Help},
-    {"/quit", "leave (also Ctrl-D)", &TerminalChat::Quit},
+    {"/think", "[on|off|low|high|max]", "think before answering, or not, or how hard",
+     &TerminalChat::Think},
+    {"/no-think", nullptr, "answer at once", &TerminalChat::NoThink},
+    {"/max", nullptr, "think as hard as the model can", &TerminalChat::Max},
+    {"/system", "[TEXT]", "set the system message; without TEXT show it", &TerminalChat::System},
+    {"/reset", nullptr, "forget the conversation, keep the system message", &TerminalChat::Reset},
+    {"/usage", nullptr, "tokens, speed and cost so far", &TerminalChat::Usage},
+    {"/save", "FILE", "write the conversation as a JSON request", &TerminalChat::Save},
+    {"/save!", "FILE", "the same, over a file that exists", &TerminalChat::Overwrite},
+    {"/load", "FILE", "go on with a conversation from such a file", &TerminalChat::Load},
+    {"/help", nullptr, "this list", &TerminalChat::Help},
+    {"/quit", nullptr, "leave (also Ctrl-D)", &TerminalChat::Quit},
 };
 
 namespace {
+
+constexpr std::string_view kQuotes = "\"\"\"";
 
 void Note(const std::string& text) {
   std::fprintf(stderr, "%s\n", WithoutControls(ValidUtf8(text)).c_str());
@@ -28,32 +37,71 @@ void Note(const std::string& text) {
 
 bool IsSystem(const Json& message) { return StringOf(message, "role") == "system"; }
 
-// The model's folder, precision and instruction set, for the greeting.
-std::string DescribeEngine(finback_engine* engine) {
-  const Json info = LibraryJson(finback_engine_info(engine));
-  std::string model = info.value("model", "");
+std::string DescribeTarget(const Json& target) {
+  std::string text = StringOf(target, "provider") + ":" + StringOf(target, "model") + " at " +
+                     StringOf(target, "base_url", "an address of its own");
+  const Json context = target.value("context_tokens", Json());
+  return context.is_number() ? text + ", context " + context.dump() + " tokens" : text;
+}
+
+// For the greeting: the model's folder, precision and instruction set; or each service and model.
+std::string DescribeEngine(const Json& info) {
+  if (StringOf(info, "backend") == "service") {
+    std::string text;
+    for (const Json& target : info.value("targets", Json::array())) {
+      text += (text.empty() ? "" : "; then ") + DescribeTarget(target);
+    }
+    return text;
+  }
+  std::string model = StringOf(info, "model");
   while (model.size() > 1 && model.back() == '/') model.pop_back();
-  return model.substr(model.find_last_of('/') + 1) + " (" + info.value("precision", "") + ", " +
-         info.value("isa", "") + ")";
+  return model.substr(model.find_last_of('/') + 1) + " (" + StringOf(info, "precision") + ", " +
+         StringOf(info, "isa") + ")";
+}
+
+std::string DescribeThinking(const Json& info, const Json& fields) {
+  bool on = true;
+  const Json generation = info.value("generation", Json());
+  if (generation.is_object()) on = generation.value("thinking", Json(true)) != false;
+  if (fields.contains("thinking")) on = StringOf(fields["thinking"], "type") != "disabled";
+  const std::string effort = StringOf(fields, "reasoning_effort");
+  if (effort == "none") on = false;
+  return std::string("thinking ") + (on ? "on" : "off") +
+         (on && !effort.empty() ? ", effort " + effort : "");
+}
+
+// ~/ is the home folder, as in a shell.
+std::string Expanded(const std::string& path) {
+  const char* home = std::getenv("HOME");
+  const bool tilde = path == "~" || path.compare(0, 2, "~/") == 0;
+  return tilde && home != nullptr && *home != '\0' ? home + path.substr(1) : path;
 }
 
 }  // namespace
 
-TerminalChat::TerminalChat(finback_engine* engine, const RequestOptions& options,
+TerminalChat::TerminalChat(finback_engine* engine, const RequestOptions& options, bool verbose,
                            ProgressLine* progress)
-    : engine_(engine), progress_(progress), fields_(options.ChatFields()) {
+    : engine_(engine), progress_(progress), fields_(options.ChatFields()), verbose_(verbose) {
   fields_["progress"] = true;
   if (!options.system.empty()) System(options.system);
 }
 
-int TerminalChat::Run() {
-  Note("finback " + std::string(finback_version()) + ", " + DescribeEngine(engine_) +
-       ". /help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.");
+int TerminalChat::Run(const std::string& budget) {
+  const Json info = LibraryJson(finback_engine_info(engine_));
+  const bool service = StringOf(info, "backend") == "service";
+  Note("finback " + std::string(finback_version()) + ", " + DescribeEngine(info) + "; " +
+       DescribeThinking(info, fields_) +
+       (!service         ? ""
+        : budget.empty() ? "; no budget"
+                         : "; " + budget) +
+       ".\n/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.");
   std::string text;
   while (running_ && ReadTurn(&text)) {
     if (Trim(text).empty()) continue;
     try {
-      if (text[0] == '/') {
+      // Several lines that begin with a path are no command.
+      const bool lines = text.find('\n') != std::string::npos;
+      if (text[0] == '/' && (!lines || Find(text.substr(0, text.find_first_of(" \t\n"))))) {
         Obey(Trim(text));
       } else {
         AnswerTurn(text);
@@ -81,12 +129,33 @@ bool TerminalChat::ReadTurn(std::string* text) {
       case LineEditor::End::kLine:
         break;
     }
+    if (text->empty() && line.compare(0, kQuotes.size(), kQuotes) == 0) {
+      *text = line.substr(kQuotes.size());
+      if (ReadLines(text)) return true;
+      text->clear();
+      continue;
+    }
     if (line.empty() || line.back() != '\\') {
       *text += line;
       return true;
     }
     line.back() = '\n';
     *text += line;
+  }
+}
+
+// The rest of a text between """ and """. False: it was given up.
+bool TerminalChat::ReadLines(std::string* text) {
+  for (;;) {
+    const size_t size = text->size();
+    if (size >= kQuotes.size() &&
+        text->compare(size - kQuotes.size(), kQuotes.size(), kQuotes) == 0) {
+      text->resize(size - kQuotes.size());
+      return true;
+    }
+    std::string line;
+    if (editor_.Read("| ", &line) != LineEditor::End::kLine) return false;
+    *text += (text->empty() ? "" : "\n") + line;
   }
 }
 
@@ -109,6 +178,7 @@ void TerminalChat::AnswerTurn(const std::string& text) {
       style.tool_calls = true;
       const Answer answer = ShowAnswer(stream.get(), style, progress_);
       TakeInterrupt();
+      Count(answer);
       Json message = answer.response.at("choices").at(0).at("message");
       if (answer.cancelled) {
         Note("[stopped]");
@@ -133,51 +203,105 @@ void TerminalChat::AnswerTurn(const std::string& text) {
 bool TerminalChat::AnswerTools(const Json& message) {
   for (const Json& call : message.at("tool_calls")) {
     std::string result;
-    const std::string name = call.at("function").value("name", "");
+    const std::string name = StringOf(call.at("function"), "name");
     if (editor_.Read("result of " + name + "> ", &result) != LineEditor::End::kLine) {
       throw Failure(kExitFailure, "no result for " + name + ": the question is withdrawn");
     }
     messages_.push_back(
-        {{"role", "tool"}, {"tool_call_id", call.value("id", "")}, {"content", result}});
+        {{"role", "tool"}, {"tool_call_id", StringOf(call, "id")}, {"content", result}});
   }
   return true;
+}
+
+void TerminalChat::Count(const Answer& answer) {
+  speed_ = DescribeSpeed(answer);
+  if (verbose_) Note("[" + speed_ + "]");
+  prompt_tokens_ += answer.usage.prompt_tokens;
+  cached_tokens_ += answer.usage.cached_tokens;
+  completion_tokens_ += answer.usage.completion_tokens;
+  reasoning_tokens_ += answer.usage.reasoning_tokens;
+  const Json service = answer.response.value("service", Json());
+  if (!service.is_object()) return;
+  const Json cost = service.value("cost_picodollars", Json());
+  if (!cost.is_number_integer()) return;
+  cost_picodollars_ += cost.get<int64_t>();
+  cost_known_ = true;
+}
+
+const TerminalChat::Command* TerminalChat::Find(const std::string& name) const {
+  // Other programs' spellings, understood without a word.
+  const std::string known = name == "/nothink" ? "/no-think" : name == "/exit" ? "/quit" : name;
+  for (const Command& command : kCommands) {
+    if (known == command.name) return &command;
+  }
+  return nullptr;
 }
 
 void TerminalChat::Obey(const std::string& line) {
   const size_t space = line.find_first_of(" \t\n");
   const std::string name = line.substr(0, space);
   const std::string argument = space == std::string::npos ? "" : Trim(line.substr(space));
-  for (const Command& command : kCommands) {
-    if (name == command.name || (name == "/exit" && command.handler == &TerminalChat::Quit)) {
-      return (this->*command.handler)(argument);
-    }
+  const Command* command = Find(name);
+  if (command == nullptr) {
+    std::vector<std::string> names;
+    for (const Command& known : kCommands) names.push_back(known.name);
+    const std::string meant = DidYouMean(name, names);
+    throw Failure(kExitUsage, "unknown command " + name,
+                  (meant.empty() ? "" : meant + " ") +
+                      "/help lists them; a space before the slash sends the line to the model");
   }
-  throw Failure(kExitUsage, "unknown command " + name,
-                "/help lists them; a space before the slash sends the line to the model");
+  if (command->argument == nullptr && !argument.empty()) {
+    throw Failure(kExitUsage, name + " takes no argument, but there is \"" + argument + "\"",
+                  "nothing was changed");
+  }
+  (this->*command->handler)(argument);
 }
 
-void TerminalChat::Think(const std::string&) {
-  fields_["thinking"] = {{"type", "enabled"}};
+void TerminalChat::SetThinking(bool on, const std::string& effort) {
+  fields_["thinking"] = {{"type", on ? "enabled" : "disabled"}};
   fields_.erase("reasoning_effort");
-  Note("[thinking on]");
+  if (!effort.empty()) fields_["reasoning_effort"] = effort;
+  Note(std::string("[thinking ") + (on ? "on" : "off") +
+       (effort.empty() ? "" : ", effort " + effort) + "]");
 }
 
-void TerminalChat::NoThink(const std::string&) {
-  fields_["thinking"] = {{"type", "disabled"}};
-  fields_.erase("reasoning_effort");
-  Note("[thinking off]");
+void TerminalChat::Think(const std::string& how) {
+  if (how.empty() || how == "on") return SetThinking(true, "");
+  if (how == "off" || how == "none") return SetThinking(false, "");
+  const std::vector<std::string> known = {"on", "off", "low", "high", "max"};
+  if (std::find(known.begin(), known.end(), how) == known.end()) {
+    const std::string meant = DidYouMean(how, known);
+    throw Failure(kExitUsage, "/think " + how + ": expected on, off, low, high or max",
+                  meant.empty() ? "nothing was changed" : meant);
+  }
+  SetThinking(true, how);
 }
 
-void TerminalChat::Max(const std::string&) {
-  fields_["thinking"] = {{"type", "enabled"}};
-  fields_["reasoning_effort"] = "max";
-  Note("[thinking on, effort max]");
+void TerminalChat::NoThink(const std::string&) { SetThinking(false, ""); }
+
+void TerminalChat::Max(const std::string&) { SetThinking(true, "max"); }
+
+void TerminalChat::Usage(const std::string&) {
+  if (speed_.empty()) return Note("[nothing was answered yet]");
+  Note("last    " + speed_);
+  std::string sum = "so far  prompts: " + std::to_string(prompt_tokens_) + " tokens (" +
+                    std::to_string(cached_tokens_) +
+                    " cached); answers: " + std::to_string(completion_tokens_) + " tokens (" +
+                    std::to_string(reasoning_tokens_) + " of reasoning)";
+  if (cost_known_) {
+    char cost[48];
+    std::snprintf(cost, sizeof cost, "; %.6g dollars",
+                  static_cast<double>(cost_picodollars_) / 1e12);
+    sum += cost;
+  }
+  Note(sum);
 }
 
 void TerminalChat::System(const std::string& text) {
   const bool present = !messages_.empty() && IsSystem(messages_[0]);
   if (text.empty()) {
-    return Note(present ? messages_[0].value("content", "") : "[no system message]");
+    return Note(present ? StringOf(messages_[0], "content", "[not a plain text]")
+                        : "[no system message]");
   }
   if (present) {
     messages_[0]["content"] = text;
@@ -192,33 +316,72 @@ void TerminalChat::Reset(const std::string&) {
   Note("[forgotten]");
 }
 
-void TerminalChat::Save(const std::string& path) {
-  if (path.empty()) throw Failure(kExitUsage, "/save needs a file name");
+void TerminalChat::Save(const std::string& path) { Write(path, false); }
+
+void TerminalChat::Overwrite(const std::string& path) { Write(path, true); }
+
+void TerminalChat::Write(const std::string& typed, bool overwrite) {
+  if (typed.empty()) throw Failure(kExitUsage, "/save needs a file name");
+  const std::string path = Expanded(typed);
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::is_directory(status)) {
+    throw Failure(kExitFailure, path + " is a folder: /save needs a file name");
+  }
+  // What this conversation has written itself may be written again.
+  if (std::filesystem::is_regular_file(status) && !overwrite && path != saved_as_) {
+    throw Failure(kExitFailure, path + " exists; nothing was written",
+                  "/save! " + typed + " replaces it");
+  }
   Json request = Request();
   request.erase("progress");
-  const std::string text = request.dump(2) + "\n";
+  const std::string text = request.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   OutputFile file(path);
   file.Write(text.data(), text.size());
   file.Close();
-  Note("[saved " + std::to_string(messages_.size()) + " messages]");
+  saved_as_ = path;
+  Note("[saved " + std::to_string(messages_.size()) + " messages in " + path + "]");
 }
 
-void TerminalChat::Load(const std::string& path) {
-  if (path.empty()) throw Failure(kExitUsage, "/load needs a file name");
+// Throws if the next question could not be asked: nothing is computed or sent for that.
+void TerminalChat::CheckRequest(const Json& fields, const Json& messages) const {
+  Json request = fields;
+  request["messages"] = messages;
+  request["messages"].push_back({{"role", "user"}, {"content", "?"}});
+  const StreamHandle stream(finback_engine_chat(engine_, DumpJson(request).c_str()));
+  if (!stream) throw LibraryFailure();
+}
+
+void TerminalChat::Load(const std::string& typed) {
+  if (typed.empty()) throw Failure(kExitUsage, "/load needs a file name");
+  const std::string path = Expanded(typed);
   Json loaded = ParseJson(ReadFile(path), path);
   if (loaded.is_array()) loaded = Json{{"messages", loaded}};
   if (!loaded.is_object() || !loaded.value("messages", Json()).is_array()) {
-    throw Failure(kExitFailure, path + ": not a list of messages, nor an object with one");
+    throw Failure(kExitFailure, path + ": not a list of messages, nor an object with one",
+                  "/save writes such a file; a Chat Completions request is one too");
   }
-  messages_ = loaded["messages"];
+  const Json messages = loaded["messages"];
   loaded.erase("messages");
-  for (const auto& [name, value] : loaded.items()) fields_[name] = value;
-  Note("[loaded " + std::to_string(messages_.size()) + " messages]");
+  Json fields = fields_;
+  for (const auto& [name, value] : loaded.items()) fields[name] = value;
+  fields["progress"] = true;
+  try {
+    CheckRequest(fields, messages);
+  } catch (const Failure& failure) {
+    throw Failure(kExitFailure, path + ": " + failure.what(), "the conversation is as it was");
+  }
+  messages_ = messages;
+  fields_ = fields;
+  Note("[loaded " + std::to_string(messages_.size()) + " messages; they are not shown again]");
 }
 
 void TerminalChat::Help(const std::string&) {
   for (const Command& command : kCommands) {
-    std::fprintf(stderr, "  %-9s %s\n", command.name, command.help);
+    const std::string usage = std::string(command.name) + (command.argument != nullptr ? " " : "") +
+                              (command.argument != nullptr ? command.argument : "");
+    std::fprintf(stderr, "  %-28s %s\n", usage.c_str(), command.help);
   }
-  Note("A line that ends in a backslash goes on in the next.");
+  Note(
+      "A line that ends in a backslash goes on in the next; so does text between \"\"\" and \"\"\".");
 }

@@ -168,6 +168,13 @@ class Chat(CommandTest):
             with self.subTest(arguments):
                 self.assert_fails(finback("chat", "--model", KRILL, *arguments, QUESTION), 1, named)
 
+    def test_verbose_tells_the_speed(self):
+        for command in ["chat", "complete"]:
+            run = self.assert_ok(finback(command, "-v", "--model", KRILL, "--threads", 1, "--max-tokens", 9, QUESTION))
+            last = run.stderr.decode().splitlines()[-2 if "--max-tokens" in run.stderr.decode().splitlines()[-1] else -1]
+            self.assertRegex(last, r"^finback: prompt: \d+ tokens \(0 cached\) in \S+ s, \S+ tokens/s; "
+                                   r"answer: \d+ tokens \(\d+ of reasoning\) in \S+ s")  # fmt: skip
+
     def test_tools_file(self):
         path = os.path.join(self.temporary_folder(), "tools.json")
         tool = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}

@@ -60,6 +60,15 @@ class Inspect(CommandTest):
                 if "--json" in arguments:
                     json.loads(text)
 
+    def test_first_sentence_says_whether_it_fits(self):
+        def first(*arguments):
+            return self.assert_ok(finback("inspect", *arguments, KRILL)).stdout.decode().splitlines()[0]
+
+        self.assertRegex(first("--context", 1000), r"^(Fits|Runs, but slowly): 8\.72 MB of weights .* 1,000 tokens, and ")
+        self.assertRegex(first("--memory", 1000), r"^Does not fit: .* --memory allows 1 KB: .*lower --context\.$")
+        service = finback("inspect", "-m", "deepseek:deepseek-flash", env=environment(DEEPSEEK_API_KEY="x"))
+        self.assertTrue(self.assert_ok(service).stdout.startswith(b"Answers come from a service"))
+
     def test_needs_no_tokenizer(self):
         folder = self.temporary_folder()
         for name in ["config.json", "model.safetensors"]:

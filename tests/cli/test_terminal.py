@@ -135,6 +135,77 @@ class Conversation(CommandTest):
         terminal.ask("/max")
         self.assertEqual(self.saved(terminal)["reasoning_effort"], "max")
 
+    def test_arguments_are_read_or_refused(self):
+        terminal = self.start("--no-think")
+        for typed, thinking, effort in [
+            ("/think", "enabled", None), ("/think off", "disabled", None), ("/think on", "enabled", None),
+            ("/no-think", "disabled", None), ("/think low", "enabled", "low"), ("/nothink", "disabled", None),
+            ("/think max", "enabled", "max"), ("/think ofx", "enabled", "max"), ("/no-think no", "enabled", "max"),
+            ("/max off", "enabled", "max"),
+        ]:  # fmt: skip
+            with self.subTest(typed):
+                terminal.ask(typed)
+                saved = self.saved(terminal)
+                self.assertEqual((saved["thinking"]["type"], saved.get("reasoning_effort")), (thinking, effort))
+        for typed in ["/reset all", "/quit now", "/help me", "/usage x"]:
+            self.assertIn("takes no argument", terminal.ask(typed))
+        self.assertIn("did you mean /reset?", terminal.ask("/rest"))
+
+    def test_usage_tells_tokens_and_speed(self):
+        terminal = self.start("--no-think")
+        self.assertIn("nothing was answered", terminal.ask("/usage"))
+        terminal.ask("Hello")
+        shown = terminal.ask("/usage")
+        self.assertRegex(shown, r"last +prompt: \d+ tokens \(0 cached\).* tokens/s; answer: ")
+        self.assertIn("so far", shown)
+
+    def test_saving_writes_over_nothing_unasked(self):
+        home = self.temporary_folder()
+        path = os.path.join(home, "there.json")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("precious")
+        terminal = self.start("--no-think", HOME=home)
+        self.assertIn("/save! ~/there.json", terminal.ask("/save ~/there.json"))
+        with open(path, encoding="ascii") as file:
+            self.assertEqual(file.read(), "precious")
+        self.assertIn("[saved 0", terminal.ask("/save! ~/there.json"))
+        self.assertIn("[saved 0", terminal.ask("/save ~/there.json"))
+        self.assertIn("is a folder", terminal.ask("/save ~/"))
+        self.assertIn("[loaded 0", terminal.ask("/load ~/there.json"))
+
+    def test_what_cannot_be_loaded_changes_nothing(self):
+        folder = self.temporary_folder()
+        terminal = self.start("--no-think", "--system", "Be brief.")
+        for text, named in [(b'{"messages": [1', "ends too early"), (b'[{"role": "robot", "content": "x"}]', "robot"),
+                            (b"7", "not a list of messages"), (b"[7]", "messages"), (b"\xff", "0xFF"), (b"", "is empty"),
+                            (b'{"messages": [], "wisdom": 1}', "wisdom")]:
+            with self.subTest(text):
+                path = os.path.join(folder, "bad.json")
+                with open(path, "wb") as file:
+                    file.write(text)
+                shown = terminal.ask("/load " + path)
+                self.assertIn(named, shown)
+                self.assertNotIn("exception", shown)
+                self.assertEqual(self.saved(terminal)["messages"], [{"role": "system", "content": "Be brief."}])
+
+    def test_several_lines_between_quotes(self):
+        terminal = self.start("--no-think")
+        for typed in ['"""one', "/help", ""]:
+            terminal.send(typed + "\r")
+            terminal.until(re.escape("| ") + "$")
+        terminal.ask('two"""')
+        self.assertEqual(self.saved(terminal)["messages"][0]["content"], "one\n/help\n\ntwo")
+
+    def test_greeting_of_a_service(self):
+        terminal = Terminal("--model", "deepseek:deepseek-flash,vllm:x", "--set", "base_url=http://127.0.0.1:1/v1",
+                            "--budget", "0.5", "--effort", "max", env=environment(DEEPSEEK_API_KEY="sk-secret"))  # fmt: skip
+        self.addCleanup(terminal.close)
+        shown = terminal.prompt()
+        for text in ["deepseek:deepseek-flash at http://127.0.0.1:1/v1", "vllm:x", "thinking on, effort max",
+                     "budget 0.5 dollars (in total)"]:
+            self.assertIn(text, shown)
+        self.assertNotIn("sk-secret", shown)
+
     def test_system_and_reset(self):
         terminal = self.start("--no-think", "--system", "Be brief.")
         terminal.ask("Hello")
@@ -165,7 +236,7 @@ class Conversation(CommandTest):
 
     def test_help_lists_every_command(self):
         shown = self.start().ask("/help")
-        for name in ["think", "nothink", "max", "system", "reset", "save", "load", "help", "quit"]:
+        for name in ["think", "no-think", "max", "system", "reset", "usage", "save", "save!", "load", "help", "quit"]:
             self.assertIn("/" + name, shown)
 
     def test_control_c_gives_up_the_line(self):

@@ -9,7 +9,7 @@ import unittest
 from command import FINBACK, FIXTURES, CommandTest, environment, finback
 
 COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "logits",
-            "models", "balance", "cost"]
+            "models", "balance", "cost", "options"]
 
 
 class Usage(CommandTest):
@@ -82,6 +82,17 @@ class Usage(CommandTest):
             with self.subTest(arguments):
                 self.assert_fails(finback(*arguments), 2)
         self.assert_ok(finback("tokenize", "x", env=environment(FINBACK_MODEL="")))
+
+    def test_options_of_the_library(self):
+        rows = json.loads(self.assert_ok(finback("options", "--json")).stdout)
+        names = [row["name"] for row in rows]
+        table = self.assert_ok(finback("options")).stdout.decode()
+        self.assertEqual([line.split()[0] for line in table.splitlines()[1:]], names)
+        self.assertLessEqual({"model", "threads", "base_url", "budget", "effort_ladder"}, set(names))
+        one = self.assert_ok(finback("options", "precision")).stdout.decode()
+        self.assertIn("published, bf16, float32", one)
+        self.assertEqual(json.loads(self.assert_ok(finback("options", "--json", "threads")).stdout)["max"], 1024)
+        self.assert_fails(finback("options", "base-rl"), 2, "did you mean base_url?")
 
     def test_what_would_be_ignored_is_refused(self):
         self.assert_fails(finback("--json", "tokenize", "x"), 2, "--json")

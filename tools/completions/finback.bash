@@ -3,7 +3,7 @@
 
 _finback() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="chat complete encode parse tokenize inspect verify logits models balance cost"
+  local commands="chat complete encode parse tokenize inspect verify logits models balance cost options"
   local compute="--precision --threads --chunk --memory --effort-ladder --context"
   local sample="--temperature --top-p --top-k --min-p --seed --max-tokens --logprobs --stop"
   local service="--ledger --budget --record --replay --set"
@@ -45,16 +45,17 @@ _finback() {
   esac
   case $command in
     chat)
-      options="--model --json --show-reasoning --request --system --think --no-think --effort --tools
+      options="--model --json --verbose --show-reasoning --request --system --think --no-think --effort --tools
         --json-object $sample $compute $service"
       ;;
-    complete) options="--model --json --suffix --plain --no-bos $sample $compute $service" ;;
-    encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --model" ;;
+    complete) options="--model --json --verbose --suffix --plain --no-bos $sample $compute $service" ;;
+    encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --model --set" ;;
     parse) options="--think --no-think --strict" ;;
-    tokenize) options="--model --ids --special --count" ;;
-    inspect) options="--model --json $compute" ;;
-    verify) options="--model --sha256" ;;
-    models | balance) options="--model --json $service" ;;
+    tokenize) options="--model --ids --special --count --set" ;;
+    inspect) options="--model --json --set $compute" ;;
+    verify) options="--model --sha256 --set" ;;
+    models | balance) options="--model --json --set" ;;
+    options) options="--json" ;;
     cost) options="--ledger --by --since --until --reprice --prices --json" ;;
     logits) options="--tokens --out --snapshot-at --snapshot --resume $compute" ;;
   esac

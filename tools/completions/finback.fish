@@ -14,6 +14,7 @@ complete -c finback -n __fish_use_subcommand -a logits -d 'evaluate token ids'
 complete -c finback -n __fish_use_subcommand -a models -d 'the models of a service'
 complete -c finback -n __fish_use_subcommand -a balance -d 'the balance at a service'
 complete -c finback -n __fish_use_subcommand -a cost -d 'what was spent at services'
+complete -c finback -n __fish_use_subcommand -a options -d 'what --set knows'
 
 # models and computing
 complete -c finback -n '__fish_seen_subcommand_from chat complete encode tokenize inspect verify models balance' -s m -l model -d 'checkpoint folder' -x -a '(__fish_complete_directories)'
@@ -35,11 +36,11 @@ complete -c finback -n '__fish_seen_subcommand_from chat complete' -l logprobs -
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -l stop -d 'text to stop before' -x
 
 # services
-complete -c finback -n '__fish_seen_subcommand_from chat complete models balance cost' -l ledger -d 'SQLite file for costs' -r -F
-complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l budget -d 'most dollars to spend' -x
-complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
-complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
-complete -c finback -n '__fish_seen_subcommand_from chat complete models balance' -l set -d 'any option of the library' -x
+complete -c finback -n '__fish_seen_subcommand_from chat complete cost' -l ledger -d 'SQLite file for costs' -r -F
+complete -c finback -n '__fish_seen_subcommand_from chat complete' -l budget -d 'most dollars to spend' -x
+complete -c finback -n '__fish_seen_subcommand_from chat complete' -l record -d 'folder for exchanges' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete' -l replay -d 'folder to answer from' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode tokenize inspect verify models balance' -l set -d 'any option of the library' -x
 complete -c finback -n '__fish_seen_subcommand_from cost' -l by -d 'what to add up by' -x -a 'day model key user tag provider conversation'
 complete -c finback -n '__fish_seen_subcommand_from cost' -l since -d 'from this day on' -x
 complete -c finback -n '__fish_seen_subcommand_from cost' -l until -d 'before this day' -x
@@ -47,7 +48,8 @@ complete -c finback -n '__fish_seen_subcommand_from cost' -l reprice -d 'compute
 complete -c finback -n '__fish_seen_subcommand_from cost' -l prices -d 'prices over the built-in ones' -r -F
 
 # each command's own
-complete -c finback -n '__fish_seen_subcommand_from chat complete inspect models balance cost' -l json -d 'one JSON object'
+complete -c finback -n '__fish_seen_subcommand_from chat complete inspect models balance cost options' -l json -d 'one JSON object'
+complete -c finback -n '__fish_seen_subcommand_from chat complete' -s v -l verbose -d 'log and speed to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l show-reasoning -d 'reasoning to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l request -d 'a Chat Completions request' -r -F
 complete -c finback -n '__fish_seen_subcommand_from chat' -l system -d 'system message' -x
@@ -72,7 +74,7 @@ complete -c finback -n '__fish_seen_subcommand_from logits' -l out -d 'float32 l
 complete -c finback -n '__fish_seen_subcommand_from logits' -l snapshot-at -d 'tokens before the snapshot' -x
 complete -c finback -n '__fish_seen_subcommand_from logits' -l snapshot -d 'where to save the state' -r -F
 complete -c finback -n '__fish_seen_subcommand_from logits' -l resume -d 'state to go on from' -r -F
-complete -c finback -n '__fish_seen_subcommand_from chat complete encode parse tokenize inspect verify logits models balance cost' -l help -d 'how to use it'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode parse tokenize inspect verify logits models balance cost options' -l help -d 'how to use it'
 
 # files and folders
 complete -c finback -n '__fish_seen_subcommand_from encode parse' -F
