@@ -281,9 +281,15 @@ Outcome Exchange::MakeOutcome() const {
   return outcome;
 }
 
+// Not with the stream, which a program may keep for long: a service would go on generating.
+void Exchange::CloseTransfer() {
+  cancellation_.Attach(nullptr);
+  transfer_.reset();
+}
+
 void Exchange::End() {
   transfer_->Finish(kTrailingMs);
-  cancellation_.Attach(nullptr);
+  CloseTransfer();
   const Outcome outcome = MakeOutcome();
   cost_ = outcome.cost;
   settled_ = true;
@@ -300,7 +306,7 @@ void Exchange::End() {
 }
 
 void Exchange::Fail(const Failure& failure) {
-  cancellation_.Attach(nullptr);
+  CloseTransfer();
   if (failure.kind == FailureKind::kRateLimit && lease_) lease_.Limited(failure.limit);
   lease_.Release();
   if (ledger_id_ == 0) return;

@@ -54,6 +54,7 @@ class Exchange {
   void Take(std::string_view bytes, std::vector<Event>* events);
   void NoteProgress(const std::vector<Event>& events, size_t from);
   void CheckModel(size_t place, std::vector<Event>* events);
+  void CloseTransfer();
   void End();
   void Book(const std::function<void(Ledger*)>& entry);
   Cost CostOf(const Usage& usage, int64_t ended_ms) const;

@@ -238,10 +238,16 @@ class Transfer final : public HttpTransfer {
   void SetOptions(const HttpSettings& settings);
   void SetTrust(const Setup& setup);
   void SetBody();
+  int ReadStatus();
+  bool ReadBody(std::string* bytes);
+  void Drain(int64_t wait_ms);
   void Wait();
   void Advance();
   void Perform();
   int64_t RemainingMs(Clock::time_point now) const;
+  template <typename Work>
+  auto Driving(const Work& work);
+  void CloseIfCancelled() noexcept;
   void Release() noexcept;
   void TakeHeader(std::string_view line);
   void ThrowIfOver() const;
@@ -267,8 +273,9 @@ class Transfer final : public HttpTransfer {
   char curl_message_[CURL_ERROR_SIZE] = {};
 
   Easy easy_;
-  Multi multi_;           // from Start to the last byte; then the pool's again
-  std::mutex wake_lock_;  // Cancel must not wake a handle that goes away
+  Multi multi_;            // from Start to the last byte; then the pool's again
+  std::mutex wake_lock_;   // Cancel must not wake a handle that goes away
+  std::mutex drive_lock_;  // held while libcurl works for this transfer: one thread at a time
   std::atomic<bool> cancelled_{false};
 
   Phase phase_ = Phase::kConnecting;
@@ -379,14 +386,45 @@ void Transfer::SetBody() {
   }
 }
 
+// Who reads holds the lock. Cancel closes the connection if nobody does, and who reads does it
+// when it has done reading: whichever comes last sees both.
+template <typename Work>
+auto Transfer::Driving(const Work& work) {
+  struct Closing {
+    Transfer* transfer;
+    ~Closing() { transfer->CloseIfCancelled(); }
+  };
+  const Closing closing{this};
+  const std::lock_guard lock(drive_lock_);
+  return work();
+}
+
+void Transfer::CloseIfCancelled() noexcept {
+  if (!cancelled_.load() || !drive_lock_.try_lock()) return;
+  Release();
+  drive_lock_.unlock();
+}
+
 int Transfer::Status() {
+  return Driving([this] { return ReadStatus(); });
+}
+
+bool Transfer::Read(std::string* bytes) {
+  return Driving([&] { return ReadBody(bytes); });
+}
+
+void Transfer::Finish(int64_t wait_ms) {
+  Driving([&] { Drain(wait_ms); });
+}
+
+int Transfer::ReadStatus() {
   ThrowIfOver();
   while (!done_ && phase_ != Phase::kReading) Wait();
   if (phase_ != Phase::kReading) ThrowResult();
   return status_;
 }
 
-bool Transfer::Read(std::string* bytes) {
+bool Transfer::ReadBody(std::string* bytes) {
   ThrowIfOver();
   while (!done_ && body_.empty()) Wait();
   if (body_.empty()) {
@@ -398,7 +436,7 @@ bool Transfer::Read(std::string* bytes) {
   return true;
 }
 
-void Transfer::Finish(int64_t wait_ms) {
+void Transfer::Drain(int64_t wait_ms) {
   const Clock::time_point until = Clock::now() + Milliseconds(wait_ms);
   size_t dropped = 0;
   try {
@@ -417,8 +455,11 @@ void Transfer::Finish(int64_t wait_ms) {
 
 void Transfer::Cancel() noexcept {
   cancelled_.store(true);
-  const std::lock_guard lock(wake_lock_);
-  if (multi_) curl_multi_wakeup(multi_.get());
+  {
+    const std::lock_guard lock(wake_lock_);
+    if (multi_) curl_multi_wakeup(multi_.get());
+  }
+  CloseIfCancelled();
 }
 
 // Returns when the phase changed, bytes came, or the transfer is done. Nothing is held before it.

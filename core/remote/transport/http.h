@@ -48,6 +48,7 @@ class HttpTransfer {
   virtual void Finish(int64_t wait_ms) = 0;
   // From here on the first_byte limit is met: a token came, and not only comments. The reader's.
   virtual void TokenSeen() = 0;
+  // Closes the connection before it returns, or has whoever reads close it at once.
   virtual void Cancel() noexcept = 0;
 };
 

@@ -453,6 +453,46 @@ TEST(RemoteStream, CancelsFromAnotherThreadInEveryPhase) {
   }
 }
 
+// The service notices, though the stream is neither read again nor freed.
+void AwaitClose(const std::string& scenario) {
+  const auto outcome = [&] { return Server().Log(scenario).at(0)["outcome"]; };
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (outcome() == "open" && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_EQ(outcome(), "client closed") << scenario;
+}
+
+TEST(RemoteStream, LetsGoOfItsConnectionOnceCancelledThoughNobodySteps) {
+  for (const char* name : {"stall", "stall-comments", "trickle"}) {
+    for (const bool own_thread : {true, false}) {
+      const std::string scenario = std::string(name) + (own_thread ? "~own" : "~other");
+      const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor(scenario));
+      const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(kHello));
+      Event event;
+      do {
+        ASSERT_TRUE(stream->Step(&event));
+      } while (event.kind == EventKind::kNotice || event.kind == EventKind::kProgress);
+      if (own_thread) {
+        stream->Cancel();
+      } else {
+        std::thread([&] { stream->Cancel(); }).join();
+      }
+      AwaitClose(scenario);
+      EXPECT_THROW(while (stream->Step(&event)){}, Error);
+    }
+  }
+}
+
+TEST(RemoteStream, LetsGoOfItsConnectionWhenAnAnswerIsCut) {
+  EngineOptions options = OptionsFor("json-whitespace~cut");
+  options.service.max_retries = 0;
+  const std::shared_ptr<Backend> backend = OpenRemoteBackend(options);
+  const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(
+      R"({"messages": [{"role": "user", "content": "json"}],
+          "response_format": {"type": "json_object"}})"));
+  EXPECT_EQ(Listen(stream.get()).code, Code::kService);
+  AwaitClose("json-whitespace~cut");
+}
+
 TEST(RemoteStream, ManyStreamsAtOnceAreNotMixedUp) {
   const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("chunks-50"));
   const std::string expected = Ask("chunks-50").content;
