@@ -1,8 +1,11 @@
 #include "capi/boundary.h"
 
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 #include "core/base/utf8.h"
 
@@ -11,26 +14,42 @@ namespace {
 
 struct LastError {
   Code code;
+  Code cleared;  // what `code` was before the call; message and details are still those of it
   char message[1024];
   char details[8192];
 };
 // Zero-initialised and trivially destructible: nothing runs when threads come and go.
 thread_local LastError last_error;
 
+// Paths and what services say may be no UTF-8; what is said of them is.
+std::string_view Valid(std::string_view text, std::string* storage) noexcept {
+  const size_t bad = FindInvalidUtf8(text);
+  if (bad == kValidUtf8) return text;
+  try {
+    *storage = ValidUtf8(text);
+    return *storage;
+  } catch (...) {
+    return text.substr(0, bad);  // no memory for the rest
+  }
+}
+
 }  // namespace
 
 void ClearLastError() noexcept {
+  last_error.cleared = last_error.code;
   last_error.code = Code::kOk;
-  last_error.message[0] = '\0';
-  last_error.details[0] = '\0';
 }
 
-void SetLastError(Code code, const char* message, const char* details) noexcept {
+void SetLastError(Code code, const char* text, const char* more) noexcept {
   last_error.code = code;
-  const size_t details_size = strlen(details);
-  const bool fits = details_size < sizeof last_error.details;
-  memcpy(last_error.details, fits ? details : "", (fits ? details_size : 0) + 1);
-  const size_t size = CutUtf8(message, sizeof last_error.message - 1).size();
+  std::string valid_message, valid_details;
+  const std::string_view details = Valid(more, &valid_details);
+  const bool fits = details.size() < sizeof last_error.details;
+  if (fits) memcpy(last_error.details, details.data(), details.size());
+  last_error.details[fits ? details.size() : 0] = '\0';
+  const std::string_view message =
+      CutUtf8(Valid(text, &valid_message), sizeof last_error.message - 1);
+  const size_t size = message.size();
   for (size_t i = 0; i < size; ++i) {
     const bool control = static_cast<unsigned char>(message[i]) < 0x20;
     last_error.message[i] = control ? ' ' : message[i];
@@ -43,6 +62,12 @@ Code LastErrorCode() noexcept { return last_error.code; }
 void RecordException() noexcept {
   try {
     throw;
+  } catch (const NullHandle& handle) {
+    last_error.code = last_error.cleared;
+    if (last_error.code != Code::kOk) return;
+    char message[64];
+    snprintf(message, sizeof message, "%s is NULL", handle.name);
+    SetLastError(Code::kInvalidArgument, message);
   } catch (const Error& error) {
     SetLastError(error.code(), error.what(), error.details().c_str());
   } catch (const std::bad_alloc&) {
@@ -64,10 +89,13 @@ finback_status finback_last_error_code(void) {
   return static_cast<finback_status>(finback::last_error.code);
 }
 
-const char* finback_last_error(void) { return finback::last_error.message; }
+const char* finback_last_error(void) {
+  return finback::last_error.code != Code::kOk ? finback::last_error.message : "";
+}
 
 const char* finback_last_error_details(void) {
-  return finback::last_error.details[0] != '\0' ? finback::last_error.details : "{}";
+  const finback::LastError& error = finback::last_error;
+  return error.code != Code::kOk && error.details[0] != '\0' ? error.details : "{}";
 }
 
 const char* finback_status_name(finback_status status) {

@@ -11,10 +11,11 @@
 
 namespace finback {
 
+// The error cleared last can still be kept, by KeepLastError().
 void ClearLastError() noexcept;
-// The message is cut to one line that fits; details that do not fit are left out, since half an
-// object is none.
-void SetLastError(Code code, const char* message, const char* details = "") noexcept;
+// The message is cut to one line of UTF-8 that fits; details that do not fit are left out, since
+// half an object is none.
+void SetLastError(Code code, const char* text, const char* more = "") noexcept;
 Code LastErrorCode() noexcept;
 
 // Inside a catch block: records what is being handled.
@@ -49,11 +50,20 @@ finback_status GuardStatus(Body&& body) noexcept {
   return static_cast<finback_status>(LastErrorCode());
 }
 
-// Bindings pass NULL: an error, never a crash.
+// What a NULL handle throws.
+struct NullHandle {
+  const char* name;
+};
+
+// Bindings pass NULL: an error, never a crash. A handle is NULL mostly because the call that should
+// have made it failed, so the error of that call stays where there is one.
 template <typename T>
 T& Require(T* pointer, const char* name) {
-  if (pointer == nullptr) Throw(Code::kInvalidArgument, "%s is NULL", name);
-  return *pointer;
+  if (pointer != nullptr) return *pointer;
+  constexpr bool kIsHandle =
+      std::is_class_v<T> && !std::is_same_v<std::remove_const_t<T>, finback_usage>;
+  if constexpr (kIsHandle) throw NullHandle{name};
+  Throw(Code::kInvalidArgument, "%s is NULL", name);
 }
 
 }  // namespace finback

@@ -8,6 +8,7 @@
 
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "core/base/utf8.h"
 
 namespace {
 
@@ -168,7 +169,8 @@ EngineOptions ToEngineOptions(const finback_options& options) {
   if (options.log != nullptr) {
     out.log = [function = options.log, data = options.log_data](LogLevel level,
                                                                 const char* message) {
-      function(static_cast<int32_t>(level), message, data);
+      // A line may name a path, which need not be UTF-8.
+      function(static_cast<int32_t>(level), ValidUtf8(message).c_str(), data);
     };
   }
   return out;

@@ -8,10 +8,25 @@
 #include "core/chat/completion_parser.h"
 #include "core/engine/answer_json.h"
 #include "core/engine/request.h"
+#include "core/json/json.h"
 
 using finback::Code;
 using finback::Guard;
 using finback::Require;
+
+namespace {
+
+std::string_view CheckedText(const char* text, size_t size) {
+  if (size > 0) Require(text, "text");
+  const std::string_view view(size > 0 ? text : "", size);
+  const size_t bad = finback::FindInvalidUtf8(view);
+  if (bad != finback::kValidUtf8) {
+    finback::Throw(Code::kInvalidArgument, "text: invalid UTF-8 at byte %zu", bad);
+  }
+  return view;
+}
+
+}  // namespace
 
 finback_text* finback_encode_messages(const char* json) {
   return Guard<finback_text*>(nullptr, [&] {
@@ -25,12 +40,7 @@ finback_text* finback_encode_messages(const char* json) {
 finback_text* finback_parse_completion(const char* text, size_t size, int32_t thinking,
                                        int32_t strict) {
   return Guard<finback_text*>(nullptr, [&] {
-    if (size > 0) Require(text, "text");
-    const std::string_view view(size > 0 ? text : "", size);
-    const size_t bad = finback::FindInvalidUtf8(view);
-    if (bad != finback::kValidUtf8) {
-      finback::Throw(Code::kInvalidArgument, "text: invalid UTF-8 at byte %zu", bad);
-    }
+    const std::string_view view = CheckedText(text, size);
     const auto mode =
         thinking != 0 ? finback::ThinkingMode::kThinking : finback::ThinkingMode::kChat;
     const finback::ParsedCompletion parsed = strict != 0
@@ -38,6 +48,14 @@ finback_text* finback_parse_completion(const char* text, size_t size, int32_t th
                                                  : finback::ParseCompletionTolerantly(view, mode);
     auto out = std::make_unique<finback_text>();
     out->text = finback::MessageJson(parsed, finback::MessageForm::kParsed);
+    return out.release();
+  });
+}
+
+finback_text* finback_json_string(const char* text, size_t size) {
+  return Guard<finback_text*>(nullptr, [&] {
+    auto out = std::make_unique<finback_text>();
+    finback::AppendJsonString(CheckedText(text, size), &out->text);
     return out.release();
   });
 }

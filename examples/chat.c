@@ -1,6 +1,7 @@
 /* cc chat.c $(pkg-config --cflags --libs finback) -o chat && ./chat krill "Who are you?" */
 #include <finback/finback.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int fail(const char *what) {
@@ -11,19 +12,21 @@ static int fail(const char *what) {
 int main(int argc, char **argv) {
   const char *model = argc > 1 ? argv[1] : "krill";
   const char *question = argc > 2 ? argv[2] : "What do baleen whales eat?";
-  if (strlen(question) > 900 || strpbrk(question, "\"\\\n\t")) {
-    fprintf(stderr, "the question must be short, without quotes and backslashes\n");
-    return 2;
-  }
-  char request[1024];
-  snprintf(request, sizeof request, "{\"messages\": [{\"role\": \"user\", \"content\": \"%s\"}]}",
-           question);
+  finback_text *content = finback_json_string(question, strlen(question)); /* quotes included */
+  if (!content) return fail("question");
+  static const char format[] = "{\"messages\": [{\"role\": \"user\", \"content\": %s}]}";
+  const size_t room = sizeof format + finback_text_size(content);
+  char *request = malloc(room);
+  if (!request) return 1;
+  snprintf(request, room, format, finback_text_data(content));
+  finback_text_free(content);
   finback_options *options = finback_options_new();
   if (finback_options_set(options, "model", model) != FINBACK_OK) return fail("options");
   finback_engine *engine = finback_engine_open(options);
   finback_options_free(options);
   if (!engine) return fail("open");
   finback_stream *stream = finback_engine_chat(engine, request);
+  free(request);
   finback_engine_free(engine); /* the stream keeps it alive */
   if (!stream) return fail("chat");
   finback_status status;

@@ -398,6 +398,7 @@ Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers, Cod
 }
 
 void AppendJsonString(std::string_view text, std::string* out) {
+  if (FindInvalidUtf8(text) != kValidUtf8) return AppendJsonString(ValidUtf8(text), out);
   constexpr char kHex[] = "0123456789abcdef";
   *out += '"';
   for (char c : text) {

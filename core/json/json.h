@@ -65,7 +65,8 @@ bool IsJsonObject(std::string_view text, Json* json);
 // Equal but for the order of members and the spelling of numbers.
 bool SameJson(const Json& a, const Json& b);
 
-// Appends `text` as a JSON string literal: Python's json.dumps(ensure_ascii=False) escaping.
+// Appends `text` as a JSON string literal: Python's json.dumps(ensure_ascii=False) escaping. What
+// is no UTF-8, such as in the name of a folder, is replaced: JSON that goes out is always valid.
 void AppendJsonString(std::string_view text, std::string* out);
 
 // Python's json.dumps(value, ensure_ascii=False): separators ", " and ": ",

@@ -226,6 +226,10 @@ int main(int argc, char** argv) {
             R"({"messages": [{"role": "user", "content": "a text of some length here"}]})"),
         finback_text_free);
   });
+  Try("json_string", [] {
+    const char* text = "a text of some length, with \"quotes\" and\nlines";
+    return Freed(finback_json_string(text, strlen(text)), finback_text_free);
+  });
   Try("parse_completion", [] {
     const char* text = "reasoning of some length</think>and an answer that is not short either";
     return Freed(finback_parse_completion(text, strlen(text), 1, 0), finback_text_free);

@@ -80,10 +80,46 @@ static void test_options(void) {
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
 }
 
+/* A handle that is NULL since its call failed: that failure is what the program is told. */
+static void test_null_keeps_the_failure_before(void) {
+  finback_options *options = finback_options_new();
+  finback_options_set(options, "model", "/nowhere/at/all");
+  finback_engine *engine = finback_engine_open(options);
+  CHECK(engine == NULL);
+  const finback_status failure = finback_last_error_code();
+  CHECK(failure < 0 && failure != FINBACK_ERROR_INVALID_ARGUMENT);
+  char words[1024];
+  snprintf(words, sizeof words, "%s", finback_last_error());
+  CHECK(strstr(words, "/nowhere/at/all") != NULL);
+  finback_stream *stream = finback_engine_chat(engine, "{\"messages\": 1}");
+  CHECK(stream == NULL && finback_last_error_code() == failure);
+  CHECK(finback_stream_step(stream) == failure);
+  CHECK_TEXT(finback_last_error(), words);
+  CHECK_TEXT(finback_stream_text(stream), "");
+  CHECK(finback_sequence_position(NULL) == -1 && finback_last_error_code() == failure);
+  finback_session *session = finback_session_new(engine);
+  CHECK(session == NULL && finback_session_chat(session, NULL) == NULL);
+  CHECK(finback_engine_tokenize(engine, NULL, 1, 0) == NULL);
+  finback_stream_free(stream);
+  finback_engine_free(engine);
+  CHECK(finback_last_error_code() == failure);
+  CHECK_TEXT(finback_last_error(), words);
+  /* A call that succeeds, and one whose own argument is wrong, end that. */
+  CHECK(finback_options_set(options, "threads", NULL) == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK_TEXT(finback_last_error(), "value is NULL");
+  CHECK(finback_options_set(options, "threads", "1") == FINBACK_OK);
+  CHECK_TEXT(finback_last_error(), "");
+  CHECK_TEXT(finback_last_error_details(), "{}");
+  CHECK(finback_stream_step(NULL) == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK_TEXT(finback_last_error(), "self is NULL");
+  finback_options_free(options);
+}
+
 static void test_null(void) {
   int32_t id = 0;
   float logit = 0;
   finback_usage usage;
+  CHECK(finback_options_count() > 0);
   CHECK(finback_options_set(NULL, "model", "x") == FINBACK_ERROR_INVALID_ARGUMENT);
   CHECK_TEXT(finback_last_error(), "self is NULL");
   CHECK(finback_options_get(NULL, "model") == NULL);
@@ -98,6 +134,7 @@ static void test_null(void) {
   CHECK(finback_engine_encode_tokens(NULL, "{}") == NULL);
   CHECK(finback_encode_messages(NULL) == NULL);
   CHECK(finback_parse_completion(NULL, 1, 0, 0) == NULL);
+  CHECK(finback_json_string(NULL, 1) == NULL);
   CHECK(finback_tokens_count(NULL) == 0 && finback_tokens_data(NULL) == NULL);
   CHECK(finback_text_size(NULL) == 0);
   CHECK_TEXT(finback_text_data(NULL), "");
@@ -300,6 +337,28 @@ static void test_text(finback_engine *engine) {
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
 }
 
+static void test_json_string(finback_engine *engine) {
+  const char any[] = "\"quoted\" \\ line\nend\t\x01\0 \xe2\x82\xac";
+  finback_text *text = finback_json_string(any, sizeof any - 1);
+  CHECK_TEXT(finback_text_data(text),
+             "\"\\\"quoted\\\" \\\\ line\\nend\\t\\u0001\\u0000 \xe2\x82\xac\"");
+  char request[256];
+  snprintf(request, sizeof request, "{\"messages\": [{\"role\": \"user\", \"content\": %s}]}",
+           finback_text_data(text));
+  finback_text *prompt = finback_engine_encode(engine, request);
+  CHECK(strstr(finback_text_data(prompt), "\"quoted\" \\ line\nend") != NULL);
+  finback_text_free(prompt);
+  finback_text_free(text);
+  text = finback_json_string(NULL, 0);
+  CHECK_TEXT(finback_text_data(text), "\"\"");
+  finback_text_free(text);
+  CHECK(finback_json_string("caf\xe9", 4) == NULL); /* Latin-1 */
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK_TEXT(finback_last_error(), "text: invalid UTF-8 at byte 3");
+  CHECK(finback_json_string("\xe2\x82", 2) == NULL);     /* cut inside a character */
+  CHECK(finback_json_string("\xed\xa0\x80", 3) == NULL); /* a surrogate */
+}
+
 static void test_any_order_of_frees(const char *folder) {
   char text[256];
   finback_engine *engine = open_model(folder, "scripted", NULL, NULL);
@@ -440,6 +499,7 @@ int main(int argc, char **argv) {
   test_library();
   test_options();
   test_null();
+  test_null_keeps_the_failure_before();
   test_open_failures(argv[1]);
   finback_engine *engine = open_model(argv[1], "scripted", NULL, NULL);
   CHECK(engine != NULL);
@@ -448,6 +508,7 @@ int main(int argc, char **argv) {
   test_chunks(engine);
   test_request_errors(engine);
   test_text(engine);
+  test_json_string(engine);
   test_cancel(engine);
   test_info_and_verify(argv[1], engine);
   finback_engine_free(engine);

@@ -53,6 +53,17 @@ class Readme(CommandTest):
         run = subprocess.run([binary], capture_output=True, env=environment(), check=False)
         expected = next(output for command, output in shell_examples() if "What do baleen whales eat?" in command)
         self.assertEqual(run.stdout.decode(), expected, run.stderr.decode())
+        self.assertEqual(run.returncode, 0)
+
+        # With a model that is not there it ends with an error, and says which.
+        with open(source, "w", encoding="ascii") as file:
+            file.write(program.replace('"krill"', '"/nowhere/at/all"'))
+        subprocess.run(
+            [compiler, source, *flags, "-L", library, "-lfinback", f"-Wl,-rpath,{library}", "-o", binary], check=True
+        )
+        run = subprocess.run([binary], capture_output=True, env=environment(), check=False)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("/nowhere/at/all", run.stderr.decode())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
  *     while (finback_stream_step(stream) == FINBACK_OK)
  *       if (finback_stream_kind(stream) == FINBACK_EVENT_CONTENT)
  *         fputs(finback_stream_text(stream), stdout);
+ *     if (finback_last_error_code() < 0) fprintf(stderr, "%s\n", finback_last_error());
  *     finback_stream_free(stream);
  *     finback_engine_free(engine);
  *     finback_options_free(options);
@@ -32,7 +33,9 @@
  *            the codes to expect; besides those, any function may fail with
  *            FINBACK_ERROR_INVALID_ARGUMENT when a handle or a required pointer is NULL, and with
  *            FINBACK_ERROR_OUT_OF_MEMORY or FINBACK_ERROR_INTERNAL. A call that fails leaves its
- *            arguments as they were, unless its comment says otherwise.
+ *            arguments as they were, unless its comment says otherwise. A call on a handle that is
+ *            NULL right after a failed call keeps that failure, code and words: so a program may
+ *            open, chat and step, and ask once what went wrong.
  * Threads    An engine may be used from any number of threads at once. Options, sessions, streams,
  *            sequences, tokens, text and bytes belong to one thread at a time; the two _cancel
  *            functions may be called from any thread. Callbacks run on a thread that is inside a
@@ -387,6 +390,14 @@ FINBACK_API finback_text *finback_encode_messages(const char *json);
  */
 FINBACK_API finback_text *finback_parse_completion(const char *text, size_t size, int32_t thinking,
                                                    int32_t strict);
+
+/*
+ * Text as a JSON string, quotes included: what programs without a JSON library put into requests,
+ * such as "{\"messages\": [{\"role\": \"user\", \"content\": %s}]}".
+ * Free with finback_text_free(). Errors: INVALID_ARGUMENT (invalid UTF-8, at which byte).
+ * Since 0.1.
+ */
+FINBACK_API finback_text *finback_json_string(const char *text, size_t size);
 
 /* The text, NUL-terminated. Borrowed: valid until it is freed; "" for NULL. Since 0.1. */
 FINBACK_API const char *finback_text_data(const finback_text *self);

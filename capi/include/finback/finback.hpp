@@ -333,6 +333,11 @@ inline std::string EncodeMessages(const std::string &json) {
   return detail::TakeText(finback_encode_messages(json.c_str()));
 }
 
+// Text as a JSON string, quotes included.
+inline std::string JsonString(std::string_view text) {
+  return detail::TakeText(finback_json_string(text.data(), text.size()));
+}
+
 enum class Grammar { kTolerant, kStrict };
 enum class StartsIn { kContent, kReasoning };
 inline std::string ParseCompletion(std::string_view text, StartsIn start, Grammar grammar) {

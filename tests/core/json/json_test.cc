@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/base/utf8.h"
 
@@ -227,6 +229,18 @@ TEST(Json, StringsAreEscapedAsPythonEscapesThem) {
       "\\u001b\\u001c\\u001d\\u001e\\u001f !\\\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQ"
       "RSTUVWXYZ[\\\\]^_`abcdefghijklmnopqrstuvwxyz{|}~\x7F\xC3\xA9\xE2\x80\xA8\xF0\x9F\x98\x80\"");
   EXPECT_EQ(ParseJson(out, "x").text, all);
+}
+
+TEST(Json, WritesValidTextWhateverComes) {
+  for (const auto& [bytes, json] :
+       std::vector<std::pair<std::string, std::string>>{{"caf\xe9", "\"caf\xef\xbf\xbd\""},
+                                                        {"\xff\"", "\"\xef\xbf\xbd\\\"\""},
+                                                        {"\xe2\x82", "\"\xef\xbf\xbd\""},
+                                                        {"\xe2\x82\xac", "\"\xe2\x82\xac\""}}) {
+    std::string out;
+    AppendJsonString(bytes, &out);
+    EXPECT_EQ(out, json);
+  }
 }
 
 TEST(Json, ContainersAreSpelledAsPythonSpellsThem) {
