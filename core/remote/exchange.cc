@@ -102,10 +102,14 @@ void Exchange::Reserve(const WireCall& call) {
   row.tag = client_.options().ledger_tag;
   row.number = number_;
   row.sent_ms = sent_ms_;
-  row.reserve_pico = client_.prices()
-                         .WorstCaseOf(row.price_provider, row.price_model, sent_ms_,
-                                      prompt_estimate_, plan_.max_tokens)
-                         .pico;
+  const auto worst_case = [&](int64_t max_tokens) {
+    return client_.prices()
+        .WorstCaseOf(row.price_provider, row.price_model, sent_ms_, prompt_estimate_, max_tokens)
+        .pico;
+  };
+  row.reserve_pico = worst_case(plan_.max_tokens);
+  row.prompt_pico = worst_case(0);
+  row.most_tokens = plan_.max_tokens;
   ledger_id_ = client_.ledger()->Begin(row);
 }
 

@@ -142,6 +142,19 @@ int64_t CheckOwner(Database* database) {
 
 std::string Dollars(int64_t pico) { return "$" + FormatDollars(pico); }
 
+// The most output tokens of an attempt that the rest of a budget pays for, rounded down to two
+// digits: what is spent by others may grow until the next try. -1 if the price is not known.
+int64_t FittingTokens(const BudgetExcess& excess, const Attempt& attempt) {
+  const int64_t output_pico = attempt.reserve_pico - attempt.prompt_pico;
+  if (attempt.reserve_pico < 0 || attempt.most_tokens <= 0 || output_pico <= 0) return -1;
+  const int64_t each = (output_pico - 1) / attempt.most_tokens + 1;
+  const int64_t rest = excess.budget.limit_pico - std::max<int64_t>(excess.spent_pico, 0);
+  int64_t tokens = rest > attempt.prompt_pico ? (rest - attempt.prompt_pico) / each : 0;
+  int64_t unit = 1;
+  while (tokens / unit >= 100) unit *= 10;
+  return tokens / unit * unit;
+}
+
 }  // namespace
 
 std::string KeyLabel(std::string_view key) {
@@ -163,8 +176,17 @@ std::string BudgetExcess::Message() const {
            " spent or reserved, and the price of this request is unknown"
            "; name it in prices_file, or set unknown_price to allow";
   }
-  return name + " has " + spent + " spent or reserved, and this request may cost " +
-         Dollars(requested_pico);
+  name +=
+      " has " + spent + " spent or reserved, and this request may cost " + Dollars(requested_pico);
+  if (fitting_tokens < 0) return name;
+  // What is written in whole cents is never less than what is needed.
+  constexpr int64_t kPicoPerCent = 10'000'000'000;
+  const int64_t cents = SaturatingAdd(spent_pico, requested_pico) / kPicoPerCent + 1;
+  name += fitting_tokens > 0 ? Format("; max_tokens %lld would fit, or raise the budget to $",
+                                      static_cast<long long>(fitting_tokens))
+                             : std::string("; raise the budget to $");
+  return name + Format("%lld.%02lld", static_cast<long long>(cents / 100),
+                       static_cast<long long>(cents % 100));
 }
 
 void BudgetExcess::Throw(std::string_view provider, std::string_view model) const {
@@ -288,7 +310,8 @@ int64_t Ledger::Begin(const Attempt& asked) {
   open.written_ms = Now();
   if (attempt.sent_ms <= 0) attempt.sent_ms = std::max<int64_t>(open.written_ms, 0);
   Transaction transaction(&database_);
-  const auto excess = Check(attempt, 0, attempt.reserve_pico, &open.headroom_pico);
+  auto excess = Check(attempt, 0, attempt.reserve_pico, &open.headroom_pico);
+  if (excess) excess->fitting_tokens = FittingTokens(*excess, attempt);
   if (excess) excess->Throw(attempt.provider, attempt.model);
   Statement insert(&database_, R"sql(
 INSERT INTO attempts (conversation, key_label, provider, model_asked, user, tag, price_provider,

@@ -32,6 +32,7 @@ struct BudgetExcess {
   Budget budget;                // `of` is filled in
   int64_t spent_pico = 0;       // by others: paid, and reserved or running now
   int64_t requested_pico = -1;  // by this attempt; -1: its price is not known
+  int64_t fitting_tokens = -1;  // the most output that would fit; -1: not known
 
   std::string Message() const;
   // Error(kQuota) whose details are of kind "budget", with the numbers.
@@ -55,6 +56,8 @@ struct Attempt {
   int32_t number = 1;                       // of the attempts for one request
   int64_t sent_ms = 0;                      // 0: now
   int64_t reserve_pico = -1;                // the most that it may cost; -1: not known
+  int64_t prompt_pico = 0;                  // the part of that for the prompt
+  int64_t most_tokens = 0;                  // the output that the rest is for
 };
 
 // What is known afterwards.
