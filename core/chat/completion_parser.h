@@ -1,6 +1,6 @@
 // Completion text -> reasoning, content and tool calls. Strict: the published grammar, raises on
-// any deviation. Streaming: tolerant, holds back at most what could still become markup,
-// never leaks DSML.
+// any deviation. Streaming: tolerant, holds back at most what could still become markup; tool
+// markup is understood whole or left whole.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,9 @@ ParsedCompletion ParseCompletion(std::string_view text, ThinkingMode thinking);
 struct ParserEvent {
   enum class Kind : uint8_t { kReasoning, kContent, kToolCall, kToolArguments, kToolCallEnd };
   Kind kind;
-  std::string text;  // kToolCall: the name; kToolCallEnd: the whole arguments
+  // kToolCall: the name. kToolCallEnd: the whole arguments, a JSON object; of a call that was not
+  // understood the invoke as it was written, which is no JSON.
+  std::string text;
   int32_t tool_index = 0;
 };
 
@@ -38,11 +40,16 @@ struct ParserEvent {
 //  - Whitespace around and inside tags may vary, and the tags that close a parameter list or a
 //    block may be missing. In reasoning a tool block counts only at the start of a line and with a
 //    well-formed invoke in it; it ends the reasoning. In content a bare invoke is a call too.
-//  - Tags that make no call are removed, the text between them stays where it was: text of the
-//    reasoning or content. An unfinished tag at the very end is removed.
-//  - A call begins (kToolCall) when its header is complete and another tag follows. Text between
-//    its parameters is dropped. A repeated parameter name appears twice in the arguments: JSON
-//    readers take the last value.
+//  - Tags have their attributes in any order, in either quotes or none, with others beside them; the
+//    block has any name of IsBlockWord. Without `string`, a value is JSON or else text.
+//  - Tags that make no call are text like what stands around them. An unfinished tag at the very end
+//    is removed.
+//  - A call begins (kToolCall) when its header is complete and its body begins. Its body may be one
+//    JSON object, or nothing (`/>`). A repeated parameter name appears twice in the arguments: JSON
+//    readers take the last value. A body with a parameter that cannot be read, or with text beside
+//    its parameters, was not understood: see ParserEvent::text.
+//  - A parameter that is not closed ends with its call, where that is the last of its block or
+//    followed by another.
 //  - A call that the end of the text cuts off gets no kToolCallEnd; its arguments are unfinished.
 //  - Bytes that are not UTF-8 become U+FFFD.
 class CompletionParser {

@@ -9,13 +9,14 @@
 #include "core/base/utf8.h"
 #include "core/chat/completion_parser.h"
 #include "core/chat/literal.h"
+#include "core/chat/markup_tags.h"
+#include "core/chat/tool_arguments.h"
 #include "core/chat/wire_strings.h"
 
 namespace finback {
 namespace {
 
 constexpr size_t kSliceBytes = 256;
-constexpr size_t kLongestTag = 1024;  // a header that is not complete by then is text
 constexpr size_t kLongestWord = 40;
 constexpr size_t kTailBytes = 40;  // longer than every marker
 
@@ -24,18 +25,7 @@ constexpr std::string_view kMarkers[] = {wire::kEos, wire::kBos, wire::kThinkOpe
                                          wire::kThinkClose, wire::kDsml};
 // How the DSML token is led in: two newlines belong to the marker of a block.
 constexpr std::string_view kBlockStart = "\n\n<\uFF5CDSML\uFF5C";
-constexpr std::string_view kTagStart = "<\uFF5CDSML\uFF5C";
-constexpr std::string_view kTagClose = "</\uFF5CDSML\uFF5C";
 constexpr std::string_view kLeadIns[] = {"\n\n<", "\n<", "</", "<"};
-
-size_t SkipSpace(std::string_view text, size_t begin) {
-  size_t i = begin;
-  while (i < text.size() && i - begin < kLongestTag &&
-         (text[i] == ' ' || text[i] == '\n' || text[i] == '\t' || text[i] == '\r')) {
-    ++i;
-  }
-  return i;
-}
 
 // Length of the longest suffix of `text` that is a proper prefix of `marker`.
 size_t HeldLength(std::string_view text, std::string_view marker) {
@@ -43,117 +33,6 @@ size_t HeldLength(std::string_view text, std::string_view marker) {
     if (text.substr(text.size() - n) == marker.substr(0, n)) return n;
   }
   return 0;
-}
-
-// `\s*WORD\s*=\s*"` at `*i`.
-Match Attribute(std::string_view text, std::string_view word, size_t* i) {
-  for (std::string_view part : {word, std::string_view("="), std::string_view("\"")}) {
-    *i = SkipSpace(text, *i);
-    const Match match = Literal(text, part, i);
-    if (match != Match::kYes) return match;
-  }
-  return Match::kYes;
-}
-
-// `\s*>` at `*i`.
-Match Bracket(std::string_view text, size_t* i) {
-  *i = SkipSpace(text, *i);
-  return Literal(text, ">", i);
-}
-
-// A name may hold anything; but a DSML or end-of-sentence token says that it has no end, and so
-// does its length. Returns how long a text is when that is known; more than text.size()
-// if it is not.
-size_t HopelessLength(std::string_view text) {
-  size_t length = kLongestTag + 1;
-  for (std::string_view marker : {wire::kDsml, wire::kEos}) {
-    const size_t at = text.find(marker);
-    if (at != std::string_view::npos) length = std::min(length, at + marker.size());
-  }
-  return length;
-}
-
-bool IsHopeless(std::string_view text) { return HopelessLength(text) <= text.size(); }
-
-struct Header {
-  std::string name;
-  bool is_string = false;
-  size_t end = 0;  // behind the bracket
-};
-
-// `\s*name\s*=\s*"X"\s*>`, followed by whitespace and another tag.
-Match ReadInvokeHeader(std::string_view text, Header* header) {
-  size_t begin = 0;
-  const Match start = Attribute(text, "name", &begin);
-  if (start != Match::kYes) return start;
-  const size_t hopeless = HopelessLength(text);
-  for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
-       quote = text.find('"', quote + 1)) {
-    if (quote >= hopeless) return Match::kFails;
-    size_t i = quote + 1;
-    if (Bracket(text, &i) != Match::kYes) continue;
-    header->end = i;
-    i = SkipSpace(text, i);
-    if (Literal(text, kTagStart, &i) != Match::kYes &&
-        Literal(text, kTagClose, &i) != Match::kYes) {
-      continue;
-    }
-    if (i > kLongestTag) return Match::kFails;
-    header->name = text.substr(begin, quote - begin);
-    return Match::kYes;
-  }
-  return hopeless <= text.size() ? Match::kFails : Match::kNeedMore;
-}
-
-// `\s*string\s*=\s*"true|false"\s*>` at `*i`.
-Match ReadStringAttribute(std::string_view text, size_t* i, bool* is_string) {
-  Match match = Attribute(text, "string", i);
-  if (match != Match::kYes) return match;
-  match = Literal(text, "true\"", i);
-  *is_string = match == Match::kYes;
-  if (match == Match::kFails) match = Literal(text, "false\"", i);
-  return match == Match::kYes ? Bracket(text, i) : match;
-}
-
-// `\s*name\s*=\s*"K"\s*string\s*=\s*"true|false"\s*>`, K as short as possible.
-Match ReadParameterHeader(std::string_view text, Header* header) {
-  size_t begin = 0;
-  const Match start = Attribute(text, "name", &begin);
-  if (start != Match::kYes) return start;
-  const size_t hopeless = HopelessLength(text);
-  for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
-       quote = text.find('"', quote + 1)) {
-    if (quote >= hopeless) return Match::kFails;
-    size_t i = quote + 1;
-    const Match match = ReadStringAttribute(text, &i, &header->is_string);
-    if (match == Match::kFails) continue;
-    if (match == Match::kNeedMore) return hopeless <= text.size() ? Match::kFails : match;
-    if (i > kLongestTag) return Match::kFails;
-    header->name = text.substr(begin, quote - begin);
-    header->end = i;
-    return Match::kYes;
-  }
-  return hopeless <= text.size() ? Match::kFails : Match::kNeedMore;
-}
-
-// A parameter without its string attribute, when it is short and complete: `name="K">VALUE</...`.
-bool ReadUntypedParameter(std::string_view text, Header* header, std::string_view* value) {
-  const size_t close = text.substr(0, kLongestTag).find(kTagClose);
-  size_t begin = 0;
-  if (close == std::string_view::npos || IsHopeless(text.substr(0, close)) ||
-      Attribute(text, "name", &begin) != Match::kYes) {
-    return false;
-  }
-  for (size_t quote = text.find('"', begin); quote < close; quote = text.find('"', quote + 1)) {
-    size_t i = quote + 1;
-    if (Bracket(text, &i) != Match::kYes || i > close) continue;
-    header->name = text.substr(begin, quote - begin);
-    header->is_string = false;
-    header->end = close;
-    *value = text.substr(i, close - i);
-    return true;
-  }
-  return false;
 }
 
 bool IsJson(std::string_view text) {
@@ -164,6 +43,8 @@ bool IsJson(std::string_view text) {
     return false;
   }
 }
+
+bool IsBlank(std::string_view text) { return SkipSpace(text, 0) == text.size(); }
 
 std::string Quoted(std::string_view text) {
   std::string quoted;
@@ -193,6 +74,7 @@ struct CompletionParser::State {
   bool Invoke();
   bool InvokeTag(size_t begin, size_t word_begin, bool closes);
   bool OpenParameter(size_t header_begin);
+  void CloseValue();
   bool Value();
 
   bool FlushText(std::string_view window);
@@ -200,7 +82,8 @@ struct CompletionParser::State {
   bool StrayTag(std::string_view word, size_t word_end);
   bool LeaveBlock(size_t bytes);
   bool RemoveUnfinished();
-  void OpenCall(const Header& header, size_t header_begin);
+  void OpenCall(const TagHeader& header, size_t header_begin);
+  bool EndOfValue(size_t* begin, size_t* end);
   void WriteKey(std::string_view name);
   void WriteValue(std::string_view text);
   void CloseCall();
@@ -209,9 +92,12 @@ struct CompletionParser::State {
   void Emit(Kind kind, std::string_view text);
 
   std::string_view rest() const { return std::string_view(buffer).substr(position); }
-  void Take(size_t bytes) { position += bytes; }
-  bool Take(size_t bytes, Mode next) {
+  void Take(size_t bytes) {
+    if (in_call) raw.append(buffer, position, bytes);
     position += bytes;
+  }
+  bool Take(size_t bytes, Mode next) {
+    Take(bytes);
     mode = next;
     return true;
   }
@@ -226,14 +112,20 @@ struct CompletionParser::State {
   std::string joined;          // tail and rest; kept, so that a token allocates nothing
   std::string tail;            // the last delivered text, which removals may join with what follows
   size_t newlines = 0;         // that led in the tag or block at hand
+  std::string lead;            // what has been taken of it, which is text if it makes no call
   bool tag_closes = false;     // kTag: it began with `</`
   bool at_line_start = false;  // kTag: it may open a block in reasoning
   bool calls_in_block = false;
   int32_t calls = 0;
-  std::string arguments;        // of the open call
+  std::string arguments;  // of the open call
+  bool in_call = false;
   bool has_parameters = false;  // it has a complete one
+  bool is_broken = false;       // a parameter of it was not understood
+  std::string raw;              // all of it as written
+  std::string body;             // what stands between its parameters
   bool is_string = false;       // the open parameter
-  std::string key, value;       // string="false": until it is closed
+  ValueKind kind = ValueKind::kText;
+  std::string key, value;       // no string: until it is closed
   bool ended_in_value = false;  // an end-of-sentence marker is the last text of a value
   std::vector<ParserEvent>* events = nullptr;
   size_t first_event = 0;  // of this call: only those are extended
@@ -350,6 +242,7 @@ bool CompletionParser::State::Text() {
     newlines = lead.empty() || tag_closes ? 0 : lead.size() - 1;
     at_line_start = newlines > 0 || begin == 0 || window[begin - 1] == '\n';
     mode = Mode::kTag;
+    this->lead.assign(lead).append(wire::kDsml);
   }
   Deliver(window.substr(delivered, begin - delivered));
   if (found == wire::kEos) mode = Mode::kDone;
@@ -388,11 +281,11 @@ bool CompletionParser::State::Tag() {
   if (!Word(0, &word, &end)) return false;
   Match match = Match::kFails;
   size_t i = end;
-  Header header;
-  if (word == "tool_calls" && (tag_closes ? calls > 0 : !reasoning || at_line_start)) {
+  TagHeader header;
+  if (IsBlockWord(word) && (tag_closes ? calls > 0 : !reasoning || at_line_start)) {
     match = Bracket(rest(), &i);
   } else if (word == "invoke" && !tag_closes && !reasoning) {
-    match = ReadInvokeHeader(rest().substr(end), &header);
+    match = ReadInvokeHeader(rest().substr(end), InvokeBody::kMarkup, &header);
   }
   if (match == Match::kNeedMore) return is_last ? RemoveUnfinished() : false;
   if (match == Match::kFails) return StrayTag(word, end);
@@ -401,33 +294,27 @@ bool CompletionParser::State::Tag() {
     return true;
   }
   calls_in_block = false;
+  lead.append(rest().substr(0, i));
   return Take(i, tag_closes ? Mode::kDone : Mode::kBlock);
 }
 
-// Removes a tag that makes no call, with its attributes if it is one we know.
+// A tag that makes no call is text, but for the beginning of one at the very end.
 bool CompletionParser::State::StrayTag(std::string_view word, size_t word_end) {
-  const std::string_view text = rest();
-  size_t end = 0;
-  for (std::string_view known : {"tool_calls", "invoke", "parameter"}) {
-    if (is_last && word_end == text.size() && known.substr(0, word.size()) == word) {
+  for (std::string_view known : {"tool_calls", "invoke", "parameter", "function_calls"}) {
+    if (is_last && word_end == rest().size() && known.substr(0, word.size()) == word) {
       return RemoveUnfinished();
     }
-    if (word != known) continue;
-    const size_t stop = text.find_first_of("<>\n", word_end);
-    if (stop == std::string_view::npos && text.size() < kLongestTag) {
-      return is_last ? RemoveUnfinished() : false;
-    }
-    end = stop < kLongestTag && text[stop] == '>' ? stop + 1 : word_end;
   }
-  Take(end);
   return LeaveBlock(0);
 }
 
-// Back to reasoning or content. Newlines that would have belonged to a block are text after all.
+// Back to reasoning or content. What led to a call that never came is text after all.
 bool CompletionParser::State::LeaveBlock(size_t bytes) {
   Take(bytes, Mode::kText);
-  buffer.insert(position, newlines, '\n');
-  newlines = 0;
+  if (lead.empty()) return true;
+  Deliver(lead);
+  lead.clear();
+  tail.clear();  // nothing joins over a marker that is seen
   return true;
 }
 
@@ -454,59 +341,92 @@ bool CompletionParser::State::BlockTag(size_t begin, size_t word_begin, bool clo
   if (!Word(word_begin, &word, &end)) return false;
   Match match = Match::kFails;
   size_t i = end;
-  Header header;
-  if (word == "tool_calls") {
+  TagHeader header;
+  const bool is_block = IsBlockWord(word);
+  if (is_block) {
     match = Bracket(rest(), &i);
   } else if (word == "invoke" && !closes) {
-    match = ReadInvokeHeader(rest().substr(end), &header);
+    match = ReadInvokeHeader(rest().substr(end), reasoning ? InvokeBody::kMarkup : InvokeBody::kAny,
+                             &header);
   }
   if (match == Match::kNeedMore && !is_last) return false;
-  if (word == "tool_calls" && closes) {
-    newlines = 0;
-    return Take(match == Match::kYes ? i : end, calls_in_block ? Mode::kDone : Mode::kText);
+  if (is_block && closes) {
+    if (calls_in_block) return Take(match == Match::kYes ? i : end, Mode::kDone);
+    lead.append(rest().substr(0, match == Match::kYes ? i : end));
+    return LeaveBlock(match == Match::kYes ? i : end);
   }
   if (match == Match::kNeedMore) return RemoveUnfinished();
+  if (match == Match::kFails && is_last && end == rest().size()) return RemoveUnfinished();
   if (match == Match::kFails) return LeaveBlock(calls_in_block ? begin : 0);
-  if (word == "tool_calls") return Take(i, Mode::kBlock);
+  if (is_block) {
+    if (!calls_in_block) lead.append(rest().substr(0, i));
+    return Take(i, Mode::kBlock);
+  }
   OpenCall(header, end);
   return true;
 }
 
-void CompletionParser::State::OpenCall(const Header& header, size_t header_begin) {
+void CompletionParser::State::OpenCall(const TagHeader& header, size_t header_begin) {
+  raw.assign(kTagStart).append("invoke");
+  raw.append(rest().substr(header_begin, header.end));
   Take(header_begin + header.end, Mode::kInvoke);
   newlines = 0;
+  lead.clear();
   reasoning = false;
   tail.clear();
+  body.clear();
   calls_in_block = true;
-  has_parameters = false;
+  has_parameters = is_broken = false;
   ++calls;
   Emit(Kind::kToolCall, header.name);
   arguments.clear();
-  Argument("{");
+  in_call = !header.is_closed;
+  if (in_call) return;
+  mode = Mode::kBlock;
+  CloseCall();
 }
 
+// Arguments that were not understood whole are what was written, which is no JSON.
 void CompletionParser::State::CloseCall() {
-  Argument("}");
-  Emit(Kind::kToolCallEnd, arguments);
+  in_call = false;
+  if (!has_parameters && !is_broken && !IsBlank(body)) {
+    RepairedArguments repaired = RepairArguments(body, nullptr);
+    is_broken = !repaired.valid;
+    if (repaired.valid) Argument(repaired.text);
+  } else if (!is_broken && IsBlank(body)) {
+    Argument(arguments.empty() ? "{}" : "}");
+  } else {
+    is_broken = true;
+  }
+  if (is_broken && arguments.empty()) Argument(raw);
+  Emit(Kind::kToolCallEnd, is_broken ? raw : arguments);
 }
 
 // Inside an invoke, between parameters.
 bool CompletionParser::State::Invoke() {
   const std::string_view text = rest();
-  const size_t tag = text.find(wire::kDsml), eos = text.find(wire::kEos);
+  const size_t open = text.find(kTagStart), close = text.find(kTagClose);
+  const size_t tag = std::min(open, close), eos = text.find(wire::kEos);
   if (eos < tag) {
-    if (has_parameters) CloseCall();
-    return Take(eos + wire::kEos.size(), Mode::kDone);
+    body += text.substr(0, eos);
+    Take(eos);
+    if (has_parameters || !IsBlank(body)) CloseCall();
+    in_call = false;
+    return Take(wire::kEos.size(), Mode::kDone);
   }
   if (tag == std::string_view::npos) {
     const size_t held = std::max(HeldLength(text, kTagClose), HeldLength(text, kTagStart));
-    Take(text.size() - std::max(held, HeldLength(text, wire::kEos)));
+    const size_t ready = text.size() - std::max(held, HeldLength(text, wire::kEos));
+    body += text.substr(0, ready);
+    Take(ready);
     return false;
   }
-  const bool closes = text.substr(0, tag).ends_with("</");
-  const bool opens = text.substr(0, tag).ends_with("<");
-  const size_t begin = tag - (closes ? 2 : opens ? 1 : 0);
-  return InvokeTag(begin, tag + wire::kDsml.size(), closes);
+  if (tag > 0) {
+    body += text.substr(0, tag);
+    Take(tag);
+    return true;
+  }
+  return InvokeTag(0, (close < open ? kTagClose : kTagStart).size(), close < open);
 }
 
 bool CompletionParser::State::InvokeTag(size_t begin, size_t word_begin, bool closes) {
@@ -518,46 +438,60 @@ bool CompletionParser::State::InvokeTag(size_t begin, size_t word_begin, bool cl
     CloseCall();
     return Take(begin, Mode::kBlock);
   }
-  if ((word == "invoke" || word == "tool_calls") && closes) {
+  if ((word == "invoke" || IsBlockWord(word)) && closes) {
     size_t i = end;
     const Match match = Bracket(rest(), &i);
     if (match == Match::kNeedMore && !is_last) return false;
+    const size_t bytes = match == Match::kYes ? i : end;
+    raw.append(rest().substr(0, bytes));
     CloseCall();
-    return Take(match == Match::kYes ? i : end, word == "invoke" ? Mode::kBlock : Mode::kDone);
+    return Take(bytes, word == "invoke" ? Mode::kBlock : Mode::kDone);
   }
-  Take(end);  // a tag that has no place here
+  // A tag that has no place here. That a parameter is closed once more changes nothing.
+  if (is_last && end == rest().size()) return RemoveUnfinished();
+  if (word != "parameter") is_broken = true;
+  size_t i = end;
+  if (word == "parameter" && Bracket(rest(), &i) == Match::kNeedMore && !is_last) return false;
+  Take(word == "parameter" && i <= rest().size() && i > end && rest()[i - 1] == '>' ? i : end);
   return true;
 }
 
 bool CompletionParser::State::OpenParameter(size_t header_begin) {
-  Header header;
-  const std::string_view text = rest().substr(header_begin);
-  const Match match = ReadParameterHeader(text, &header);
+  TagHeader header;
+  const Match match = ReadParameterHeader(rest().substr(header_begin), &header);
   if (match == Match::kNeedMore) return is_last ? RemoveUnfinished() : false;
   if (match == Match::kFails) {
-    std::string_view untyped;
-    if (!ReadUntypedParameter(text, &header, &untyped)) {
-      Take(header_begin);
-      return true;
-    }
-    WriteKey(header.name);
-    Argument(IsJson(untyped) ? std::string(untyped) : Quoted(untyped));
-    has_parameters = true;
-    Take(header_begin + header.end);
+    is_broken = true;
+    Take(header_begin);
     return true;
   }
-  is_string = header.is_string;
+  kind = header.kind;
+  is_string = kind == ValueKind::kText;
   value.clear();
   key = header.name;
   if (is_string) {
     WriteKey(key);
     Argument("\"");
   }
-  return Take(header_begin + header.end, Mode::kValue);
+  Take(header_begin + header.end, Mode::kValue);
+  if (header.is_closed) CloseValue();
+  return true;
+}
+
+void CompletionParser::State::CloseValue() {
+  if (is_string) {
+    Argument("\"");
+  } else {
+    WriteKey(key);
+    Argument(IsJson(value) ? value : Quoted(value));
+  }
+  has_parameters = true;
+  ended_in_value = false;
+  mode = Mode::kInvoke;
 }
 
 void CompletionParser::State::WriteKey(std::string_view name) {
-  Argument((arguments == "{" ? "" : ", ") + Quoted(name) + ": ");
+  Argument((arguments.empty() ? "{" : ", ") + Quoted(name) + ": ");
 }
 
 void CompletionParser::State::WriteValue(std::string_view text) {
@@ -569,25 +503,72 @@ void CompletionParser::State::WriteValue(std::string_view text) {
   Argument(std::string_view(quoted).substr(1, quoted.size() - 2));
 }
 
-bool CompletionParser::State::Value() {
+// Where the open value ends: at the tag of its own, else at the end of its call, if that is the end
+// of a block or before another call. false: more must come; otherwise npos if it does not here.
+bool CompletionParser::State::EndOfValue(size_t* begin, size_t* end) {
   const std::string_view text = rest();
-  const size_t close = text.find(wire::kParameterClose);
-  if (close != std::string_view::npos) {
-    ended_in_value = false;
-    WriteValue(text.substr(0, close));
-    if (is_string) {
-      Argument("\"");
-    } else {
-      WriteKey(key);
-      Argument(IsJson(value) ? value : Quoted(value));
+  size_t at = text.find(kTagClose);
+  for (; at != std::string_view::npos; at = text.find(kTagClose, at + 1)) {
+    std::string word;
+    *begin = at;
+    if (!Word(at + kTagClose.size(), &word, end)) return false;
+    if (is_last && *end == text.size() && std::string_view("parameter").starts_with(word)) {
+      return false;
     }
-    has_parameters = true;
-    return Take(close + wire::kParameterClose.size(), Mode::kInvoke);
+    if (word != "parameter" && word != "invoke" && !IsBlockWord(word)) continue;
+    size_t i = *end;
+    const Match bracket = Bracket(text, &i);
+    if (bracket == Match::kNeedMore && !is_last) return false;
+    if (word == "parameter") {
+      if (bracket == Match::kYes) *end = i;
+      return true;
+    }
+    if (bracket != Match::kYes) continue;
+    *end = at;  // the tag stays
+    i = SkipSpace(text, i);
+    if (i == text.size()) {
+      if (is_last) return true;
+      return false;
+    }
+    size_t eos = i, close = i, open = i;
+    const Match ends = Literal(text, wire::kEos, &eos);
+    if (ends == Match::kYes && eos == text.size() && !is_last) return false;
+    if (ends == Match::kYes && eos == text.size()) return true;
+    if (word != "invoke") {
+      if (ends == Match::kNeedMore && !is_last) return false;
+      continue;
+    }
+    const Match closes = Literal(text, kTagClose, &close), opens = Literal(text, kTagStart, &open);
+    std::string next;
+    size_t next_end = 0;
+    if (closes == Match::kYes || opens == Match::kYes) {
+      if (!Word(closes == Match::kYes ? close : open, &next, &next_end)) return false;
+      if (closes == Match::kYes ? IsBlockWord(next) : next == "invoke") return true;
+      continue;
+    }
+    const bool undecided =
+        closes == Match::kNeedMore || opens == Match::kNeedMore || ends == Match::kNeedMore;
+    if (undecided && !is_last) return false;
+  }
+  *begin = std::string_view::npos;
+  return true;
+}
+
+bool CompletionParser::State::Value() {
+  size_t close, end = 0;
+  const bool decided = EndOfValue(&close, &end);
+  const std::string_view text = rest();
+  if (decided && close != std::string_view::npos) {
+    WriteValue(text.substr(0, close));
+    Take(end);
+    CloseValue();
+    return true;
   }
   // An end-of-sentence marker is part of a value if more text follows, and no text if none does.
-  size_t held = std::max(HeldLength(text, wire::kParameterClose), HeldLength(text, wire::kEos));
+  size_t held = std::max(HeldLength(text, kTagClose), HeldLength(text, wire::kEos));
+  if (!decided) held = text.size() - close;
   ended_in_value = text.ends_with(wire::kEos);
-  if (ended_in_value) held = wire::kEos.size();
+  if (ended_in_value) held = std::max(held, wire::kEos.size());
   const bool is_markup =
       text.substr(text.size() - held).find(wire::kDsml) != std::string_view::npos;
   if (is_last && !ended_in_value && !is_markup) held = 0;

@@ -1,5 +1,7 @@
 #include "core/engine/markup_rescue.h"
 
+#include <algorithm>
+
 #include "core/chat/literal.h"
 #include "core/chat/wire_strings.h"
 
@@ -7,10 +9,13 @@ namespace finback {
 namespace {
 
 constexpr std::string_view kBlockWord = "tool_calls";
-constexpr std::string_view kBlockWords[] = {kBlockWord, "toolcalls"};
+constexpr std::string_view kBlockWords[] = {kBlockWord, "toolcalls", "function_calls", "calls"};
 // The fullwidth bar of the published markup, and what gateways make of it.
 constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
 constexpr int kMaxBars = 2;
+constexpr size_t kMaxBlanks = 8;  // before the word
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 // One or two bars of any spelling.
 Match Bars(std::string_view text, size_t* i) {
@@ -29,14 +34,9 @@ Match Bars(std::string_view text, size_t* i) {
   return result;
 }
 
-struct Marker {
-  size_t length = 0;
-  bool closes = false, is_block = false;
-};
-
 // What begins a tag, at the beginning of `text`, which begins with `<`: `<|DSML|`, and the word
 // behind it when that is the block's.
-Match ReadMarker(std::string_view text, Marker* marker) {
+Match ReadMarker(std::string_view text, MarkupFilter::Marker* marker) {
   size_t i = 1;
   if (i == text.size()) return Match::kNeedMore;
   marker->closes = text[i] == '/';
@@ -45,11 +45,18 @@ Match ReadMarker(std::string_view text, Marker* marker) {
   if (match == Match::kYes) match = Literal(text, "DSML", &i);
   if (match == Match::kYes) match = Bars(text, &i);
   if (match != Match::kYes) return match;
+  size_t word_begin = i;
+  while (word_begin < text.size() && word_begin - i < kMaxBlanks && IsSpace(text[word_begin])) {
+    ++word_begin;
+  }
+  if (word_begin == text.size()) return Match::kNeedMore;
   for (const std::string_view word : kBlockWords) {
-    match = Literal(text, word, &i);
+    size_t end = word_begin;
+    match = Literal(text, word, &end);
     if (match == Match::kNeedMore) return match;
     if (match == Match::kYes) {
       marker->is_block = true;
+      i = end;
       break;
     }
   }
@@ -57,14 +64,12 @@ Match ReadMarker(std::string_view text, Marker* marker) {
   return Match::kYes;
 }
 
-std::string Published(const Marker& marker) {
+std::string Published(const MarkupFilter::Marker& marker) {
   std::string text = marker.closes ? "</" : "<";
   text += wire::kDsml;
   if (marker.is_block) text += kBlockWord;
   return text;
 }
-
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 }  // namespace
 
@@ -95,7 +100,7 @@ void MarkupFilter::Finish(std::vector<Text>* out) {
   std::string_view rest = held_;
   // Any byte behind it tells what it is.
   if (!held_.empty() && ReadMarker(held_ + '\0', &marker) == Match::kYes) {
-    Feed(Published(marker), out);
+    FeedMarker(marker, rest.substr(0, marker.length), out);
     rest.remove_prefix(marker.length);
   }
   Feed(rest, out);
@@ -138,12 +143,38 @@ void MarkupFilter::Normalize(std::vector<Text>* out) {
       held_ = text.substr(at);
       return;
     }
-    Feed(Published(marker), out);
+    FeedMarker(marker, std::string_view(text).substr(at, marker.length), out);
     at += marker.length;
     fed = at;
     closing_ = marker.is_block && marker.closes;
   }
   feed(text.size());
+}
+
+void MarkupFilter::FeedMarker(const Marker& marker, std::string_view spelled,
+                              std::vector<Text>* out) {
+  const std::string published = Published(marker);
+  spellings_[published] = spelled;
+  Feed(published, out);
+}
+
+// What the parser leaves is to be seen as the service spelled it.
+std::string MarkupFilter::AsSpelled(std::string text) const {
+  for (size_t at = text.find(wire::kDsml); at != std::string::npos;
+       at = text.find(wire::kDsml, at)) {
+    const bool closes = at > 1 && text[at - 1] == '/' && text[at - 2] == '<';
+    Marker marker{0, closes, false};
+    marker.is_block =
+        std::string_view(text).substr(at + wire::kDsml.size()).starts_with(kBlockWord);
+    const std::string published = Published(marker);
+    const size_t begin = at - std::min(at, closes ? size_t{2} : size_t{1});
+    const auto found = spellings_.find(published);
+    const bool is_ours =
+        found != spellings_.end() && text.compare(begin, published.size(), published) == 0;
+    if (is_ours) text.replace(begin, published.size(), found->second);
+    at = is_ours ? begin + found->second.size() : at + wire::kDsml.size();
+  }
+  return text;
 }
 
 void MarkupFilter::Feed(std::string_view text, std::vector<Text>* out) {
@@ -156,10 +187,10 @@ void MarkupFilter::Take(std::vector<Text>* out) {
   for (ParserEvent& event : parsed_) {
     switch (event.kind) {
       case ParserEvent::Kind::kReasoning:
-        out->push_back({EventKind::kReasoning, std::move(event.text)});
+        out->push_back({EventKind::kReasoning, AsSpelled(std::move(event.text))});
         break;
       case ParserEvent::Kind::kContent:
-        out->push_back({EventKind::kContent, std::move(event.text)});
+        out->push_back({EventKind::kContent, AsSpelled(std::move(event.text))});
         break;
       case ParserEvent::Kind::kToolCall:
         ++begun_;

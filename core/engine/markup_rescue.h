@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +21,12 @@ class MarkupFilter {
   struct Text {
     EventKind kind = EventKind::kContent;
     std::string text;
+  };
+
+  // What begins a tag, and the word behind it when that is the block's.
+  struct Marker {
+    size_t length = 0;
+    bool closes = false, is_block = false;
   };
 
   MarkupFilter();
@@ -38,13 +46,16 @@ class MarkupFilter {
  private:
   void Restart();
   void Normalize(std::vector<Text>* out);
+  void FeedMarker(const Marker& marker, std::string_view spelled, std::vector<Text>* out);
+  std::string AsSpelled(std::string text) const;
   void Feed(std::string_view text, std::vector<Text>* out);
   void Take(std::vector<Text>* out);
 
   EventKind kind_ = EventKind::kNone;
-  std::unique_ptr<CompletionParser> parser_;  // of text in the published spelling
-  std::string held_;                          // may still become a marker of another spelling
-  bool closing_ = false;                      // behind the tag that ends a block, but its bracket
+  std::unique_ptr<CompletionParser> parser_;                   // of text in the published spelling
+  std::map<std::string, std::string, std::less<>> spellings_;  // of the published markers
+  std::string held_;      // may still become a marker of another spelling
+  bool closing_ = false;  // behind the tag that ends a block, but its bracket
   std::vector<ParserEvent> parsed_;
   std::string open_name_;  // of the call at hand
   std::vector<ToolCall> calls_;

@@ -71,10 +71,14 @@ Heard Listen(const std::vector<std::string>& chunks, ThinkingMode mode) {
   EXPECT_EQ(heard.has_tool_calls, !heard.calls.empty());
   for (const Heard::Call& call : heard.calls) {
     if (!call.ended) continue;
+    if (call.complete.starts_with(Wire("<{D}invoke"))) {  // not understood
+      EXPECT_THROW(ParseJson(call.arguments, "arguments"), Error) << call.arguments;
+      continue;
+    }
     EXPECT_EQ(call.arguments, call.complete);
     EXPECT_NO_THROW(ParseJson(call.complete, "arguments")) << call.complete;
   }
-  for (const char* marker : {"{BOS}", "{EOS}", "<think>", "</think>", "{D}"}) {
+  for (const char* marker : {"{BOS}", "{EOS}", "<think>", "</think>"}) {
     EXPECT_EQ(heard.content.find(Wire(marker)), std::string::npos) << marker;
     EXPECT_EQ(heard.reasoning.find(Wire(marker)), std::string::npos) << marker;
   }
@@ -163,7 +167,7 @@ TEST(StreamingParser, DropsALeadingThinkTag) {
 TEST(StreamingParser, RemovesMarkersOutOfPlace) {
   const Heard heard = Hear("{BOS}a</think>b</think>c<think>d{BOS}e{D}f{EOS}", kThinking);
   EXPECT_EQ(heard.reasoning, "a");
-  EXPECT_EQ(heard.content, "bcdef");
+  EXPECT_EQ(heard.content, Wire("bcde{D}f"));
 }
 
 TEST(StreamingParser, RemovalsDoNotMakeNewMarkers) {
@@ -270,17 +274,92 @@ TEST(StreamingParser, MarkupMentionedInReasoningIsNoCall) {
   }
 }
 
-TEST(StreamingParser, AMalformedBlockKeepsItsTextWithoutTheTags) {
-  EXPECT_EQ(Hear("a\n\n<{D}tool_calls>\nnot a call\n</{D}tool_calls>\nb{EOS}", kChat).content,
-            "a\n\n\nnot a call\n\nb");
-  EXPECT_EQ(Hear("a\n\n<{D}tool_calls>\n<{D}invoke name=\"f\">\n{\"k\": 1}\n</{D}invoke>\n"
-                 "</{D}tool_calls>{EOS}",
-                 kChat)
-                .content,
-            "a\n\n\n\n{\"k\": 1}\n\n");
-  EXPECT_EQ(
-      Hear("a <{D}parameter name=\"k\" string=\"true\">v</{D}parameter> b {D}c", kChat).content,
-      "a v b c");
+TEST(StreamingParser, MarkupThatMakesNoCallIsLeftWhole) {
+  for (const char* text : {
+           "a\n\n<{D}tool_calls>\nnot a call\n</{D}tool_calls>\nb",
+           "a <{D}parameter name=\"k\" string=\"true\">v</{D}parameter> b {D}c",
+           "Use <{D}tool_calls>, then <{D}invoke name=\"f\"> and </{D}invoke>.",
+           "<{D} calls>x",
+           "<{D}function_calls>\n<{D}invoke>\nx",
+       }) {
+    EXPECT_EQ(Hear(text + std::string("{EOS}"), kChat).content, Wire(text));
+    EXPECT_EQ(Hear(text, kThinking).reasoning, Wire(text));
+  }
+}
+
+TEST(StreamingParser, UnderstandsEverySpellingOfTheTags) {
+  const std::string value = "v</{D}parameter>\n";
+  for (const std::string& parameter : {
+           "string=\"true\" name=\"k\">" + value,
+           "name='k' string='true'>" + value,
+           "string='true' name=\"k\">" + value,
+           "name=k string=true>" + value,
+           "name = \"k\"  string =\"true\" >" + value,
+           "type=\"string\" name=\"k\" string=\"true\">" + value,
+           "name=\"k\" string=\"true\" type=\"x\">" + value,
+           "name=\"k\" string=\"yes\">" + value,
+           "name=\"k\">" + value,
+       }) {
+    ExpectOneCall(Hear(Block(Invoke("f", "<{D}parameter " + parameter)), kChat));
+  }
+  const std::string body = Parameter("k", "true", "v") + "</{D}invoke>\n";
+  for (const std::string& invoke : {"name='f'>\n" + body, "name=f>\n" + body,
+                                    "id=\"1\" name=\"f\" >" + body, "name=\"f\" id='2'>" + body}) {
+    ExpectOneCall(Hear(Block("<{D}invoke " + invoke), kChat));
+  }
+  for (const char* word : {"tool_calls", " calls", "calls", "function_calls", " function_calls"}) {
+    const std::string block = word;
+    ExpectOneCall(Hear("\n\n<{D}" + block +
+                           ">\n<{D} invoke name=\"f\">\n<{D} parameter name=\"k\""
+                           " string=\"true\">v</{D} parameter>\n</{D} invoke>\n</{D}" +
+                           block + ">",
+                       kChat));
+  }
+}
+
+TEST(StreamingParser, ABodyMayBeAJsonObjectOrNothing) {
+  for (const char* body :
+       {"{\"k\": \"v\"}", "\n{\"k\": \"v\"}\n", "```json\n{\"k\": \"v\"}\n```\n"}) {
+    const Heard heard = Hear(Block(Invoke("f", body)), kChat);
+    ASSERT_EQ(heard.calls.size(), 1u);
+    EXPECT_EQ(ParseJson(heard.calls[0].complete, "arguments").Find("k")->text, "v") << body;
+  }
+  for (const char* tag :
+       {"<{D}invoke name=\"f\"/>\n", "<{D}invoke name='f' />", "<{D}invoke name=f/>"}) {
+    ExpectOneCall(Hear(Block(tag), kChat), "{}");
+    EXPECT_EQ(Hear(Block(tag + kCall), kChat).calls.size(), 2u);
+  }
+}
+
+// What is not understood is never handed over as less than it was.
+TEST(StreamingParser, ACallThatIsNotUnderstoodIsInvalidAndWhole) {
+  for (const std::string& body : {
+           std::string("<{D}parameter key=\"k\">v</{D}parameter>\n"),
+           std::string("<parameter name=\"k\">v</parameter>\n"),
+           std::string("k: v\n"),
+           std::string("[1, 2]\n"),
+           std::string("{\"k\": \n"),
+           Parameter("a", "true", "b") + "<{D}parameter>v</{D}parameter>\n",
+           Parameter("a", "true", "b") + "{\"k\": 1}\n",
+           "<{D}argument name=\"k\">v</{D}argument>\n" + Parameter("a", "true", "b"),
+       }) {
+    const std::string invoke = "<{D}invoke name=\"f\">\n" + body + "</{D}invoke>";
+    const Heard heard = Hear(Block(invoke + "\n" + kCall), kChat);
+    ASSERT_EQ(heard.calls.size(), 2u) << body;
+    EXPECT_EQ(heard.calls[0].complete, Wire(invoke));
+    EXPECT_EQ(heard.calls[1].complete, "{\"k\": \"v\"}");
+  }
+}
+
+TEST(StreamingParser, AnUnclosedParameterEndsWithItsCall) {
+  const std::string open =
+      "\n\n<{D}tool_calls>\n<{D}invoke name=\"f\">\n<{D}parameter name=\"k\" "
+      "string=\"true\">v";
+  ExpectOneCall(Hear(open + "</{D}invoke>\n</{D}tool_calls>", kChat));
+  ExpectOneCall(Hear(open + "</{D}tool_calls>{EOS}", kChat));
+  const Heard two = Hear(open + "</{D}invoke>\n" + kCall + "</{D}tool_calls>", kChat);
+  ASSERT_EQ(two.calls.size(), 2u);
+  EXPECT_EQ(two.calls[0].complete, two.calls[1].complete);
 }
 
 TEST(StreamingParser, TextBehindACallIsContentUntilTheBlockEnds) {
@@ -557,7 +636,6 @@ TEST(StreamingParser, NoMarkerIsJoinedByRemovalsHoweverMany) {
       for (size_t at = 0; at < text.size(); at += chunk) chunks.push_back(text.substr(at, chunk));
       const Heard heard = Listen(chunks, kChat);
       EXPECT_EQ(heard.content.find(marker), std::string::npos) << heard.content;
-      EXPECT_EQ(heard.content.find(dsml), std::string::npos) << heard.content;
     }
   }
 }

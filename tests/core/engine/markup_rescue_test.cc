@@ -43,6 +43,16 @@ std::string Outcome(EventKind kind, const std::string& text) {
   return whole;
 }
 
+// The blank of the newest spelling stands before every word.
+TEST(MarkupFilter, ReadsTagsWithABlank) {
+  const std::string bar = "\uFF5CDSML\uFF5C";
+  EXPECT_EQ(
+      Outcome(EventKind::kContent, "<" + bar + " calls>\n<" + bar + " invoke name=\"f\">\n<" + bar +
+                                       " parameter name=\"a\" string=\"false\">1</" + bar +
+                                       " parameter>\n</" + bar + " invoke>\n</" + bar + " calls>"),
+      "|f {\"a\": 1}");
+}
+
 // The block of one call, with `bar` for the bars and `word` for the block's name.
 std::string Block(const std::string& open_bar, const std::string& bar, const std::string& word) {
   const std::string open = "<" + open_bar + "DSML" + bar, close = "</" + open_bar + "DSML" + bar;
@@ -66,6 +76,10 @@ TEST(MarkupFilter, ReadsCallsInEverySpelling) {
                     {"||", "||", "tool_calls"},
                     {kBar, "|", "toolcalls"},
                     {kBar, kBar, "toolcalls"},
+                    {kBar, kBar, " calls"},
+                    {"|", "|", "calls"},
+                    {kBar, kBar, "function_calls"},
+                    {"|", kBar, " tool_calls"},
                     {"|", "|", "toolcalls"}};
   for (const auto& [open, bar, word] : kSpellings) {
     EXPECT_EQ(Outcome(kContent, "Hi." + Block(open, bar, word)), std::string("[c]Hi.") + kCall);
@@ -110,10 +124,13 @@ TEST(MarkupFilter, KeepsTheOrderOfReasoningAndContent) {
             "[r]a <[c]b <[r]c");
 }
 
-TEST(MarkupFilter, RemovesTagsThatMakeNoCall) {
-  EXPECT_EQ(Outcome(kContent, "a<|DSML|tool_calls>b"), "[c]ab");
-  EXPECT_EQ(Outcome(kContent, "a</|DSML|toolcalls> b"), "[c]a b");
-  EXPECT_EQ(Outcome(kContent, "a<\uFF5C\uFF5CDSML\uFF5Cparameter name=\"x\">b"), "[c]ab");
+TEST(MarkupFilter, LeavesTagsThatMakeNoCallAsTheyWere) {
+  for (const char* text :
+       {"a<|DSML|tool_calls>b", "a</|DSML|toolcalls> b", "a<\uFF5CDSML\uFF5C calls>b",
+        "a<\uFF5C\uFF5CDSML\uFF5Cparameter name=\"x\">b",
+        "a\n\n<|DSML|function_calls>\nb</|DSML|function_calls>\n"}) {
+    EXPECT_EQ(Outcome(kContent, text), std::string("[c]") + text);
+  }
 }
 
 TEST(MarkupFilter, RemovesAnUnfinishedTagAtTheEnd) {

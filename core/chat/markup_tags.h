@@ -1,0 +1,42 @@
+// The tags of the tool markup, read from text that is still arriving: first as published, then with
+// attributes in any order, in either quotes or none, with others beside them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "core/chat/literal.h"
+
+namespace finback {
+
+inline constexpr size_t kLongestTag = 1024;  // a header that is not complete by then is text
+inline constexpr std::string_view kTagStart = "<\uFF5CDSML\uFF5C";
+inline constexpr std::string_view kTagClose = "</\uFF5CDSML\uFF5C";
+
+// How models and services have called the block, in all their versions.
+bool IsBlockWord(std::string_view word);
+
+// Behind the blanks at `begin`.
+size_t SkipSpace(std::string_view text, size_t begin);
+
+// `\s*>` at `*i`.
+Match Bracket(std::string_view text, size_t* i);
+
+enum class ValueKind : uint8_t { kText, kJson, kEither };
+
+struct TagHeader {
+  std::string name;
+  ValueKind kind = ValueKind::kEither;  // of a parameter: its attribute `string`
+  bool is_closed = false;               // `/>`
+  size_t end = 0;                       // behind the bracket
+};
+
+// What must follow the header of an invoke.
+enum class InvokeBody : uint8_t { kMarkup, kAny };
+
+// Both read from behind the word.
+Match ReadInvokeHeader(std::string_view text, InvokeBody body, TagHeader* header);
+Match ReadParameterHeader(std::string_view text, TagHeader* header);
+
+}  // namespace finback
