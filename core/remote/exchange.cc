@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/status.h"
 #include "core/json/lenient_json.h"
+#include "core/remote/answer_room.h"
 
 namespace finback {
 namespace {
@@ -64,10 +65,9 @@ Exchange::~Exchange() {
   }
 }
 
-void Exchange::Send(const Request& request, ThinkingFields thinking_fields,
-                    std::vector<Event>* events) {
+void Exchange::Send(const Request& request, const LeftOut& left_out, std::vector<Event>* events) {
   WirePolicy policy = PolicyOf(client_.options());
-  policy.thinking_fields = thinking_fields;
+  policy.left_out = left_out;
   plan_ = PlanWire(request, endpoint_.provider, endpoint_.entry, endpoint_.model, policy);
   if (!endpoint_.notice.empty())
     AddNotice(NoticeText("model_translated", endpoint_.notice), events);
@@ -255,6 +255,12 @@ void Exchange::CheckModel(size_t place, std::vector<Event>* events) {
   event.text =
       NoticeText("other_model", "asked for " + endpoint_.model + ", answered by " + served);
   events->insert(events->begin() + static_cast<std::ptrdiff_t>(place), std::move(event));
+}
+
+std::optional<int64_t> Exchange::RoomAfter(const Failure& failure) const {
+  if (plan_.provider == nullptr || !plan_.send_max_tokens) return std::nullopt;
+  const bool needed = CodecOf(*plan_.provider).words.needs_max_tokens;
+  return RoomForAnswer(failure, plan_.max_tokens, needed ? prompt_estimate_ : -1);
 }
 
 Usage Exchange::usage() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ class Exchange {
   Exchange(const Exchange&) = delete;
 
   // Plans and sends; notices of the plan come first. Throws what any part of it does.
-  void Send(const Request& request, ThinkingFields thinking_fields, std::vector<Event>* events);
+  void Send(const Request& request, const LeftOut& left_out, std::vector<Event>* events);
 
   // More of the answer; false at its end, after kFinish. Throws the failure that ends it.
   bool Read(std::vector<Event>* events);
@@ -39,6 +40,8 @@ class Exchange {
   void Fail(const Failure& failure);
 
   const Endpoint& endpoint() const { return endpoint_; }
+  // What to ask for in place of the max_tokens that was refused; see RoomForAnswer.
+  std::optional<int64_t> RoomAfter(const Failure& failure) const;
   // As of now.
   Usage usage() const;
   void Describe(ServiceAnswer* answer) const;

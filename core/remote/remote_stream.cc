@@ -122,7 +122,7 @@ void RemoteStream::Advance() {
     ++exchanges_;
     exchange_ = std::make_unique<Exchange>(&client_, endpoint(), exchanges_, conversation_.get(),
                                            &cancellation_);
-    exchange_->Send(asked(), thinking_fields_, &arrived_);
+    exchange_->Send(asked(), left_out_, &arrived_);
   } else {
     more = exchange_->Read(&arrived_);
   }
@@ -265,19 +265,28 @@ bool RemoteStream::RepairRequestOnce(const Failure& failure) {
            "earlier reasoning is missing or changed: this turn is answered without thinking");
     return true;
   }
-  if (RefusesThinkingFields(failure) && thinking_fields_ == ThinkingFields::kSent) {
-    thinking_fields_ = ThinkingFields::kLeftOut;
+  if (RefusesThinkingFields(failure) && !left_out_.thinking) {
+    left_out_.thinking = true;
     Notice("field_left_out", "thinking: the service refused the fields for it; asked without them");
     return true;
   }
-  if (failure.kind == FailureKind::kInvalidRequest && failure.limit > 0 && !limit_repaired_) {
-    limit_repaired_ = true;
-    Reshape()->max_tokens = failure.limit;
+  return !limit_repaired_ && RepairMaxTokens(failure);
+}
+
+bool RemoteStream::RepairMaxTokens(const Failure& failure) {
+  const std::optional<int64_t> room =
+      exchange_ != nullptr ? exchange_->RoomAfter(failure) : std::nullopt;
+  if (!room) return false;
+  limit_repaired_ = true;
+  if (*room > 0) {
+    Reshape()->max_tokens = *room;
     Notice("max_tokens_reduced", Format("max_tokens is now %lld, the most that the model takes",
-                                        static_cast<long long>(failure.limit)));
-    return true;
+                                        static_cast<long long>(*room)));
+  } else {
+    left_out_.max_tokens = true;
+    Notice("max_tokens_reduced", "max_tokens was more than the service has; asked without it");
   }
-  return false;
+  return true;
 }
 
 size_t RemoteStream::NextPlace(const Failure& failure) const {
@@ -289,7 +298,7 @@ void RemoteStream::BeginTarget(size_t place) {
   place_ = place;
   retries_ = 0;
   chain_repaired_ = limit_repaired_ = false;
-  thinking_fields_ = ThinkingFields::kSent;
+  left_out_ = {};
   Shape();
   Notice("other_target", "now asking " + endpoint().provider.name + ":" + endpoint().model);
 }

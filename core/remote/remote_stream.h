@@ -44,6 +44,7 @@ class RemoteStream final : public Stream {
   bool TryAgain(Failure* failure);
   void Give(const Failure& failure);
   bool RepairRequestOnce(const Failure& failure);
+  bool RepairMaxTokens(const Failure& failure);
   size_t NextPlace(const Failure& failure) const;
   void BeginTarget(size_t place);
   void Notice(std::string_view code, const std::string& message);
@@ -60,7 +61,7 @@ class RemoteStream final : public Stream {
   int32_t exchanges_ = 0;  // begun
   int32_t retries_ = 0;    // at the target at hand
   bool chain_repaired_ = false, limit_repaired_ = false;
-  ThinkingFields thinking_fields_ = ThinkingFields::kSent;
+  LeftOut left_out_;
 
   std::optional<Request> shaped_;  // as the target takes it, where that is not request_
   std::optional<JsonSchema> schema_;

@@ -479,6 +479,21 @@ async def clamp(request, reply, state, most):
         await give(request, reply, Answer())
 
 
+async def model_len(request, reply, state, most):
+    """As vLLM: an answer is at most what the prompt, here 10 tokens, leaves of the context."""
+    asked = request.json().get("max_tokens", 0)
+    if asked > int(most):
+        await refuse_as(reply, f"max_tokens={asked} cannot be greater than max_model_len=max_total_tokens={most}.")
+    elif asked > int(most) - 10:
+        await refuse_as(
+            reply,
+            f"This model's maximum context length is {most} tokens. However, you requested {asked + 10} tokens "
+            f"(10 in the messages, {asked} in the completion).",
+        )
+    else:
+        await give(request, reply, Answer())
+
+
 async def strict(request, reply, state):
     """Refuses what the official host refuses."""
     body = request.json()
@@ -601,6 +616,7 @@ PATTERNS = {
     r"early-error-(\w+)": early_error,
     r"finish-(\w+)": finish,
     r"limit-(\d+)": limit,
+    r"model-len-(\d+)": model_len,
     r"status-(\d+)": status,
     r"stream-error-(\w+)": stream_error,
 }

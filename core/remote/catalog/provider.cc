@@ -53,6 +53,7 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"stream_usage", &ProviderSupport::stream_usage},
     {"sampling_extras", &ProviderSupport::sampling_extras},
     {"prefix", &ProviderSupport::prefix},
+    {"optional_max_tokens", &ProviderSupport::optional_max_tokens},
     {"completions", &ProviderSupport::completions},
     {"fim", &ProviderSupport::fim},
     {"named_tool", &ProviderSupport::named_tool},

@@ -223,7 +223,7 @@ WireCall EncodeAnthropic(const Request& request, const WirePlan& plan) {
 
 const WireCodec kAnthropicCodec = {
     .name = "anthropic",
-    .words = {.top_k = true, .stop = true, .prefix = true},
+    .words = {.top_k = true, .stop = true, .needs_max_tokens = true, .prefix = true},
     .encode = EncodeAnthropic,
     .decoder = DecodeAnthropic,
 };

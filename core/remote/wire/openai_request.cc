@@ -162,7 +162,7 @@ class Encoder {
   }
 
   void WriteSampling() {
-    json_.Key("max_tokens").Integer(plan_.max_tokens);
+    if (plan_.send_max_tokens) json_.Key("max_tokens").Integer(plan_.max_tokens);
     if (request_.has_temperature) json_.Key("temperature").Number(request_.temperature);
     if (request_.has_top_p) json_.Key("top_p").Number(request_.top_p);
     if (request_.has_top_k) json_.Key("top_k").Integer(request_.top_k);

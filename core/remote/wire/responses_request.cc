@@ -25,7 +25,7 @@ class Encoder {
       json_.Key("reasoning").BeginObject().Key("effort");
       json_.String(EffortText(plan_)).EndObject();
     }
-    json_.Key("max_output_tokens").Integer(plan_.max_tokens);
+    if (plan_.send_max_tokens) json_.Key("max_output_tokens").Integer(plan_.max_tokens);
     if (request_.has_temperature) json_.Key("temperature").Number(request_.temperature);
     if (request_.has_top_p) json_.Key("top_p").Number(request_.top_p);
     if (request_.top_logprobs >= 0) {

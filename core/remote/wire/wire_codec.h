@@ -56,8 +56,9 @@ struct WireWords {
   bool sampling_extras = false;  // seed, logit_bias, min_p
   bool top_k = false;
   bool stop = false;
-  bool prefix = false;     // an assistant's turn that the answer goes on with
-  bool file_data = false;  // the bytes of a file, not its id alone
+  bool needs_max_tokens = false;  // no request without it
+  bool prefix = false;            // an assistant's turn that the answer goes on with
+  bool file_data = false;         // the bytes of a file, not its id alone
 };
 
 struct WireCodec {

@@ -44,7 +44,7 @@ class Planner {
     PlanCompletion();
     PlanTools();
     PlanThinking();
-    if (policy_.thinking_fields == ThinkingFields::kLeftOut) plan_.model_entry.thinking = false;
+    if (policy_.left_out.thinking) plan_.model_entry.thinking = false;
     PlanTokens();
     PlanFormat();
     PlanReplay();
@@ -159,14 +159,21 @@ void Planner::PlanTokens() {
   lower(provider_.max_tokens_limit);
   if (!request_.is_chat && plan_.beta) lower(kFimTokens);
   plan_.max_tokens = request_.max_tokens;
-  if (request_.max_tokens < 0) {
+  const int64_t whole = limit > 0 ? limit : plan_.model_entry.context_tokens;
+  plan_.send_max_tokens =
+      words_.needs_max_tokens ||
+      !(policy_.left_out.max_tokens ||
+        (request_.max_tokens < 0 && request_.is_chat && supports_.optional_max_tokens));
+  if (!plan_.send_max_tokens && whole > 0) {
+    plan_.max_tokens = whole;
+  } else if (request_.max_tokens < 0) {
     plan_.max_tokens = !plan_.thinking                ? kAnswerTokens
                        : plan_.effort == Effort::kMax ? kMaxEffortTokens
                                                       : kThinkingTokens;
   }
   if (limit <= 0 || plan_.max_tokens <= limit) return;
   plan_.max_tokens = limit;
-  if (request_.max_tokens < 0) return;
+  if (request_.max_tokens < 0 || !plan_.send_max_tokens) return;
   Notice("max_tokens_lowered",
          Format("max_tokens: %" PRId64 " was lowered to %" PRId64 ", the limit of %s",
                 request_.max_tokens, limit, where_.c_str()));

@@ -22,7 +22,8 @@ struct WirePlan {
   bool stream = true;
   bool thinking = true;
   Effort effort = Effort::kHigh;  // never kDefault; meaningless without thinking
-  int64_t max_tokens = 0;         // always sent
+  int64_t max_tokens = 0;         // the most that may come
+  bool send_max_tokens = true;    // false: the service takes what its context leaves
   bool replay_reasoning = true;   // earlier turns go with their reasoning
   bool offer_tools = true;        // there are tools, and they may be called
   bool beta = false;              // prefix, FIM, strict tools: at beta_url
@@ -32,14 +33,17 @@ struct WirePlan {
   std::vector<std::string> notices;  // texts of kNotice events: what was changed or left out
 };
 
-enum class ThinkingFields : uint8_t { kSent, kLeftOut };
+// Fields that a service refused, which go without from then on.
+struct LeftOut {
+  bool thinking = false, max_tokens = false;
+};
 
 // What the plan needs from the engine's options, and from what a service said before.
 struct WirePolicy {
   bool force_tool_disables_thinking = true;  // else a forced tool against thinking is refused
   ReplayReasoning replay = ReplayReasoning::kAuto;
   bool stream = true;
-  ThinkingFields thinking_fields = ThinkingFields::kSent;  // left out where they are refused
+  LeftOut left_out;
 };
 
 // Throws Error(kInvalidRequest) naming the path of what this service cannot do.

@@ -311,6 +311,17 @@ TEST(RemoteStream, LeavesThinkingFieldsOutWhereTheyAreRefused) {
   }
 }
 
+TEST(RemoteStream, AsksForWhatTheContextLeaves) {
+  for (const char* tokens : {"2000", "995", "65536"}) {
+    const std::string scenario = std::string("model-len-1000~") + tokens;
+    const Told told = Ask(scenario, std::string(R"({"max_tokens": )") + tokens +
+                                        R"(, "messages": [{"role": "user", "content": "x"}]})");
+    EXPECT_EQ(told.code, Code::kOk) << told.message;
+    EXPECT_EQ(std::count(told.notices.begin(), told.notices.end(), "max_tokens_reduced"), 1);
+    EXPECT_EQ(Server().Log(scenario).size(), 2u) << tokens;
+  }
+}
+
 TEST(RemoteStream, ReducesMaxTokensToWhatTheServiceNames) {
   const Told told = Ask("clamp-1000", R"({"max_tokens": 5000,
       "messages": [{"role": "user", "content": "Weather?"}]})");

@@ -75,6 +75,40 @@ TEST(WirePlan, AlwaysSetsMaxTokens) {
   }
 }
 
+TEST(WirePlan, LeavesMaxTokensToSelfHostedServices) {
+  for (const char* name : {"vllm", "sglang", "llama-server", "litellm"}) {
+    const std::string model = std::string(name) + ":tiny";
+    EXPECT_FALSE(Plan(Ask(model)).send_max_tokens) << name;
+    EXPECT_EQ(SentBody(model, kHello, "", {}).count("max_tokens"), 0u) << name;
+    EXPECT_EQ(SentBody(model, kHello, "\"max_tokens\": 17", {})["max_tokens"], 17) << name;
+    EXPECT_EQ(SentBody(model, kHello, "\"max_completion_tokens\": 17", {})["max_tokens"], 17);
+    // Plain completions would be given a handful of tokens.
+    EXPECT_TRUE(Plan(ParseCompletionRequest("{\"model\": \"" + model + "\", \"prompt\": \"x\"}"))
+                    .send_max_tokens);
+  }
+  EXPECT_TRUE(Plan(Ask("custom:tiny")).send_max_tokens);
+}
+
+TEST(WirePlan, CountsWithTheModelsLimitWhereNoneIsSent) {
+  const Provider& provider = *Providers().Find("vllm");
+  ModelEntry entry;
+  EXPECT_EQ(PlanWire(Ask("vllm:m"), provider, entry, "m", {}).max_tokens, 65536);
+  entry.context_tokens = 4096;
+  EXPECT_EQ(PlanWire(Ask("vllm:m"), provider, entry, "m", {}).max_tokens, 4096);
+  entry.max_output_tokens = 1024;
+  EXPECT_EQ(PlanWire(Ask("vllm:m"), provider, entry, "m", {}).max_tokens, 1024);
+}
+
+TEST(WirePlan, LeavesMaxTokensOutOnceRefused) {
+  WirePolicy policy;
+  policy.left_out.max_tokens = true;
+  const char* fields = "\"max_tokens\": 17";
+  EXPECT_EQ(SentBody(kFlash, kHello, fields, policy).count("max_tokens"), 0u);
+  EXPECT_EQ(SentBody("deepseek-responses:m", kHello, fields, policy).count("max_output_tokens"),
+            0u);
+  EXPECT_EQ(SentBody("deepseek-anthropic:m", kHello, fields, policy)["max_tokens"], 17);
+}
+
 TEST(WirePlan, LowersMaxTokensToTheSmallerLimit) {
   Provider provider = *Providers().Find("deepseek");
   provider.max_tokens_limit = 131072;
