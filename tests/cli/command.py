@@ -1,6 +1,7 @@
 """Runs the finback command under test, in an environment that holds nothing of the user's."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -74,3 +75,19 @@ class CommandTest(unittest.TestCase):
         folder = tempfile.mkdtemp(prefix="finback-cli-")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         return folder
+
+
+class ServiceTest(CommandTest):
+    """A command test with the fault server as its service, on `port`."""
+
+    @classmethod
+    def setUpClass(cls):
+        script = os.path.join(SOURCE, "tests", "remote", "fault_server.py")
+        cls.server = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        cls.port = json.loads(cls.server.stdout.readline())["port"]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stdin.close()
+        cls.server.wait()
+        cls.server.stdout.close()

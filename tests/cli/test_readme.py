@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from command import FINBACK, SOURCE, CommandTest, environment, needs_krill
+from command import FINBACK, SOURCE, CommandTest, ServiceTest, environment, needs_krill
 
 BUILD = os.path.dirname(os.path.dirname(FINBACK))
 
@@ -64,6 +64,52 @@ class Readme(CommandTest):
         run = subprocess.run([binary], capture_output=True, env=environment(), check=False)
         self.assertEqual(run.returncode, 1)
         self.assertIn("/nowhere/at/all", run.stderr.decode())
+
+
+class ReadmeAtAService(ServiceTest):
+    """The section "At a service", against a service on loopback."""
+
+    def lines(self):
+        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+            section = re.search(r"^## At a service\n(.*?)^## ", file.read(), re.MULTILINE | re.DOTALL).group(1)
+        return re.findall(r"^    (\S.*)$", section, re.MULTILINE)
+
+    def run_line(self, line, scenario="answer"):
+        address = f"http://127.0.0.1:{self.port}/s/{scenario}"
+        line = line.replace("http://127.0.0.1:8000/v1", address)
+        if line.startswith("finback chat") and "base_url" not in line:
+            line = line.replace("finback chat", f"finback chat --set base_url={address}", 1)
+        line = re.sub("^finback (chat)", rf"{FINBACK} \1 --set environment_proxy=false", line)
+        line = re.sub("^finback", FINBACK, line)
+        return subprocess.run(
+            ["sh", "-c", line], capture_output=True, cwd=self.home, stdin=subprocess.DEVNULL, check=False,
+            env=environment(HOME=self.home, DEEPSEEK_API_KEY="sk-of-a-test"))  # fmt: skip
+
+    def setUp(self):
+        self.home = self.temporary_folder()
+
+    def test_every_line_works_as_printed(self):
+        lines = self.lines()
+        self.assertGreaterEqual(len(lines), 5)
+        printed = [self.assert_ok(self.run_line(line)).stdout.decode() for line in lines]
+        answers = [text for line, text in zip(lines, printed) if line.startswith("finback chat")]
+        self.assertEqual(answers, ["It is 4, na\u00efve \u2713 \U0001f600.\n"] * 2)
+        self.assertIn("deepseek", printed[lines.index(next(line for line in lines if "finback models" in line))])
+        self.assertIn("deepseek-flash", printed[-1])  # what was spent
+
+    def test_the_same_lines_when_the_service_fails(self):
+        for line in self.lines():
+            if line.startswith("finback chat"):
+                self.assert_fails(self.run_line(line, "401-key"), 1, "HTTP 401", "check the API key")
+
+    def test_a_budget_too_small_says_what_to_lower(self):
+        line = next(line for line in self.lines() if "--budget" in line)
+        run = self.run_line(line.replace("--max-tokens 2000 ", "").replace("0.05", "0.0005"))
+        self.assert_fails(run, 1, "budget")
+        fitting = re.search(r"max_tokens (\d+) would fit, or raise the budget to \$(\d+\.\d\d)", run.stderr.decode())
+        self.assertIsNotNone(fitting, run.stderr.decode())
+        self.assert_ok(self.run_line(line.replace("2000", fitting[1]).replace("0.05", "0.0005")))
+        self.assert_ok(self.run_line(line.replace("--max-tokens 2000 ", "").replace("0.05", fitting[2])))
 
 
 if __name__ == "__main__":

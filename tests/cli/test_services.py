@@ -2,29 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
 import unittest
 import urllib.request
 
-from command import SOURCE, CommandTest, environment, finback
+from command import ServiceTest, environment, finback
 
 MODEL = "deepseek:deepseek-flash"
 
 
-class Services(CommandTest):
-    @classmethod
-    def setUpClass(cls):
-        script = os.path.join(SOURCE, "tests", "remote", "fault_server.py")
-        cls.server = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        cls.port = json.loads(cls.server.stdout.readline())["port"]
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stdin.close()
-        cls.server.wait()
-        cls.server.stdout.close()
-
+class Services(ServiceTest):
     def service(self, scenario):
         """The options that make the scenario the service."""
         return ["--set", f"base_url=http://127.0.0.1:{self.port}/s/{scenario}", "--set", "environment_proxy=false"]

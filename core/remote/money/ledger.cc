@@ -180,7 +180,7 @@ std::string BudgetExcess::Message() const {
       " has " + spent + " spent or reserved, and this request may cost " + Dollars(requested_pico);
   if (fitting_tokens < 0) return name;
   // What is written in whole cents is never less than what is needed.
-  constexpr int64_t kPicoPerCent = 10'000'000'000;
+  constexpr int64_t kPicoPerCent = 10000000000;
   const int64_t cents = SaturatingAdd(spent_pico, requested_pico) / kPicoPerCent + 1;
   name += fitting_tokens > 0 ? Format("; max_tokens %lld would fit, or raise the budget to $",
                                       static_cast<long long>(fitting_tokens))

@@ -234,31 +234,6 @@ TEST_F(LedgerTest, HostileTextAndCountsAreTamed) {
             3'000'000'000'000);
 }
 
-// Of a request whose prompt costs a tenth of a cent, and each token of its output a thousandth.
-TEST_F(LedgerTest, ABudgetSaysWhatWouldFit) {
-  constexpr int64_t kCent = 10'000'000'000;
-  const auto message = [&](int64_t limit_pico, int64_t spent_pico, int64_t most_tokens) {
-    auto ledger = Ledger::Open({.path = "", .budgets = {Total(limit_pico)}});
-    if (spent_pico > 0) ledger->Settle(ledger->Begin(Asking(spent_pico)), Costing(spent_pico));
-    Attempt attempt = Asking(kCent / 10 + most_tokens * (kCent / 1000));
-    attempt.prompt_pico = kCent / 10;
-    attempt.most_tokens = most_tokens;
-    const std::string text = Caught([&] { ledger->Begin(attempt); }).what();
-    return text.substr(std::min(text.find("; "), text.size()));
-  };
-  EXPECT_EQ(message(5 * kCent, 0, 65536),
-            "; max_tokens 4900 would fit, or raise the budget to $0.66");
-  EXPECT_EQ(message(5 * kCent, 3 * kCent, 65536),
-            "; max_tokens 1900 would fit, or raise the budget to $0.69");
-  EXPECT_EQ(message(5 * kCent, 5 * kCent, 100), "; raise the budget to $0.06");
-  EXPECT_EQ(message(kCent / 20, 0, 100), "; raise the budget to $0.01");
-  EXPECT_EQ(message(kCent / 8, 0, 100), "; max_tokens 25 would fit, or raise the budget to $0.01");
-  // What it says is true.
-  auto ledger = Ledger::Open({.path = "", .budgets = {Total(5 * kCent)}});
-  Attempt attempt = Asking(kCent / 10 + 4900 * (kCent / 1000));
-  EXPECT_NO_THROW(ledger->Begin(attempt));
-}
-
 TEST_F(LedgerTest, ABudgetIsRefusedWithItsNumbers) {
   auto ledger = Ledger::Open(Settings({Total(1000)}));
   ledger->Settle(ledger->Begin(Asking(500)), Costing(300));
