@@ -111,7 +111,8 @@ std::string MakeScriptedModel(const std::string& folder, const std::vector<Scrip
   const size_t width = built.config.at("hidden_size").get<size_t>();
   const size_t vocab = static_cast<size_t>(next);
   std::mt19937_64 random(5);
-  std::vector<double> embed(vocab * width), head(vocab * width, 0.0);
+  // Rows of the head are equal where nothing follows; zeros throughout would be no checkpoint's.
+  std::vector<double> embed(vocab * width), head(vocab * width, 1e-30);
   for (double& value : embed) value = random() % 2 == 0 ? 1 : -1;
   for (const ScriptStep& step : steps) {
     const size_t from = static_cast<size_t>(ids.at(step.from));
