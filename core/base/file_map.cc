@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cinttypes>
 #include <system_error>
 #include <utility>
 
@@ -31,10 +32,13 @@ class Descriptor {
     } while (fd_ < 0 && errno == EINTR);
     if (fd_ < 0) ThrowErrno(path, "open", errno);
   }
-  ~Descriptor() { close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int fd() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;
@@ -43,7 +47,7 @@ class Descriptor {
 }  // namespace
 
 FileMap::FileMap(const std::string& path) : path_(path) {
-  const Descriptor file(path);
+  Descriptor file(path);
   struct stat info;
   if (fstat(file.fd(), &info) != 0) ThrowErrno(path, "stat", errno);
   if (S_ISDIR(info.st_mode)) ThrowErrno(path, "map", EISDIR);
@@ -54,10 +58,41 @@ FileMap::FileMap(const std::string& path) : path_(path) {
   if (data == MAP_FAILED) ThrowErrno(path, "map", errno);
   data_ = static_cast<const uint8_t*>(data);
   size_ = size;
+  opened_ = StateOf(info);
+  fd_ = file.Release();
 }
 
 FileMap::~FileMap() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+  // A program that became a daemon may have closed it, and the number may be another file's now.
+  if (struct stat now; fd_ >= 0 && fstat(fd_, &now) == 0 && StateOf(now).SameFile(opened_)) {
+    close(fd_);
+  }
+}
+
+FileMap::State FileMap::StateOf(const struct stat& info) {
+  return {static_cast<uint64_t>(info.st_dev), static_cast<uint64_t>(info.st_ino),
+          static_cast<int64_t>(info.st_size), static_cast<int64_t>(info.st_mtim.tv_sec),
+          static_cast<int64_t>(info.st_mtim.tv_nsec)};
+}
+
+void FileMap::CheckUnchanged() const {
+  if (fd_ < 0) return;
+  struct stat info;
+  const auto found = [&] { return StateOf(info).SameFile(opened_); };
+  // By name where the descriptor is no longer ours; a file with another name then stays unseen.
+  if ((fstat(fd_, &info) != 0 || !found()) && (stat(path_.c_str(), &info) != 0 || !found())) return;
+  const State now = StateOf(info);
+  constexpr const char* kAdvice =
+      "the weights of an open model must stay as they are: open the model again, and replace files "
+      "by renaming others over them";
+  if (now.size != opened_.size) {
+    Throw(Code::kIo, "%s: %" PRId64 " bytes when it was opened, %" PRId64 " now; %s", path_.c_str(),
+          opened_.size, now.size, kAdvice);
+  }
+  if (now.seconds != opened_.seconds || now.nanoseconds != opened_.nanoseconds) {
+    Throw(Code::kIo, "%s: written to since it was opened; %s", path_.c_str(), kAdvice);
+  }
 }
 
 void FileMap::Advise(Access access) const {
@@ -72,6 +107,8 @@ FileMap& FileMap::operator=(FileMap&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(fd_, other.fd_);
+  std::swap(opened_, other.opened_);
   return *this;
 }
 

@@ -1,9 +1,12 @@
-// A file mapped read-only. Owns the mapping; views into it live as long as it does.
+// A file mapped read-only. Owns the mapping; views into it live as long as it does. The file stays
+// open, so that what becomes of it can be told, whatever its name is by then.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+
+struct stat;
 
 namespace finback {
 
@@ -23,10 +26,26 @@ class FileMap {
   void Advise(Access access) const;
   const std::string& path() const { return path_; }
 
+  // Throws Error(kIo) if the file has been cut, grown or written to since it was mapped: reading
+  // beyond its end would end the process, and what was written shows through. Cheap.
+  void CheckUnchanged() const;
+
  private:
+  // What a file is told by, and what changes when it is written to.
+  struct State {
+    uint64_t device = 0, inode = 0;
+    int64_t size = 0, seconds = 0, nanoseconds = 0;
+    bool SameFile(const State& other) const {
+      return device == other.device && inode == other.inode;
+    }
+  };
+  static State StateOf(const struct stat& info);
+
   std::string path_;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  int fd_ = -1;
+  State opened_;
 };
 
 // Reads a whole small file; throws kNotFound, kIo, or kCheckpoint when larger than `limit_bytes`.

@@ -43,6 +43,7 @@ struct Weights::Impl {
   enum class Convert : uint8_t { kNo, kYes };
 
   void CheckTensor(size_t tensor, Convert convert, const std::function<void(uint64_t)>& piece) {
+    store.maps[store.tensors[tensor].file].CheckUnchanged();
     TensorCheck check;
     check.tensor = &store.tensors[tensor];
     check.experts = experts;
@@ -113,6 +114,10 @@ uint64_t Weights::file_bytes(uint32_t file) const {
   return impl_->store.maps.at(file).bytes().size();
 }
 FoundDrafts Weights::found_drafts() const { return impl_->found_drafts; }
+
+void Weights::CheckFiles() const {
+  for (const FileMap& map : impl_->store.maps) map.CheckUnchanged();
+}
 
 void Weights::CheckGlobal() const {
   Impl& impl = *impl_;

@@ -132,6 +132,10 @@ class Weights {
   // Unless it is kOurs, treat config.drafts as 0, whatever the config says.
   FoundDrafts found_drafts() const;
 
+  // Throws Error(kIo) if a shard has changed since it was opened. Cheap: before each pass over the
+  // weights, though a file that is cut during one cannot be told in time.
+  void CheckFiles() const;
+
   // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
   // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP
   // blocks after the main layers. Throws Error(kCheckpoint) naming file, tensor and element. Must

@@ -301,6 +301,7 @@ void LocalBackend::PlanSampling(const Request& request, SamplerOptions* sampling
 
 AnswerPlan LocalBackend::Plan(const Request& request) {
   RequireInProcess(request);
+  model_->weights().CheckFiles();
   AnswerPlan plan;
   PlanSampling(request, &plan.sampling);
   if (request.is_chat) {

@@ -130,6 +130,7 @@ void Evaluator::RunPass(const EvaluateControl& control) {
   const Weights& weights = model_.weights();
   const Compute& compute = model_.compute();
   const Pass pass{compute, weights, ids_, segments_, &scratch_};
+  weights.CheckFiles();
   weights.CheckGlobal();
   for (size_t i = 0; i < segments_.size(); ++i) sequences_[i]->BeginChunk(segments_[i].rows);
   float* streams = scratch_.streams.data();

@@ -1,5 +1,6 @@
 #include "core/base/file_map.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,6 +71,40 @@ TEST_F(FileMapTest, MovingKeepsTheMappingInPlace) {
   third = std::move(second);
   EXPECT_EQ(third.bytes().data(), data);
   EXPECT_EQ(third.path(), folder_ + "/one");
+}
+
+TEST_F(FileMapTest, TellsAFileThatWasCutOrGrown) {
+  const std::string path = Write("whole", "whole");
+  const FileMap map(path);
+  map.CheckUnchanged();
+  ASSERT_EQ(truncate(path.c_str(), 2), 0);
+  ExpectError(Code::kIo, "5 bytes when it was opened, 2 now", [&] { map.CheckUnchanged(); });
+  ASSERT_EQ(truncate(path.c_str(), 6), 0);
+  ExpectError(Code::kIo, "5 bytes when it was opened, 6 now", [&] { map.CheckUnchanged(); });
+}
+
+TEST_F(FileMapTest, LeavesADescriptorAloneThatIsAnotherFilesNow) {
+  const std::string path = Write("mapped", "mapped"), other = Write("other", "other");
+  int number = -1;
+  {
+    const FileMap map(path);
+    for (int fd = 3; fd < 1024 && number < 0; ++fd) {
+      struct stat here, there;
+      if (fstat(fd, &here) == 0 && stat(path.c_str(), &there) == 0 && here.st_ino == there.st_ino &&
+          here.st_dev == there.st_dev) {
+        number = fd;
+      }
+    }
+    ASSERT_GE(number, 3);
+    const int fd = open(other.c_str(), O_RDONLY);
+    ASSERT_GE(fd, 0);
+    ASSERT_EQ(dup2(fd, number), number);
+    close(fd);
+    map.CheckUnchanged();
+    ASSERT_EQ(truncate(path.c_str(), 0), 0);
+    ExpectError(Code::kIo, "0 now", [&] { map.CheckUnchanged(); });  // by its name
+  }
+  EXPECT_EQ(close(number), 0);  // still open
 }
 
 TEST_F(FileMapTest, AMissingFileIsNotFoundAndNamed) {

@@ -1,0 +1,128 @@
+// Weights that change under an open model: an error of that engine, never the end of the process.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/base/status.h"
+#include "core/local/local_backend.h"
+#include "tests/core/local/model_builder.h"
+
+namespace finback {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Change {
+  const char* label;
+  void (*apply)(const std::string& file);
+  const char* words;  // of the refusal; nullptr: nothing is refused
+};
+
+void MoveTimesBack(const std::string& file) {
+  fs::last_write_time(file, fs::last_write_time(file) - std::chrono::hours(1));
+}
+
+const Change kChanges[] = {
+    {"cut_to_zero", [](const std::string& file) { fs::resize_file(file, 0); }, " 0 now; "},
+    {"cut_by_a_page",
+     [](const std::string& file) { fs::resize_file(file, fs::file_size(file) - 4096); }, " now; "},
+    {"cut_by_a_byte",
+     [](const std::string& file) { fs::resize_file(file, fs::file_size(file) - 1); }, " now; "},
+    {"grown", [](const std::string& file) { fs::resize_file(file, fs::file_size(file) + 1); },
+     " now; "},
+    {"written",
+     [](const std::string& file) {
+       MoveTimesBack(file);  // a clock may be too coarse to tell two writes apart
+     },
+     "written to"},
+    {"cut_under_another_name",
+     [](const std::string& file) {
+       fs::rename(file, file + ".old");
+       fs::resize_file(file + ".old", 100);
+     },
+     " 100 now; "},
+    {"renamed", [](const std::string& file) { fs::rename(file, file + ".old"); }, nullptr},
+    {"removed", [](const std::string& file) { fs::remove(file); }, nullptr},
+    {"replaced",
+     [](const std::string& file) {
+       std::ofstream(file + ".new") << "short";
+       fs::rename(file + ".new", file);
+     },
+     nullptr},
+};
+
+class ChangedWeights : public testing::TestWithParam<Change> {
+ protected:
+  void SetUp() override {
+    folder_ = MakeRandomModel(testing::TempDir() + "/changed_" + GetParam().label, 7);
+    file_ = folder_ + "/model.safetensors";
+    options_.model = folder_;
+    options_.threads = 1;
+    options_.context_tokens = 256;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  template <typename Call>
+  void Expect(const Call& call) const {
+    if (GetParam().words == nullptr) {
+      EXPECT_NO_THROW(call());
+      return;
+    }
+    try {
+      call();
+      ADD_FAILURE() << "not refused";
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(error.code(), Code::kIo) << message;
+      EXPECT_EQ(message.find(file_ + ": "), 0u) << message;
+      EXPECT_NE(message.find(GetParam().words), std::string::npos) << message;
+      EXPECT_NE(message.find("open the model again"), std::string::npos) << message;
+    }
+  }
+  static Request Question() {
+    return ParseChatRequest(
+        R"({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 6, "seed": 1})");
+  }
+  static void Finish(Stream* stream) {
+    Event event;
+    while (stream->Step(&event)) {
+    }
+  }
+
+  std::string folder_, file_;
+  EngineOptions options_;
+};
+
+TEST_P(ChangedWeights, AreToldByAllThatComputes) {
+  const auto backend = OpenLocalBackend(options_);
+  const auto session = backend->NewSession();
+  const auto sequence = backend->NewSequence();
+  const auto other = backend->NewSession();
+  const auto stream = other->Start(Question());
+  Event event;
+  ASSERT_TRUE(stream->Step(&event));
+  const std::vector<int32_t> ids = {1, 2, 3};
+  sequence->Evaluate(ids, TokenSequence::Rows::kNone, nullptr);
+  GetParam().apply(file_);
+  Expect([&] { Finish(stream.get()); });
+  Expect([&] { sequence->Evaluate(ids, TokenSequence::Rows::kNone, nullptr); });
+  Expect([&] { Finish(session->Start(Question()).get()); });
+  Expect([&] { Finish(backend->Start(Question()).get()); });
+  Expect([&] { backend->Verify(nullptr); });
+  Expect([&] { backend->NewSequence()->Evaluate(ids, TokenSequence::Rows::kNone, nullptr); });
+}
+
+TEST_P(ChangedWeights, AreToldOnFirstUse) {
+  const auto backend = OpenLocalBackend(options_);
+  GetParam().apply(file_);
+  Expect([&] { Finish(backend->Start(Question()).get()); });
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ChangedWeights, testing::ValuesIn(kChanges),
+                         [](const auto& item) { return std::string(item.param.label); });
+
+}  // namespace
+}  // namespace finback
