@@ -40,6 +40,19 @@
  *            sequences, tokens, text and bytes belong to one thread at a time; the two _cancel
  *            functions may be called from any thread. Callbacks run on a thread that is inside a
  *            call of yours.
+ *            A thread that computes needs a stack of 128 KiB.
+ * Processes  A child of fork() has workers of its own and may use the engines, sessions and
+ *            sequences of its parent. A stream that was begun before the fork stays the parent's,
+ *            as does what a thread of the parent was inside of: the child is refused
+ *            (FINBACK_ERROR_INVALID_ARGUMENT) and only frees it. fork() may wait for up to a second
+ *            for calls of libcurl and SQLite to end. A process may exit while threads are in calls;
+ *            nothing needs to be freed before. Python refuses to import the module in a
+ *            subinterpreter.
+ * Weights    The files of an open model are mapped and must stay as they are. Replace them by
+ *            renaming others over them: an open engine keeps the old ones. One that was cut, grown
+ *            or written to since is FINBACK_ERROR_IO, told when a stream begins and before each
+ *            step over the weights. What cannot be told in time, a file that is cut during a step
+ *            or a disk that fails to read, is SIGBUS and ends the process, as in any mapped file.
  * Manners    The library never prints, exits, aborts, installs signal handlers, changes the locale
  *            or reads the environment, but for FINBACK_ISA (scalar, blas or avx2: can only lower
  *            the choice of instruction set); for services their keys (key_variables in
