@@ -10,6 +10,7 @@
 #include "core/json/json.h"
 #include "core/remote/catalog/base_url.h"
 #include "core/remote/record/replay.h"
+#include "core/remote/transport/secrets.h"
 
 namespace finback {
 namespace {
@@ -56,6 +57,10 @@ std::vector<std::string> ParseHeaders(const std::string& json) {
         std::any_of(text.begin(), text.end(), control)) {
       BadOption("http_headers", "a header has a line end or another control character in it");
     }
+    if (name.empty() || !std::all_of(name.begin(), name.end(), IsVisibleAscii) ||
+        name.find(':') != std::string::npos) {
+      BadOption("http_headers", "a header's name is empty, or has a blank or a colon in it");
+    }
     headers.push_back(name + ": " + text);
   }
   return headers;
@@ -81,30 +86,30 @@ std::string TidyKey(std::string_view text, const std::string& where) {
 }
 
 // The environment's proxies too: libcurl's words may quote them.
-std::vector<std::string> SecretsOfProxies(const std::string& option) {
-  std::vector<std::string> secrets = SecretsOfUrl(option);
+void AddSecretsOfProxies(const std::string& option, std::vector<std::string>* secrets) {
+  AddSecretsOfUrl(option, secrets);
   for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
     const char* value = std::getenv(name);
-    if (value == nullptr) continue;
-    const std::vector<std::string> more = SecretsOfUrl(value);
-    secrets.insert(secrets.end(), more.begin(), more.end());
+    if (value != nullptr) AddSecretsOfUrl(value, secrets);
   }
-  return secrets;
 }
 
-// Values of headers that carry keys, with and without the word before them.
-std::vector<std::string> SecretsOfHeaders(const std::vector<std::string>& headers) {
-  std::vector<std::string> secrets;
+// A header that a user adds is taken for a secret, but for those that never are one. A short value
+// is a word that may stand anywhere, unless the header's name says what it is.
+void AddSecretsOfHeaders(const std::vector<std::string>& headers,
+                         std::vector<std::string>* secrets) {
+  constexpr size_t kLeastBytes = 8;
   for (const std::string& header : headers) {
     const size_t colon = header.find(':');
     const std::string name = LowerAscii(std::string_view(header).substr(0, colon));
     const auto has = [&name](const char* word) { return name.find(word) != std::string::npos; };
-    if (!has("auth") && !has("key") && !has("token") && !has("secret") && !has("cookie")) continue;
-    const std::string value(Trimmed(std::string_view(header).substr(colon + 1)));
-    secrets.push_back(value);
-    secrets.push_back(value.substr(value.find_last_of(' ') + 1));
+    const bool named = has("auth") || has("key") || has("token") || has("secret") || has("cookie");
+    const bool harmless = name.starts_with("accept") || name.starts_with("content-") ||
+                          name.ends_with("-version") || name.ends_with("-beta") ||
+                          name.ends_with("referer") || name == "user-agent" || name == "x-title";
+    const std::string_view value = Trimmed(std::string_view(header).substr(colon + 1));
+    if (named || (!harmless && value.size() >= kLeastBytes)) AddSecretsOfHeader(value, secrets);
   }
-  return secrets;
 }
 
 std::string KeyNames(const Provider& provider) {
@@ -126,9 +131,9 @@ Client::Client(const EngineOptions& options)
       extra_headers_(ParseHeaders(options.service.http_headers)) {
   const RefusedIds refused =
       options_.translate_models ? RefusedIds::kTranslate : RefusedIds::kRefuse;
-  for (const auto& more : {SecretsOfProxies(options_.proxy), SecretsOfHeaders(extra_headers_)}) {
-    secrets_.insert(secrets_.end(), more.begin(), more.end());
-  }
+  AddSecretsOfProxies(options_.proxy, &secrets_);
+  AddSecretsOfHeaders(extra_headers_, &secrets_);
+  AddSecret(options_.api_key, &secrets_);
   router_ = std::make_unique<Router>(ResolveModels(FullNames(options), providers_, refused),
                                      ReadTableFile(options_.routing_file), providers_, refused);
   for (const ModelTarget& model : router_->targets()) AddTarget(model);
@@ -155,7 +160,8 @@ void Client::AddTarget(const ModelTarget& model) {
     std::string wrong_format;
     const std::string url = TidyBaseUrl(options_.base_url, provider.wire_format, &wrong_format);
     const std::string problem = BaseUrlProblem(url);
-    if (!problem.empty()) BadOption("base_url", problem);
+    // A key that was put here by mistake, perhaps.
+    if (!problem.empty()) BadOption("base_url", Redact(problem, secrets_));
     if (!wrong_format.empty()) BadOption("base_url", wrong_format);
     provider.base_url = url;
     if (!provider.beta_url.empty()) provider.beta_url = provider.base_url;
@@ -176,7 +182,7 @@ void Client::AddTarget(const ModelTarget& model) {
   }
   if (!main.key.empty()) {
     main.key_label = KeyLabel(main.key);
-    secrets_.push_back(main.key);
+    AddSecret(main.key, &secrets_);
   }
   target.responses = ResponsesBeside(main);
   targets_.push_back(std::move(target));

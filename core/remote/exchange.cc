@@ -129,7 +129,7 @@ void Exchange::Open(WireCall call) {
 void Exchange::CheckStatus() {
   status_ = transfer_->Status();
   const HeaderList& headers = transfer_->headers();
-  request_id_ = RequestIdOf(headers);
+  request_id_ = Safe(RequestIdOf(headers));
   if (recording_ != nullptr) recording_->Response(status_, headers);
   if (status_ >= 200 && status_ < 300) {
     return;
@@ -253,7 +253,7 @@ void Exchange::CheckModel(size_t place, std::vector<Event>* events) {
   Event event;
   event.kind = EventKind::kNotice;
   event.text =
-      NoticeText("other_model", "asked for " + endpoint_.model + ", answered by " + served);
+      NoticeText("other_model", "asked for " + endpoint_.model + ", answered by " + Safe(served));
   events->insert(events->begin() + static_cast<std::ptrdiff_t>(place), std::move(event));
 }
 
@@ -284,8 +284,8 @@ Outcome Exchange::MakeOutcome() const {
   outcome.http_status = status_;
   outcome.request_id = request_id_;
   if (decoder_ != nullptr) {
-    outcome.model_served = decoder_->response().model;
-    outcome.fingerprint = decoder_->response().fingerprint;
+    outcome.model_served = Safe(decoder_->response().model);
+    outcome.fingerprint = Safe(decoder_->response().fingerprint);
   }
   outcome.cost = CostOf(outcome.usage, outcome.ended_ms);
   return outcome;
@@ -336,6 +336,8 @@ void Exchange::Fail(const Failure& failure) {
   });
 }
 
+std::string Exchange::Safe(std::string_view text) const { return Redact(text, client_.secrets()); }
+
 // A ledger that cannot be written must not cost an answer that is paid for already.
 void Exchange::Book(const std::function<void(Ledger*)>& entry) {
   try {
@@ -351,9 +353,9 @@ void Exchange::Describe(ServiceAnswer* answer) const {
   answer->attempts = number_;
   if (decoder_ == nullptr) return;
   const WireResponse& response = decoder_->response();
-  answer->id = response.id;
-  answer->model = response.model.empty() ? endpoint_.model : response.model;
-  answer->fingerprint = response.fingerprint;
+  answer->id = Safe(response.id);
+  answer->model = response.model.empty() ? endpoint_.model : Safe(response.model);
+  answer->fingerprint = Safe(response.fingerprint);
   answer->reasoning_details = response.reasoning_details;
   answer->tariff = cost_.tariff;
   const int64_t reported = response.usage.reported_cost_pico;

@@ -58,6 +58,7 @@ class Exchange {
   void NoteProgress(const std::vector<Event>& events, size_t from);
   void CheckModel(size_t place, std::vector<Event>* events);
   void CloseTransfer();
+  std::string Safe(std::string_view text) const;  // without secrets
   void End();
   void Book(const std::function<void(Ledger*)>& entry);
   Cost CostOf(const Usage& usage, int64_t ended_ms) const;

@@ -1,6 +1,7 @@
 """What the fault server plays: scenario names and what each does."""
 
 import asyncio
+import base64
 import dataclasses
 import email.utils
 import json
@@ -433,6 +434,28 @@ async def status(request, reply, state, code):
     await refuse_as(reply, f"status {code}", int(code))
 
 
+async def spill(request, reply, state, code):
+    """An error that tells what the request's headers hold: whole, in pieces, coded."""
+    told = []
+    for name, value in request.headers.items():
+        if name in ("authorization", "x-api-key", "x-tenant", "proxy-authorization"):
+            word = value.split(" ")[-1]
+            half = len(word) // 2
+            coded = base64.b64encode(word.encode()).decode()
+            quoted = "".join(f"%{ord(c):02X}" if c in "+/@:=" else c for c in word)
+            told += [value, word, word[:half], word[half:], word[3:-3], coded, quoted, word[:6] + "..." + word[-4:]]
+    text = "\n".join(told)
+    where = f"http://{told[1]}@far.invalid/x?session={told[1]}" if told else "/x"
+    error = {"message": text, "code": told[1], "type": told[2], "metadata": {"raw": text}, "request_id": told[1]}
+    if code == "200":
+        await reply.begin_events()
+        await reply.event(None, {"model": told[1], "id": told[1], "choices": [], "system_fingerprint": told[2]})
+        await reply.event(None, {"error": error})
+        await reply.end()
+        return
+    await reply.whole(int(code), {"error": error, "where": where}, headers=[("Location", where)])
+
+
 async def limit(request, reply, state, most):
     """At most that many requests at once, each of which takes 50 ms."""
     if state["active"] > int(most):
@@ -617,6 +640,7 @@ PATTERNS = {
     r"finish-(\w+)": finish,
     r"limit-(\d+)": limit,
     r"model-len-(\d+)": model_len,
+    r"spill-(\d+)": spill,
     r"status-(\d+)": status,
     r"stream-error-(\w+)": stream_error,
 }

@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace finback {
 
@@ -17,9 +16,5 @@ std::string WithoutSlash(std::string_view url);  // at its end
 // and `wrong_format` says so.
 std::string TidyBaseUrl(std::string_view url, std::string_view wire_format,
                         std::string* wrong_format);
-
-// What of a proxy's or a service's address must not be shown: its user and password, as they are,
-// decoded, and in the header that carries both.
-std::vector<std::string> SecretsOfUrl(std::string_view url);
 
 }  // namespace finback

@@ -3,7 +3,7 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/json/json.h"
-#include "core/remote/transport/failure.h"
+#include "core/remote/transport/secrets.h"
 
 namespace finback {
 

@@ -15,6 +15,7 @@
 #include "core/json/json_writer.h"
 #include "core/remote/record/event_json.h"
 #include "core/remote/record/record_files.h"
+#include "core/remote/transport/secrets.h"
 
 namespace finback {
 namespace {
@@ -39,6 +40,8 @@ bool NamesSecret(std::string_view name) {
 std::string SafeHeader(std::string_view name, std::string_view value,
                        const std::vector<std::string>& secrets) {
   const std::string line = std::string(name) + ": ";
+  if (LowerAscii(name).ends_with("location"))
+    return ValidUtf8(line + Redact(PublicUrl(value), secrets));
   return ValidUtf8(NamesSecret(name) ? line + "[redacted]" : line + Redact(value, secrets));
 }
 
@@ -148,6 +151,7 @@ void Recording::Write(std::unique_ptr<File>* file, const char* name, std::string
 }
 
 void Recording::Response(int status, const HeaderList& headers) {
+  AddSecretsOfUrl(HeaderOf(headers, "location"), &secrets_);  // the body may repeat it
   std::string text;
   JsonWriter json(&text);
   json.BeginObject().Key("status").Integer(status).Key("headers").BeginList();

@@ -22,7 +22,6 @@ constexpr size_t kMaxIdBytes = 128;
 constexpr size_t kMaxNameBytes = 256;
 constexpr size_t kMaxMessageBytes = 1000;
 constexpr int64_t kMaxWaitMs = int64_t{366} * 24 * 3600 * 1000;
-constexpr char kRedacted[] = "[redacted]";
 
 enum class Passing : uint8_t { kNo, kYes };
 
@@ -299,11 +298,6 @@ std::string DescribeStatus(const Failure& failure, int status) {
   return what;
 }
 
-// Logins stand in queries, too.
-std::string_view WithoutQuery(std::string_view url) {
-  return url.substr(0, url.find_first_of("?#"));
-}
-
 const char* NextStep(FailureKind kind, int status) {
   if (status == 404 || status == 405) return "check the model's name and base_url";
   return RowOf(kind).next;
@@ -327,9 +321,9 @@ Failure Classify(int status, int http_status, const ErrorText& text, const Heade
     int64_t& number = row.meaning == Meaning::kLimit ? failure.limit : failure.requested;
     if (number < 0) number = NumberAfter(lower, row.words);
   }
-  std::string_view words = text.message.empty() ? text.code : text.message;
+  std::string words = text.message.empty() ? text.code : text.message;
   if (words.empty()) words = text.type;
-  if (status >= 300 && status < 400) words = WithoutQuery(HeaderOf(headers, "location"));
+  if (status >= 300 && status < 400) words = PublicUrl(HeaderOf(headers, "location"));
   failure.message =
       MessageOf(DescribeStatus(failure, status).c_str(), OneLine(Redact(words), kMaxDetailBytes),
                 NextStep(failure.kind, status));
@@ -340,88 +334,6 @@ Failure Classify(int status, int http_status, const ErrorText& text, const Heade
 void KeepBody(std::string_view body, Failure* failure) {
   failure->body = ValidUtf8(Redact(body));
   CutTo(kMaxBodyBytes, &failure->body);
-}
-
-// --- Secrets --------------------------------------------------------------------------------
-
-bool IsKeyChar(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-         c == '_';
-}
-
-bool IsTokenChar(char c) {
-  return IsKeyChar(c) || std::string_view(".~+/=").find(c) != std::string_view::npos;
-}
-
-template <typename Predicate>
-size_t RunLength(std::string_view text, Predicate in_run) {
-  return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), in_run) - text.begin());
-}
-
-size_t SecretLength(std::string_view rest, const std::vector<std::string>& secrets) {
-  constexpr size_t kShortest = 4;  // less would blot out ordinary words
-  size_t longest = 0;
-  for (const std::string& secret : secrets) {
-    if (secret.size() >= kShortest && rest.starts_with(secret)) {
-      longest = std::max(longest, secret.size());
-    }
-  }
-  return longest;
-}
-
-// Keys by the way they begin.
-size_t KeyLength(std::string_view rest) {
-  struct Prefix {
-    std::string_view text;
-    size_t least_after;
-  };
-  constexpr Prefix kPrefixes[] = {{"sk-", 8},  {"nvapi-", 16}, {"hf_", 16},
-                                  {"fw_", 16}, {"tgp_", 16},   {"gsk_", 16}};
-  for (const Prefix& prefix : kPrefixes) {
-    if (!rest.starts_with(prefix.text)) continue;
-    const size_t after = RunLength(rest.substr(prefix.text.size()), IsKeyChar);
-    if (after >= prefix.least_after) return prefix.text.size() + after;
-  }
-  return 0;
-}
-
-// "Bearer " or "x-api-key: " and the token behind it: the length of what may stay,
-// and of the token.
-struct Named {
-  size_t name = 0, token = 0;
-};
-
-Named NamedToken(std::string_view rest) {
-  struct Name {
-    std::string_view text, separators;
-  };
-  constexpr Name kNames[] = {{"bearer", " \t"}, {"x-api-key", " \t:=\"'"}};
-  for (const Name& name : kNames) {
-    if (rest.size() <= name.text.size()) continue;
-    if (LowerAscii(rest.substr(0, name.text.size())) != name.text) continue;
-    const std::string_view after = rest.substr(name.text.size());
-    const size_t gap = std::min(after.find_first_not_of(name.separators), after.size());
-    const size_t token = RunLength(after.substr(gap), IsTokenChar);
-    if (gap > 0 && token > 0) return {name.text.size() + gap, token};
-  }
-  return {};
-}
-
-// "user:password@" behind the "://" of an address.
-size_t LoginLength(std::string_view before, std::string_view rest) {
-  if (!before.ends_with("://")) return 0;
-  const std::string_view host = rest.substr(0, rest.find_first_of("/?# \t\r\n\"'<>"));
-  const size_t at = host.rfind('@');
-  return at == std::string_view::npos ? 0 : at;
-}
-
-bool IsAsterisk(char c) { return c == '*'; }
-
-// "****abcd" and "sk-ab***cd": asterisks in place of a key's middle, with what is left around them.
-size_t MaskedLength(std::string_view rest) {
-  const size_t stars = RunLength(rest, IsAsterisk);
-  if (stars < 3 || stars == rest.size() || !IsKeyChar(rest[stars])) return 0;
-  return RunLength(rest, [](char c) { return IsAsterisk(c) || IsKeyChar(c); });
 }
 
 }  // namespace
@@ -461,37 +373,6 @@ std::optional<FailureKind> FindFailureKind(std::string_view name) {
   return std::nullopt;
 }
 
-std::string Redact(std::string_view text, const std::vector<std::string>& secrets) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const std::string_view rest = text.substr(at);
-    const bool word_begins = at == 0 || !IsKeyChar(text[at - 1]);
-    size_t hidden = SecretLength(rest, secrets);
-    if (hidden == 0) hidden = LoginLength(text.substr(0, at), rest);
-    if (hidden == 0 && word_begins) {
-      const Named named = NamedToken(rest);
-      out += rest.substr(0, named.name);
-      at += named.name;
-      hidden = named.token > 0 ? named.token : KeyLength(rest);
-    }
-    if (hidden == 0) {
-      hidden = MaskedLength(rest);
-      while (hidden > 0 && !out.empty() && IsKeyChar(out.back())) out.pop_back();
-    }
-    if (hidden > 0) {
-      out += kRedacted;
-      at += hidden;
-    } else {
-      // A run of asterisks is judged as a whole, once.
-      const size_t kept = std::max<size_t>(RunLength(rest, IsAsterisk), 1);
-      out += rest.substr(0, kept);
-      at += kept;
-    }
-  }
-  return out;
-}
-
 void RedactFailure(const std::vector<std::string>& secrets, Failure* failure) {
   for (std::string* text : {&failure->message, &failure->body, &failure->request_id}) {
     *text = Redact(*text, secrets);
@@ -500,11 +381,14 @@ void RedactFailure(const std::vector<std::string>& secrets, Failure* failure) {
 
 Failure ClassifyResponse(int status, const HeaderList& headers, std::string_view body,
                          const std::vector<std::string>& secrets) {
+  // The page of a redirect repeats where it leads, session and all.
+  std::vector<std::string> all = secrets;
+  AddSecretsOfUrl(HeaderOf(headers, "location"), &all);
   // Before anything is cut, so that no half of a secret is left.
-  const std::string safe = Redact(body, secrets);
+  const std::string safe = Redact(body, all);
   Failure failure = Classify(status, status, ReadErrorBody(safe), headers);
   KeepBody(safe, &failure);
-  RedactFailure(secrets, &failure);
+  RedactFailure(all, &failure);
   return failure;
 }
 

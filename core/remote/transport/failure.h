@@ -10,6 +10,7 @@
 
 #include "core/base/status.h"
 #include "core/json/json.h"
+#include "core/remote/transport/secrets.h"
 
 namespace finback {
 
@@ -57,8 +58,8 @@ struct Failure {
 
 // What a proxy that answers 407 needs.
 inline constexpr char kProxyLogin[] =
-    "the proxy wants a login (HTTP 407): give it as http://user:password@host:port in the option "
-    "proxy, or in the environment's proxy variable";
+    "the proxy wants a login (HTTP 407): put user, colon, password and @ before the proxy's host, in "
+    "the option proxy or in the environment's proxy variable";
 
 // Whether failures of that kind may pass by themselves.
 bool IsPassing(FailureKind kind);
@@ -95,10 +96,7 @@ Failure MakeFailure(FailureKind kind, std::string_view detail);
 // The failure that ThrowFailure threw; of other errors the kind that is nearest to their code.
 Failure FailureOf(const Error& error);
 
-// Keys, bearer tokens and the key fragments that services echo ("****abcd") become "[redacted]".
-// `secrets` are the keys in use.
-std::string Redact(std::string_view text, const std::vector<std::string>& secrets = {});
-// The same for all texts of a failure.
+// Redact (secrets.h) for all texts of a failure.
 void RedactFailure(const std::vector<std::string>& secrets, Failure* failure);
 
 }  // namespace finback

@@ -505,13 +505,40 @@ TEST(Redact, TakesKeysOut) {
       {"hf_abcdefghijklmnopqrst", "[redacted]"},
       {"my-secret-word here", "[redacted] here"},
       {"xmy-secret-wordx", "x[redacted]x"},
-      {"my-secre-word", "my-secre-word"},
+      {"my-secr-word", "my-secr-word"},
+      {"my-secre-word", "[redacted]-word"},
       {"abc", "abc"},
   };
   for (const SecretCase& c : cases) {
     EXPECT_EQ(Redact(c.text, {"my-secret-word", "my-secret", "abc", ""}), c.redacted) << c.text;
     EXPECT_EQ(Redact(c.redacted, {"my-secret-word"}), c.redacted) << c.text;
   }
+}
+
+TEST(Redact, TakesPiecesAndOtherSpellings) {
+  std::vector<std::string> secrets;
+  AddSecret("sk-Ab3/Cd5+Ef7 deepseek-Gh9", &secrets);
+  for (const char* text :
+       {"sk-Ab3/Cd5+Ef7 deepseek-Gh9", "Ab3/Cd5+Ef7", "sk-Ab3%2FCd5%2BEf7%20deepseek-Gh9",
+        "sk-Ab3%2fCd5%2bEf7%20deepseek-Gh9", "sk-Ab3\\/Cd5+Ef7 deepseek-Gh9",
+        "c2stQWIzL0NkNStFZjcgZGVlcHNlZWstR2g5", "7 deepseek-Gh9", "sk-Ab...Gh9"}) {
+    EXPECT_EQ(Redact(text, secrets), "[redacted]") << text;
+  }
+  // Within other text, coded in base64: "user:" stands before it.
+  const std::string coded = Redact("dXNlcjpzay1BYjMvQ2Q1K0VmNyBkZWVwc2Vlay1HaDk=", secrets);
+  EXPECT_EQ(coded.find("BYjMvQ2Q1K0VmNyBkZWVwc2Vl"), std::string::npos) << coded;
+}
+
+TEST(Redact, LeavesWordsThatStandInASecret) {
+  std::vector<std::string> secrets;
+  AddSecret("sk-deepseek-Ab3Cd5Ef7", &secrets);
+  AddSecretsOfUrl("http://operator:hunter-22@proxy.example:3128", &secrets);
+  for (const char* text : {"deepseek: no answer", "the operator said so", "operator:", "task..."}) {
+    EXPECT_EQ(Redact(text, secrets), text);
+  }
+  EXPECT_EQ(Redact("http://operator:x@proxy.example", secrets), "http://[redacted]@proxy.example");
+  EXPECT_EQ(Redact("said hunter-22", secrets), "said [redacted]");
+  EXPECT_EQ(Redact(kProxyLogin, secrets), kProxyLogin);
 }
 
 TEST(Redact, TakesLinearTime) {
