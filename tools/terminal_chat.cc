@@ -10,6 +10,7 @@
 #include "tools/files.h"
 #include "tools/interrupts.h"
 #include "tools/nearest.h"
+#include "tools/terminal.h"
 #include "tools/text.h"
 
 const TerminalChat::Command TerminalChat::kCommands[] = {
@@ -165,6 +166,12 @@ Json TerminalChat::Request() const {
   return request;
 }
 
+// What is typed meanwhile waits for the next prompt and does not mix with the answer.
+Answer TerminalChat::ShowQuietly(finback_stream* stream, const AnswerStyle& style) {
+  const QuietTerminal quiet;
+  return ShowAnswer(stream, style, progress_);
+}
+
 void TerminalChat::AnswerTurn(const std::string& text) {
   const size_t before = messages_.size();
   messages_.push_back({{"role", "user"}, {"content", text}});
@@ -176,7 +183,7 @@ void TerminalChat::AnswerTurn(const std::string& text) {
       AnswerStyle style;
       style.reasoning = stdout;
       style.tool_calls = true;
-      const Answer answer = ShowAnswer(stream.get(), style, progress_);
+      const Answer answer = ShowQuietly(stream.get(), style);
       TakeInterrupt();
       Count(answer);
       Json message = answer.response.at("choices").at(0).at("message");
@@ -384,4 +391,5 @@ void TerminalChat::Help(const std::string&) {
   }
   Note(
       "A line that ends in a backslash goes on in the next; so does text between \"\"\" and \"\"\".");
+  Note("Alt-Enter begins a new line, and what is pasted is one text until Enter sends it.");
 }

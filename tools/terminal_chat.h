@@ -5,9 +5,9 @@
 
 #include "tools/answer.h"
 #include "tools/handles.h"
+#include "tools/line_editor.h"
 #include "tools/progress_line.h"
 #include "tools/request_options.h"
-#include "tools/terminal.h"
 
 class TerminalChat {
  public:
@@ -47,6 +47,7 @@ class TerminalChat {
   void CheckRequest(const Json& fields, const Json& messages) const;
   bool ReadTurn(std::string* text);
   bool ReadLines(std::string* text);
+  Answer ShowQuietly(finback_stream* stream, const AnswerStyle& style);
   void Count(const Answer& answer);
   void AnswerTurn(const std::string& text);
   bool AnswerTools(const Json& message);

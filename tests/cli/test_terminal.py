@@ -1,5 +1,6 @@
 """The conversation on a terminal, through a pseudo-terminal."""
 
+import http.server
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import signal
 import struct
 import fcntl
 import termios
+import threading
 import time
 import unittest
 
@@ -21,12 +23,16 @@ CONTROL_C, CONTROL_D = "\x03", "\x04"
 class Terminal:
     """A finback chat on a terminal of its own."""
 
-    def __init__(self, *arguments, env=None):
+    def __init__(self, *arguments, env=None, program=None):
         self.shown = ""
+        command = program or [FINBACK, "chat", "--threads", "1", *arguments]
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
-            os.execve(FINBACK, [FINBACK, "chat", "--threads", "1", *arguments], env or environment())
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+            os.execve(command[0], command, env or environment())
+        self.resize(200)
+
+    def resize(self, columns):
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
 
     def close(self):
         try:
@@ -195,6 +201,100 @@ class Conversation(CommandTest):
             terminal.until(re.escape("| ") + "$")
         terminal.ask('two"""')
         self.assertEqual(self.saved(terminal)["messages"][0]["content"], "one\n/help\n\ntwo")
+
+    def test_what_is_pasted_is_one_text(self):
+        terminal = self.start("--no-think")
+        terminal.send("see: \x1b[200~one\r/help\r\ttwo \u9be8\x07\r\r\x1b[201~")
+        terminal.until("two")
+        terminal.send("!\r")
+        terminal.prompt()
+        self.assertEqual(self.saved(terminal)["messages"][0]["content"], "see: one\n/help\n\ttwo \u9be8\ufffd!")
+
+    def test_pasted_path_with_lines_behind_it_is_no_command(self):
+        terminal = self.start("--no-think")
+        terminal.send("\x1b[200~/usr/bin/whale: error\rline 2\x1b[201~")
+        terminal.until("line 2")
+        terminal.send("\r")
+        terminal.prompt()
+        self.assertEqual(self.saved(terminal)["messages"][0]["content"], "/usr/bin/whale: error\nline 2")
+
+    def test_alt_enter_begins_a_line(self):
+        terminal = self.start("--no-think")
+        terminal.send("one\x1b\rtwo\r")
+        terminal.prompt()
+        self.assertEqual(self.saved(terminal)["messages"][0]["content"], "one\ntwo")
+
+    def test_typing_during_an_answer_waits_for_the_prompt(self):
+        go_on = threading.Event()
+
+        class Service(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(200)
+                self.send_header("content-type", "text/event-stream")
+                self.end_headers()
+                for content, reason in [("begin ", None), ("rest", "stop")]:
+                    choice = {"index": 0, "delta": {"content": content}, "finish_reason": reason}
+                    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+                    self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+                    self.wfile.flush()
+                    go_on.wait(60)
+                self.wfile.write(b"data: [DONE]\n\n")
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.addCleanup(go_on.set)
+        terminal = Terminal("--model", "vllm:m", "--set", "environment_proxy=0",
+                            "--set", f"base_url=http://127.0.0.1:{server.server_port}/v1")  # fmt: skip
+        self.addCleanup(terminal.close)
+        terminal.prompt()
+        terminal.send("first\r")
+        terminal.until("begin ")
+        terminal.send("second\rhalf")
+        go_on.set()
+        self.assertNotIn("second", terminal.until("rest"))
+        terminal.until(r"> second\s*\r*\n")
+        terminal.until("rest")
+        terminal.until("> half")
+        terminal.send(" whole\r")
+        terminal.until("rest")
+        terminal.prompt()
+        asked = [message["content"] for message in self.saved(terminal)["messages"] if message["role"] == "user"]
+        self.assertEqual(asked, ["first", "second", "half whole"])
+
+    def test_another_width_redraws_the_line(self):
+        terminal = self.start("--no-think")
+        line = "What do baleen whales eat when the krill of the southern ocean is far away?"
+        terminal.send(line)
+        terminal.until(re.escape("away?"))
+        terminal.resize(40)
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n ]", "", terminal.until(r"away\?"))
+        self.assertTrue(shown.endswith(">" + line.replace(" ", "")), shown)
+        terminal.resize(200)
+        terminal.send("\r")
+        terminal.prompt()
+        self.assertEqual(self.saved(terminal)["messages"][0]["content"], line)
+
+    def test_stopped_and_continued_by_a_shell(self):
+        terminal = Terminal(program=["/bin/sh", "-i"], env=environment(PS1="shell: ", ENV=None))
+        self.addCleanup(terminal.close)
+        terminal.until("shell: ")
+        terminal.send(f"{FINBACK} chat --threads 1 --no-think --model {KRILL}\r")
+        terminal.prompt()
+        terminal.send("half")
+        terminal.until("half")
+        terminal.send("\x1a")
+        terminal.until("shell: ")
+        terminal.send("fg\r")
+        terminal.until("> half")
+        terminal.send(" whole\r")
+        terminal.prompt()
+        self.assertEqual(self.saved(terminal)["messages"][0]["content"], "half whole")
 
     def test_greeting_of_a_service(self):
         terminal = Terminal("--model", "deepseek:deepseek-flash,vllm:x", "--set", "base_url=http://127.0.0.1:1/v1",
