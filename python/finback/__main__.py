@@ -1,4 +1,4 @@
-"""``python -m finback``: the command line, over the package."""
+"""``python -m finback``: the finback command."""
 
 import sys
 

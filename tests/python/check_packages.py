@@ -16,7 +16,7 @@ import venv
 # What docs/python.md and the import's message name, with the C and C++ runtimes.
 SYSTEM_LIBRARIES = {
     "libcurl.so.4", "libpcre2-8.so.0", "libpthreadpool.so.0", "libsqlite3.so.0", "libcrypto.so.3",
-    "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6",
+    "libedit.so.2", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6",
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def build(source, out):
 def check_libraries(folder):
     """The installed files ask for no library of the system that is not named."""
     own = {path.name for path in folder.rglob("*.so*")}
-    for path in folder.rglob("*.so*"):
+    for path in [*folder.rglob("*.so*"), folder / "bin" / "finback"]:
         output = subprocess.run(
             ["readelf", "-d", path], capture_output=True, text=True, check=True
         ).stdout
@@ -91,6 +91,7 @@ def check_wheel(wheel, source):
             cwd=folder,
             env=environment,
         )
+        run(programs / "finback", "chat", "What is 17 + 25?", cwd=folder, env=environment)
         run(programs / "pip", "uninstall", "-q", "-y", "finback", env=environment)
         if package.exists():
             raise SystemExit(f"left behind by pip uninstall: {sorted(os.listdir(package))}")

@@ -51,7 +51,7 @@ def main():
     assert client.chat.completions.create(messages=messages).choices[0].message.content == text
     if sys.version_info >= (3, 10):
         assert tool_definition(add)["function"]["parameters"]["required"] == ["a"]
-    assert cli.main(["complete", "--max-tokens", "1", "Whales are"]) == 0
+    assert cli.run(["complete", "--max-tokens", "1", "Whales are"]) == 0
     print(f"smoke test passed: Python {sys.version.split()[0]}, finback {finback.__version__}")
 
 
