@@ -34,7 +34,7 @@ is(answer(), $expected, 'the parent goes on');
 my $stream = $engine->chat($QUESTION);
 $stream->next;
 is(in_a_child(\&answer), $expected, 'a child of a program with a stream under way');
-isnt(in_a_child(sub { while ($stream->next) { } 'the end' }), 'ended with 14',
+unlike(in_a_child(sub { while ($stream->next) { } 'the end' }), qr{^ended with},
     'the stream that a child inherits ends, or fails');
 is($stream->finish->{choices}[0]{message}{content}, $expected, 'the stream of the parent goes on');
 is(in_a_child(sub { undef $stream; undef $engine; 'released' }), 'released', 'a child releases');

@@ -83,6 +83,7 @@ struct CompletionParser::State {
   bool LeaveBlock(size_t bytes);
   bool RemoveUnfinished();
   void OpenCall(const TagHeader& header, size_t header_begin);
+  Match EndsCall(std::string_view word, size_t i) const;
   bool EndOfValue(size_t* begin, size_t* end);
   void WriteKey(std::string_view name);
   void WriteValue(std::string_view text);
@@ -503,6 +504,30 @@ void CompletionParser::State::WriteValue(std::string_view text) {
   Argument(std::string_view(quoted).substr(1, quoted.size() - 2));
 }
 
+// Whether a tag that closes `word`, with `i` behind it, ends the call that a value is open in:
+// before the end of everything, and for an invoke before the end of its block or another invoke.
+Match CompletionParser::State::EndsCall(std::string_view word, size_t i) const {
+  const std::string_view text = rest();
+  const Match undecided = is_last ? Match::kFails : Match::kNeedMore;
+  if (i == text.size()) return is_last ? Match::kYes : Match::kNeedMore;
+  size_t eos = i, close = i, open = i;
+  const Match ends = Literal(text, wire::kEos, &eos);
+  if (ends == Match::kYes && eos == text.size()) return is_last ? Match::kYes : Match::kNeedMore;
+  if (word != "invoke") return ends == Match::kNeedMore ? undecided : Match::kFails;
+  const Match closes = Literal(text, kTagClose, &close), opens = Literal(text, kTagStart, &open);
+  if (closes == Match::kYes || opens == Match::kYes) {
+    std::string next;
+    size_t next_end = 0;
+    if (!Word(closes == Match::kYes ? close : open, &next, &next_end)) return Match::kNeedMore;
+    const bool fits = closes == Match::kYes ? IsBlockWord(next) : next == "invoke";
+    return fits ? Match::kYes : Match::kFails;
+  }
+  for (const Match match : {closes, opens, ends}) {
+    if (match == Match::kNeedMore) return undecided;
+  }
+  return Match::kFails;
+}
+
 // Where the open value ends: at the tag of its own, else at the end of its call, if that is the end
 // of a block or before another call. false: more must come; otherwise npos if it does not here.
 bool CompletionParser::State::EndOfValue(size_t* begin, size_t* end) {
@@ -525,30 +550,9 @@ bool CompletionParser::State::EndOfValue(size_t* begin, size_t* end) {
     }
     if (bracket != Match::kYes) continue;
     *end = at;  // the tag stays
-    i = SkipSpace(text, i);
-    if (i == text.size()) {
-      if (is_last) return true;
-      return false;
-    }
-    size_t eos = i, close = i, open = i;
-    const Match ends = Literal(text, wire::kEos, &eos);
-    if (ends == Match::kYes && eos == text.size() && !is_last) return false;
-    if (ends == Match::kYes && eos == text.size()) return true;
-    if (word != "invoke") {
-      if (ends == Match::kNeedMore && !is_last) return false;
-      continue;
-    }
-    const Match closes = Literal(text, kTagClose, &close), opens = Literal(text, kTagStart, &open);
-    std::string next;
-    size_t next_end = 0;
-    if (closes == Match::kYes || opens == Match::kYes) {
-      if (!Word(closes == Match::kYes ? close : open, &next, &next_end)) return false;
-      if (closes == Match::kYes ? IsBlockWord(next) : next == "invoke") return true;
-      continue;
-    }
-    const bool undecided =
-        closes == Match::kNeedMore || opens == Match::kNeedMore || ends == Match::kNeedMore;
-    if (undecided && !is_last) return false;
+    const Match ends = EndsCall(word, SkipSpace(text, i));
+    if (ends == Match::kNeedMore) return false;
+    if (ends == Match::kYes) return true;
   }
   *begin = std::string_view::npos;
   return true;

@@ -35,10 +35,10 @@ struct ProviderSupport {
   bool sampling_extras = false;                          // top_k, min_p, seed, logit_bias
   bool prefix = false;
   bool optional_max_tokens = false;  // without it a chat's answer may fill the context
-  bool completions = false;       // plain text at /completions
-  bool fim = false;               // the same with a suffix
-  bool named_tool = true;         // tool_choice may name the function
-  bool reasoning_summary = true;  // Responses: reasoning items have one, as in OpenAI's
+  bool completions = false;          // plain text at /completions
+  bool fim = false;                  // the same with a suffix
+  bool named_tool = true;            // tool_choice may name the function
+  bool reasoning_summary = true;     // Responses: reasoning items have one, as in OpenAI's
 };
 
 struct Provider {
