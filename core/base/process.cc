@@ -11,10 +11,17 @@ namespace {
 
 constexpr time_t kLongestWaitSeconds = 1;
 
+// Threads that come and go would keep fork() waiting; none is inside twice, see inside_gate.
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+constexpr pthread_rwlock_t kOpenGate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+#else
+constexpr pthread_rwlock_t kOpenGate = PTHREAD_RWLOCK_INITIALIZER;
+#endif
+
 // fork() is the process's, and so is what watches it: the only state here that no object owns.
 struct ForkWatch {
   std::atomic<uint64_t> generation{1};
-  pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
+  pthread_rwlock_t gate = kOpenGate;
   bool closed = false;  // by the thread that forks
 };
 
@@ -37,7 +44,7 @@ void InParent() {
 void InChild() {
   watch.generation.fetch_add(1, std::memory_order_relaxed);
   // Its readers, if any, stayed behind.
-  if (inside_gate == 0) watch.gate = PTHREAD_RWLOCK_INITIALIZER;
+  if (inside_gate == 0) watch.gate = kOpenGate;
 }
 
 }  // namespace

@@ -317,10 +317,12 @@ for thread in threads:
     thread.start()
 def again():
     assert engine.chat(QUESTION).text == expected
-for _ in range(10):
-    child(again)
-stop.set()
-for thread in threads:
-    thread.join()
+try:
+    for _ in range(10):
+        child(again)
+finally:
+    stop.set()
+    for thread in threads:
+        thread.join()
 """
     )

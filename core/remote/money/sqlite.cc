@@ -5,7 +5,6 @@
 
 #include <utility>
 
-#include "core/base/process.h"
 #include "core/base/status.h"
 
 namespace finback {
@@ -66,8 +65,10 @@ void Database::UseWriteAheadLog() {
   // SQLite does not wait here when another process does the same.
   constexpr int kPauseMs = 5;
   for (int waited_ms = 0;; waited_ms += kPauseMs) {
-    const int result =
-        sqlite3_exec(handle_, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+    const int result = [&] {
+      const NoFork guard;
+      return sqlite3_exec(handle_, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+    }();
     if (result == SQLITE_OK) return;
     if ((result & 0xFF) != SQLITE_BUSY || waited_ms >= busy_timeout_ms_) {
       Fail("use the ledger", result);
@@ -120,6 +121,7 @@ bool Statement::Step() {
 }
 
 void Statement::Reset() {
+  const NoFork guard;
   sqlite3_reset(handle_);
   bound_ = 0;
 }

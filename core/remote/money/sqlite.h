@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/process.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -78,6 +80,7 @@ class Transaction {
   void Commit();
 
  private:
+  const NoFork guard_;  // a child would find the write lock taken for ever
   Database* database_;
   bool open_ = true;
 };
