@@ -6,7 +6,6 @@
 #include "tools/engine_options.h"
 #include "tools/failure.h"
 #include "tools/files.h"
-#include "tools/machine_memory.h"
 #include "tools/request_options.h"
 #include "tools/text.h"
 
@@ -127,24 +126,27 @@ std::string Verdict(const Json& info) {
   }
   const Json plan = info.value("memory", Json::object());
   const int64_t weights = plan.value("mapped_bytes", int64_t{0});
+  const int64_t copied = plan.value("copied_bytes", int64_t{0});
   const int64_t conversation = plan.value("sequence_bytes", int64_t{0});
   const int64_t budget = plan.value("budget_bytes", int64_t{0});
   const int64_t tokens = plan.value("context_tokens", int64_t{0});
-  const std::string needed = Short(weights) + " of weights and " + Short(conversation) +
-                             " for a conversation of " + Grouped(tokens) + " tokens";
+  const std::string needed =
+      Short(weights + copied) +
+      (copied > 0 ? " of weights, already copied, and " : " of weights and ") +
+      Short(conversation) + " for a conversation of " + Grouped(tokens) + " tokens";
   if (budget > 0 && conversation > budget) {
     return "Does not fit: " + needed + ", and --memory allows " + Short(budget) +
            ": allow more, or lower --context.";
   }
-  const std::optional<MachineMemory> memory = AvailableMemory();
-  if (!memory) return "Takes " + needed + "; this system does not say what is free.";
-  const std::string free =
-      Short(memory->available_bytes) +
-      (memory->limited ? " is left of this process's memory limit" : " of memory is available");
-  if (conversation > memory->available_bytes) {
+  const int64_t available = plan.value("available_bytes", int64_t{-1});
+  if (available < 0) return "Takes " + needed + "; this system does not say what is free.";
+  const std::string free = Short(available) + (plan.value("available_limited", false)
+                                                   ? " is left of this process's memory limit"
+                                                   : " of memory is available");
+  if (conversation > available) {
     return "Does not fit: " + needed + ", and " + free + ": lower --context.";
   }
-  if (weights + conversation > memory->available_bytes) {
+  if (weights + conversation > available) {
     return "Runs, but slowly: " + needed + ", and " + free +
            ", so that weights are read from the disk again and again; more memory is what helps.";
   }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -64,10 +65,15 @@ FileMap::FileMap(const std::string& path) : path_(path) {
 
 FileMap::~FileMap() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+  CloseFile();
+}
+
+void FileMap::CloseFile() noexcept {
   // A program that became a daemon may have closed it, and the number may be another file's now.
   if (struct stat now; fd_ >= 0 && fstat(fd_, &now) == 0 && StateOf(now).SameFile(opened_)) {
     close(fd_);
   }
+  fd_ = -1;
 }
 
 FileMap::State FileMap::StateOf(const struct stat& info) {
@@ -85,7 +91,7 @@ void FileMap::CheckUnchanged() const {
   const State now = StateOf(info);
   constexpr const char* kAdvice =
       "the weights of an open model must stay as they are: open the model again, and replace files "
-      "by renaming others over them";
+      "by renaming others over them, or open it with weights=copied";
   if (now.size != opened_.size) {
     Throw(Code::kIo, "%s: %" PRId64 " bytes when it was opened, %" PRId64 " now; %s", path_.c_str(),
           opened_.size, now.size, kAdvice);
@@ -93,6 +99,39 @@ void FileMap::CheckUnchanged() const {
   if (now.seconds != opened_.seconds || now.nanoseconds != opened_.nanoseconds) {
     Throw(Code::kIo, "%s: written to since it was opened; %s", path_.c_str(), kAdvice);
   }
+}
+
+void FileMap::CopyIntoMemory(const std::function<void(uint64_t)>& progress) {
+  if (fd_ < 0) return;
+  constexpr size_t kPiece = 64u << 20;
+  void* memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  struct Unmap {
+    void* memory;
+    size_t size;
+    ~Unmap() {
+      if (memory != nullptr) munmap(memory, size);
+    }
+  } guard{memory, size_};
+  auto* to = static_cast<uint8_t*>(memory);
+  for (size_t done = 0; done < size_;) {
+    const ssize_t got =
+        pread(fd_, to + done, std::min(kPiece, size_ - done), static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) ThrowErrno(path_, "read", errno);
+    if (got == 0) {
+      Throw(Code::kIo, "%s: ends after %zu bytes, %zu expected: cut while it was read",
+            path_.c_str(), done, size_);
+    }
+    done += static_cast<size_t>(got);
+    progress(done);
+  }
+  CheckUnchanged();
+  mprotect(memory, size_, PROT_READ);
+  munmap(const_cast<uint8_t*>(data_), size_);
+  data_ = to;
+  guard.memory = nullptr;
+  CloseFile();
 }
 
 void FileMap::Advise(Access access) const {

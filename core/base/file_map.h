@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -30,6 +31,11 @@ class FileMap {
   // beyond its end would end the process, and what was written shows through. Cheap.
   void CheckUnchanged() const;
 
+  // From now on bytes() are a copy in memory, elsewhere than before, and the file is closed. Throws
+  // Error(kIo) when the file cannot be read or has changed, and std::bad_alloc; then nothing is
+  // changed. `progress` is told the bytes read so far and may throw to stop.
+  void CopyIntoMemory(const std::function<void(uint64_t)>& progress);
+
  private:
   // What a file is told by, and what changes when it is written to.
   struct State {
@@ -39,6 +45,7 @@ class FileMap {
       return device == other.device && inode == other.inode;
     }
   };
+  void CloseFile() noexcept;
   static State StateOf(const struct stat& info);
 
   std::string path_;

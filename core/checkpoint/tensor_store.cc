@@ -64,6 +64,16 @@ void MapShards(TensorStore* store) {
   }
 }
 
+void CopyShards(const CopyProgress& progress, TensorStore* store) {
+  uint64_t total = 0, before = 0;
+  for (const FileMap& map : store->maps) total += map.bytes().size();
+  progress(0, total);
+  for (FileMap& map : store->maps) {
+    map.CopyIntoMemory([&](uint64_t done) { progress(before + done, total); });
+    before += map.bytes().size();
+  }
+}
+
 // Every tensor of every shard, by name; a name met twice is an error.
 std::vector<Named> CollectNames(const TensorStore& store) {
   std::vector<Named> names;
@@ -214,7 +224,8 @@ std::string TensorStore::Where(size_t tensor) const {
   return files[tensors[tensor].file] + ": tensor " + QuoteForMessage(tensors[tensor].name);
 }
 
-FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store) {
+FoundDrafts OpenTensorStore(const std::string& folder, const Config& config,
+                            const CopyProgress& copy, TensorStore* store) {
   const std::string index_path = folder + "/model.safetensors.index.json";
   const std::string single_path = folder + "/model.safetensors";
   std::vector<Named> names;
@@ -243,6 +254,7 @@ FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, Ten
     Throw(Code::kNotFound, "%s: found neither model.safetensors.index.json nor model.safetensors",
           folder.c_str());
   }
+  if (copy) CopyShards(copy, store);
   CorrectSpelling(store, &names);
   const FoundDrafts drafts = LeaveOutDrafts(config.drafts, &names);
   SplitFusedExperts(config, store, &names);

@@ -49,9 +49,10 @@ struct TensorStore {
   std::string Where(size_t tensor) const;
 };
 
-// Maps the shards of `folder`, checks headers against files and index, sorts the tensors. MTP
-// blocks beyond the config's, and draft modules of another design, are left out; returns which
-// drafts were met.
-FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, TensorStore* store);
+// Maps the shards of `folder`, or copies them where `copy` is not empty, checks headers against
+// files and index, sorts the tensors. MTP blocks beyond the config's, and draft modules of another
+// design, are left out; returns which drafts were met.
+FoundDrafts OpenTensorStore(const std::string& folder, const Config& config,
+                            const CopyProgress& copy, TensorStore* store);
 
 }  // namespace finback

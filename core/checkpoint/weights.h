@@ -112,10 +112,15 @@ struct DraftWeights {  // an MTP block
 // ignored, or not there.
 enum class FoundDrafts : uint8_t { kOurs, kForeign, kNone };
 
+// Told of the bytes copied, first of 0 of them; throws to stop.
+using CopyProgress = std::function<void(uint64_t done, uint64_t total)>;
+
 class Weights {
  public:
   // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported): file, tensor, found, expected.
-  static std::unique_ptr<Weights> Open(const std::string& folder, const Config& config);
+  // With `copy` the files are read into memory instead of mapped.
+  static std::unique_ptr<Weights> Open(const std::string& folder, const Config& config,
+                                       const CopyProgress& copy = nullptr);
   ~Weights();
 
   Linear embed, head;  // kBf16 [vocab, hidden]

@@ -9,6 +9,7 @@
 namespace finback {
 
 enum class PrecisionChoice : uint8_t { kPublished, kBf16, kFloat32 };
+enum class WeightsChoice : uint8_t { kMapped, kCopied };
 enum class LadderChoice : uint8_t { kAuto, kPreview, k0731 };
 enum class LogLevel : int32_t { kError = 0, kWarning = 1, kInformation = 2 };  // FINBACK_LOG_*
 
@@ -51,6 +52,7 @@ struct EngineOptions {
   std::string user_agent;  // what the library calls itself to services
   std::string model;       // a folder, or PROVIDER:MODEL, once the engine is being opened
   PrecisionChoice precision = PrecisionChoice::kPublished;
+  WeightsChoice weights = WeightsChoice::kMapped;
   int threads = 0;
   int64_t context_tokens = 0;  // 0: kDefaultContextTokens, or the model's limit if that is less
   int32_t chunk_tokens = 256;

@@ -20,6 +20,7 @@
 #include "core/local/choices.h"
 #include "core/local/local_stream.h"
 #include "core/local/lone_sequence.h"
+#include "core/local/machine_memory.h"
 #include "core/local/memory_budget.h"
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"
@@ -107,11 +108,12 @@ class LocalBackend final : public Backend {
                                      std::unique_ptr<SessionState> own);
 
   const EngineOptions options_;
+  MemoryBudget budget_;
+  Reservation copied_weights_;
   const std::unique_ptr<Model> model_;
   const GenerationConfig generation_;
   std::vector<std::string> notes_;  // what was ignored or looks wrong in the folder
   SessionShape shape_;
-  MemoryBudget budget_;
   // Under lock_: what a fork() left half done or in use by a thread of the parent is made anew.
   void ForgetParent();
 
@@ -136,7 +138,20 @@ class LocalSession final : public Session {
   std::unique_ptr<SessionState> state_;
 };
 
-std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
+void RequireMemory(uint64_t bytes) {
+  const std::optional<MachineMemory> memory = AvailableMemory();
+  if (!memory.has_value() || bytes <= static_cast<uint64_t>(memory->available_bytes)) return;
+  Throw(Code::kBudget,
+        "the weights need %" PRIu64 " bytes to be copied, and %" PRId64
+        " are available%s: open "
+        "them with weights=mapped",
+        bytes, memory->available_bytes,
+        memory->limited ? " within this process's memory limit" : "");
+}
+
+// `copied` reserves what copied weights take.
+std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* budget,
+                                 Reservation* copied) {
   const auto report = [&options](uint64_t done, uint64_t total) {
     if (options.progress && !options.progress("load", done, total)) {
       throw Error(Code::kCancelled, "opening was cancelled by the progress callback");
@@ -149,6 +164,15 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
   // More threads than processors wait for each other, and results are the same.
   const int processors = AvailableProcessors();
   model_options.threads = options.threads > 0 ? std::min(options.threads, processors) : processors;
+  if (options.weights == WeightsChoice::kCopied) {
+    model_options.copy = [&](uint64_t done, uint64_t total) {
+      if (done == 0) {
+        *copied = Reservation(budget, total, "the copy of the weights");
+        RequireMemory(total);
+      }
+      if (done < total) report(done, total);
+    };
+  }
   auto model = Model::Open(options.model, model_options);
   const uint64_t bytes = model->weights().total_bytes();
   report(bytes, bytes);
@@ -157,9 +181,9 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options) {
 
 LocalBackend::LocalBackend(const EngineOptions& options)
     : options_(options),
-      model_(OpenModel(options)),
-      generation_(LoadGenerationConfig(options.model, model_->config().vocab)),
-      budget_(options.memory_budget_bytes) {
+      budget_(options.memory_budget_bytes),
+      model_(OpenModel(options, &budget_, &copied_weights_)),
+      generation_(LoadGenerationConfig(options.model, model_->config().vocab)) {
   const int64_t limit = model_->config().max_position;
   if (options.context_tokens > limit) {
     Throw(Code::kInvalidArgument,
@@ -374,7 +398,7 @@ std::string LocalBackend::Info() {
   return ModelInfoJson(
       {*model_, generation_, rules().ladder, shape_.context_tokens, shape_.chunk_tokens,
        LoneSequence::PlanBytes(*model_, shape_.context_tokens, shape_.chunk_tokens),
-       budget_.limit(), notes_});
+       budget_.limit(), options_.weights == WeightsChoice::kCopied, notes_});
 }
 
 void LocalBackend::Verify(const std::string* sha256_list) {

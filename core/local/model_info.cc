@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <optional>
 
 #include "core/checkpoint/verify.h"
 #include "core/json/json_writer.h"
 #include "core/kernels/isa.h"
+#include "core/local/machine_memory.h"
 
 namespace finback {
 namespace {
@@ -238,7 +240,13 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   json.Key("cache_bytes").Unsigned(cache.sum()).Key("cache").BeginObject();
   json.Key("window").Unsigned(cache.window).Key("csa").Unsigned(cache.csa);
   json.Key("hca").Unsigned(cache.hca).Key("index").Unsigned(cache.index).EndObject();
-  json.Key("mapped_bytes").Unsigned(model.weights().total_bytes());
+  const uint64_t weights = model.weights().total_bytes();
+  json.Key("mapped_bytes").Unsigned(inputs.copied_weights ? 0 : weights);
+  json.Key("copied_bytes").Unsigned(inputs.copied_weights ? weights : 0);
+  if (const std::optional<MachineMemory> memory = AvailableMemory()) {
+    json.Key("available_bytes").Integer(memory->available_bytes);
+    json.Key("available_limited").Bool(memory->limited);
+  }
   json.Key("budget_bytes").Unsigned(inputs.budget_bytes).EndObject();
   WriteReadPerToken(config, inventory, cache.read, &json);
   json.EndObject();

@@ -19,6 +19,7 @@ struct InfoInputs {
   int32_t chunk_tokens;
   uint64_t sequence_bytes;
   uint64_t budget_bytes;
+  bool copied_weights;
   const std::vector<std::string>& notes;  // what was ignored or looks wrong, by file
 };
 

@@ -108,6 +108,7 @@ class EngineOptions(TypedDict, total=False):
     """What an engine is opened with; :func:`finback.options` describes each."""
 
     precision: Literal["published", "bf16", "float32"]
+    weights: Literal["mapped", "copied"]
     threads: int
     context_tokens: int
     chunk_tokens: int

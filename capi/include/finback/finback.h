@@ -48,7 +48,8 @@
  *            for calls of libcurl and SQLite to end. A process may exit while threads are in calls;
  *            nothing needs to be freed before. Python refuses to import the module in a
  *            subinterpreter.
- * Weights    The files of an open model are mapped and must stay as they are. Replace them by
+ * Weights    The files of an open model are mapped and must stay as they are, unless the option
+ *            weights is copied: then they are read into memory when it opens. Replace them by
  *            renaming others over them: an open engine keeps the old ones. One that was cut, grown
  *            or written to since is FINBACK_ERROR_IO, told when a stream begins and before each
  *            step over the weights. What cannot be told in time, a file that is cut during a step
@@ -280,7 +281,8 @@ FINBACK_API void finback_engine_free(finback_engine *self);
  *   files         [{"name": .., "bytes": ..}, ..]
  *   memory        for context_tokens: sequence_bytes (what a sequence reserves), cache_bytes (of
  *                 them, the model's memory at full length; cache: by window, csa, hca, index),
- *                 mapped_bytes (of weights), budget_bytes
+ *                 mapped_bytes or copied_bytes (of weights), budget_bytes; available_bytes: what
+ *                 this process may still take, available_limited: by a control group
  *   read_per_token  bytes that one decoded token touches: weights, by kind, and cache at full
  *                 length; memory bandwidth divided by the total bounds tokens per second
  * Borrowed: valid until the engine is freed. Since 0.1.

@@ -83,6 +83,33 @@ TEST_F(FileMapTest, TellsAFileThatWasCutOrGrown) {
   ExpectError(Code::kIo, "5 bytes when it was opened, 6 now", [&] { map.CheckUnchanged(); });
 }
 
+TEST_F(FileMapTest, ACopyOutlivesItsFile) {
+  const std::string path = Write("copied", "copied");
+  FileMap map(path);
+  map.CopyIntoMemory([](uint64_t) {});
+  ASSERT_EQ(truncate(path.c_str(), 0), 0);
+  map.CheckUnchanged();
+  EXPECT_EQ(std::string(map.bytes().begin(), map.bytes().end()), "copied");
+}
+
+TEST_F(FileMapTest, ACopyOfAFileThatWasCutIsRefused) {
+  for (const int size : {0, 3}) {
+    const std::string path = Write("cut", "to be cut");
+    FileMap map(path);
+    ASSERT_EQ(truncate(path.c_str(), size), 0);
+    ExpectError(Code::kIo, Format("ends after %d bytes, 9 expected", size),
+                [&] { map.CopyIntoMemory([](uint64_t) {}); });
+  }
+}
+
+TEST_F(FileMapTest, ACopyOfAFileThatGrewMeanwhileIsRefused) {
+  const std::string path = Write("grown", "grown");
+  FileMap map(path);
+  ExpectError(Code::kIo, "5 bytes when it was opened, 9 now", [&] {
+    map.CopyIntoMemory([&](uint64_t) { ASSERT_EQ(truncate(path.c_str(), 9), 0); });
+  });
+}
+
 TEST_F(FileMapTest, LeavesADescriptorAloneThatIsAnotherFilesNow) {
   const std::string path = Write("mapped", "mapped"), other = Write("other", "other");
   int number = -1;

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "core/base/status.h"
 #include "core/local/local_backend.h"
@@ -121,8 +122,89 @@ TEST_P(ChangedWeights, AreToldOnFirstUse) {
   Expect([&] { Finish(backend->Start(Question()).get()); });
 }
 
+TEST_P(ChangedWeights, DoNotMatterToACopy) {
+  options_.weights = WeightsChoice::kCopied;
+  const auto backend = OpenLocalBackend(options_);
+  const auto text = [&] {
+    const auto session = backend->NewSession();
+    const auto stream = session->Start(Question());
+    std::string all;
+    for (Event event; stream->Step(&event);) all += event.text;
+    return all;
+  };
+  const std::string before = text();
+  GetParam().apply(file_);
+  EXPECT_EQ(text(), before);
+  const std::vector<int32_t> ids = {1, 2, 3};
+  backend->NewSequence()->Evaluate(ids, TokenSequence::Rows::kNone, nullptr);
+  backend->Verify(nullptr);
+}
+
+TEST_P(ChangedWeights, AreToldWhileTheyAreCopied) {
+  options_.weights = WeightsChoice::kCopied;
+  bool opened = false;
+  options_.progress = [&](const char*, uint64_t done, uint64_t) {
+    // Before the files are opened, then after their headers were read.
+    if (done == 0 && std::exchange(opened, true)) GetParam().apply(file_);
+    return true;
+  };
+  try {
+    OpenLocalBackend(options_);
+    EXPECT_EQ(GetParam().words, nullptr);
+  } catch (const Error& error) {
+    EXPECT_NE(GetParam().words, nullptr) << error.what();
+    EXPECT_EQ(error.code(), Code::kIo) << error.what();
+    EXPECT_EQ(std::string(error.what()).find(file_ + ": "), 0u) << error.what();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ChangedWeights, testing::ValuesIn(kChanges),
                          [](const auto& item) { return std::string(item.param.label); });
+
+TEST(CopiedWeights, AnswerAsMappedOnes) {
+  EngineOptions options;
+  options.model = MakeRandomModel(testing::TempDir() + "/copied_weights", 8);
+  options.threads = 1;
+  std::vector<std::vector<float>> logits;
+  for (const WeightsChoice weights : {WeightsChoice::kMapped, WeightsChoice::kCopied}) {
+    options.weights = weights;
+    const auto backend = OpenLocalBackend(options);
+    const auto sequence = backend->NewSequence();
+    logits.emplace_back(static_cast<size_t>(sequence->vocab()));
+    const std::vector<int32_t> ids = {1, 2, 3, 4, 5};
+    sequence->Evaluate(ids, TokenSequence::Rows::kLast, logits.back().data());
+    const bool copied = weights == WeightsChoice::kCopied;
+    EXPECT_EQ(backend->Info().find("\"copied_bytes\": 0,") == std::string::npos, copied);
+    EXPECT_EQ(backend->Info().find("\"mapped_bytes\": 0,") != std::string::npos, copied);
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+}
+
+TEST(CopiedWeights, CountInTheBudget) {
+  EngineOptions options;
+  options.model = MakeRandomModel(testing::TempDir() + "/copied_budget", 8);
+  options.weights = WeightsChoice::kCopied;
+  const uint64_t bytes = fs::file_size(options.model + "/model.safetensors");
+  options.memory_budget_bytes = bytes - 1;
+  try {
+    OpenLocalBackend(options);
+    ADD_FAILURE() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kBudget);
+    EXPECT_NE(std::string(error.what()).find(std::to_string(bytes)), std::string::npos)
+        << error.what();
+  }
+  options.memory_budget_bytes = bytes;
+  EXPECT_NO_THROW(OpenLocalBackend(options));
+}
+
+TEST(CopiedWeights, CanBeCancelled) {
+  EngineOptions options;
+  options.model = MakeRandomModel(testing::TempDir() + "/copied_cancelled", 8);
+  options.weights = WeightsChoice::kCopied;
+  options.progress = [](const char*, uint64_t, uint64_t) { return false; };
+  EXPECT_THROW(OpenLocalBackend(options), Error);
+}
 
 }  // namespace
 }  // namespace finback

@@ -1,9 +1,10 @@
-#include "tools/machine_memory.h"
+#include "core/local/machine_memory.h"
 
 #include <algorithm>
 #include <fstream>
 #include <limits>
 
+namespace finback {
 namespace {
 
 std::optional<int64_t> ReadNumber(const std::string& path) {
@@ -71,3 +72,5 @@ std::optional<MachineMemory> AvailableMemory(const std::string& root) {
   }
   return memory;
 }
+
+}  // namespace finback
