@@ -283,7 +283,10 @@ std::string Client::Get(const Endpoint& endpoint, const std::string& path) {
     while (body.size() < kMaxAnswerBytes && transfer->Read(&body)) {
     }
     if (status < 200 || status >= 300) {
-      ThrowFailure(ClassifyResponse(status, transfer->headers(), body, secrets_));
+      Failure failure = ClassifyResponse(status, transfer->headers(), body, secrets_);
+      ExplainAddress(endpoint.provider.base_url, path, HeaderOf(transfer->headers(), "location"),
+                     &failure);
+      ThrowFailure(failure);
     }
     return body;
   } catch (const Error& error) {

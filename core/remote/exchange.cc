@@ -116,7 +116,8 @@ void Exchange::Reserve(const WireCall& call) {
 void Exchange::Open(WireCall call) {
   HttpRequest http;
   const Provider& provider = endpoint_.provider;
-  http.url = (plan_.beta ? provider.beta_url : provider.base_url) + call.path;
+  path_ = call.path;
+  http.url = (plan_.beta ? provider.beta_url : provider.base_url) + path_;
   http.headers =
       client_.Headers(endpoint_, plan_.stream ? "text/event-stream" : "application/json");
   http.body = std::move(call.body);
@@ -138,7 +139,11 @@ void Exchange::CheckStatus() {
   while (body.size() < kMaxErrorBytes && transfer_->Read(&body)) {
   }
   if (recording_ != nullptr) recording_->Bytes(body);
-  ThrowFailure(ClassifyResponse(status_, headers, body, client_.secrets()));
+  Failure failure = ClassifyResponse(status_, headers, body, client_.secrets());
+  const Provider& provider = endpoint_.provider;
+  ExplainAddress(plan_.beta ? provider.beta_url : provider.base_url, path_,
+                 HeaderOf(headers, "location"), &failure);
+  ThrowFailure(failure);
 }
 
 // What a service sends is told by its first character, because content types lie: an object is an

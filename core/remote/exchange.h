@@ -80,7 +80,7 @@ class Exchange {
   bool has_events_ = false;
   std::string bytes_, whole_;
   int32_t status_ = 0;
-  std::string request_id_;
+  std::string path_, request_id_;
   bool checked_model_ = false;
 
   int64_t ledger_id_ = 0;  // 0: nothing is open in the ledger

@@ -210,7 +210,14 @@ void RemoteStream::Recover(const Error& error) {
   if (cancellation_.cancelled()) failure.kind = FailureKind::kCancelled;
   const bool final =
       failure.kind == FailureKind::kCancelled || failure.kind == FailureKind::kSchema;
-  if (final || !TryAgain(&failure)) Give(failure);
+  if (!final && TryAgain(&failure)) return;
+  const bool told = first_.empty() || failure.kind == FailureKind::kCancelled ||
+                    first_.ends_with(": " + failure.message);
+  if (!told) {
+    failure.first = first_;
+    failure.message += " (the first failure was " + first_ + ")";
+  }
+  Give(failure);
 }
 
 // True: another exchange is to be begun, and what the failed one brought is forgotten.
@@ -221,6 +228,7 @@ bool RemoteStream::TryAgain(Failure* failure) {
         *failure, retries_, delivered_ ? Delivered::kSome : Delivered::kNothing);
     if (decision.retry) {
       ++retries_;
+      NoteFirst(*failure);
       client_.Log(LogLevel::kWarning, failure->message + "; trying again");
       if (!cancellation_.Sleep(decision.wait_ms)) {
         *failure = MakeFailure(FailureKind::kCancelled, "");
@@ -233,11 +241,17 @@ bool RemoteStream::TryAgain(Failure* failure) {
       const size_t next = NextPlace(*failure);
       if (next == order_.size()) return false;
       client_.Log(LogLevel::kWarning, failure->message + "; trying the next model");
+      NoteFirst(*failure);
       BeginTarget(next);
     }
   }
   Forget();
   return true;
+}
+
+// A crash is followed by refusals to connect, which say nothing of it.
+void RemoteStream::NoteFirst(const Failure& failure) {
+  if (first_.empty()) first_ = failure.provider + ":" + failure.model + ": " + failure.message;
 }
 
 // The end: first what came before the failure, then, ever after, the failure.

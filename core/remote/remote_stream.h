@@ -42,6 +42,7 @@ class RemoteStream final : public Stream {
   // Decides what follows a failure.
   void Recover(const Error& error);
   bool TryAgain(Failure* failure);
+  void NoteFirst(const Failure& failure);
   void Give(const Failure& failure);
   bool RepairRequestOnce(const Failure& failure);
   bool RepairMaxTokens(const Failure& failure);
@@ -60,6 +61,7 @@ class RemoteStream final : public Stream {
   std::unique_ptr<Exchange> exchange_;
   int32_t exchanges_ = 0;  // begun
   int32_t retries_ = 0;    // at the target at hand
+  std::string first_;      // the failure after which another attempt was made
   bool chain_repaired_ = false, limit_repaired_ = false;
   LeftOut left_out_;
 

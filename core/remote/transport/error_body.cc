@@ -125,6 +125,15 @@ std::string TitleOf(std::string_view html) {
   return end == std::string::npos ? "" : std::string(html.substr(begin + 1, end - begin - 1));
 }
 
+// A page is said to be one: its title alone reads as if the service had said it.
+std::string WordsOfPage(std::string_view markup) {
+  const std::string lower = LowerAscii(markup);
+  const auto has = [&lower](const char* tag) { return lower.find(tag) != std::string::npos; };
+  if (!has("<html") && !has("<!doctype html") && !has("<title") && !has("<body")) return "";
+  const std::string title(Trimmed(TitleOf(markup)));
+  return title.empty() ? "a web page" : "a web page, \"" + title + "\"";
+}
+
 // What an error inside a 200 answer would have had as status. The first row that fits counts.
 struct StatusRow {
   const char* part;
@@ -253,7 +262,7 @@ ErrorText ReadErrorBody(std::string_view body) {
   if (trimmed.ends_with(kStreamEnd)) trimmed.remove_suffix(kStreamEnd.size());
   ErrorText text;
   if (trimmed.starts_with('<')) {
-    text.message = TitleOf(trimmed);
+    text.message = WordsOfPage(trimmed);
     return text;
   }
   // JSON may stand behind keep-alive lines or the "data:" of an event.

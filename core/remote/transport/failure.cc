@@ -374,7 +374,8 @@ std::optional<FailureKind> FindFailureKind(std::string_view name) {
 }
 
 void RedactFailure(const std::vector<std::string>& secrets, Failure* failure) {
-  for (std::string* text : {&failure->message, &failure->body, &failure->request_id}) {
+  for (std::string* text :
+       {&failure->message, &failure->body, &failure->request_id, &failure->first}) {
     *text = Redact(*text, secrets);
   }
 }
@@ -410,6 +411,29 @@ Failure ClassifyNoAnswer(std::string_view body) {
   return failure;
 }
 
+void ExplainAddress(std::string_view base_url, std::string_view path, std::string_view location,
+                    Failure* failure) {
+  const int status = failure->http_status;
+  const std::string lower = LowerAscii(failure->message + failure->body);
+  const auto says = [&lower](const char* words) { return lower.find(words) != std::string::npos; };
+  if (status == 404 || status == 405) {
+    const std::string base = PublicUrl(base_url);
+    const size_t host = base.find("://");
+    const size_t slash = base.find('/', host == std::string::npos ? 0 : host + 3);
+    const std::string asked =
+        (slash == std::string::npos ? "" : base.substr(slash)) + std::string(path);
+    failure->message += "; the path that was asked for is " + asked;
+    if (asked.find("/v1") == std::string::npos) failure->message += ": base_url may lack a /v1";
+  } else if (status >= 300 && status < 400 && !location.empty()) {
+    std::string where = PublicUrl(location);
+    const bool whole = where.find("://") != std::string::npos && where.ends_with(path);
+    if (whole) where.resize(where.size() - path.size());
+    failure->message += "; set base_url to " + (whole ? where : "the service's own address");
+  } else if (base_url.starts_with("http://") && (says("https port") || says("https server"))) {
+    failure->message += "; set base_url to https:// instead of http://";
+  }
+}
+
 Failure MakeFailure(FailureKind kind, std::string_view detail) {
   Failure failure;
   failure.kind = kind;
@@ -440,6 +464,7 @@ std::string Failure::Json() const {
     text("request_id", request_id, kMaxIdBytes);
     text("provider", provider, kMaxNameBytes);
     text("model", model, kMaxNameBytes);
+    text("first_failure", first, kMaxMessageBytes);
     number("limit", limit);
     number("requested", requested);
     text("body", std::string(kept_body), kMaxBodyBytes);
@@ -498,6 +523,7 @@ Failure FailureOf(const Error& error) {
   failure.body = TextOf(details.Find("body"));
   failure.provider = TextOf(details.Find("provider"));
   failure.model = TextOf(details.Find("model"));
+  failure.first = TextOf(details.Find("first_failure"));
   return failure;
 }
 

@@ -43,6 +43,7 @@ struct Failure {
   std::string request_id;       // the service's own, for its support
   std::string body;             // as it came, redacted, cut at 16 KiB
   std::string provider, model;
+  std::string first;  // the first attempt's failure, where the last one's words are others
   // Numbers that the service named, by kind: concurrency (kRateLimit), tokens of the context
   // (kContextOverflow), max_tokens (kInvalidRequest). -1: none.
   int64_t limit = -1;
@@ -85,6 +86,11 @@ Failure ClassifyErrorObject(const Json& object, const HeaderList& headers);
 // The same for a 200 body that is no answer and no JSON: a page, a line of text. kTransport unless
 // its words are those of another failure.
 Failure ClassifyNoAnswer(std::string_view body);
+
+// Adds what a refusal tells of the address that was asked: its path where nothing is, where a
+// redirect leads and what to set, the wrong scheme. `path` is that of the call, behind base_url.
+void ExplainAddress(std::string_view base_url, std::string_view path, std::string_view location,
+                    Failure* failure);
 
 // A failure of our own finding: what went wrong in the words of its kind, the detail, a next step.
 Failure MakeFailure(FailureKind kind, std::string_view detail);

@@ -637,6 +637,22 @@ void Transfer::ThrowTimeout(const char* which, int64_t limit_ms) const {
           Format("%s limit of %lld ms", which, static_cast<long long>(limit_ms)));
 }
 
+// How libcurl's TLS libraries and libcurl itself call what the other protocol answers.
+std::string SchemeHint(std::string_view url, std::string_view lower_reason) {
+  const auto says = [&](const char* words) {
+    return lower_reason.find(words) != std::string_view::npos;
+  };
+  const bool secure = url.starts_with("https://");
+  if (secure && (says("wrong version number") || says("packet length too long") ||
+                 says("unexpected tls packet") || says("http request"))) {
+    return " (the port does not speak TLS: base_url may have to begin with http://)";
+  }
+  if (!secure && says("http/0.9")) {
+    return " (what came is not HTTP: base_url may have to begin with https://)";
+  }
+  return "";
+}
+
 void Transfer::ThrowResult() const {
   switch (result_) {
     case CURLE_OUT_OF_MEMORY:
@@ -663,13 +679,15 @@ void Transfer::ThrowResult() const {
     ThrowAs(FailureKind::kTransport, proxy_status_ >= 500 ? kPassing : kFinal,
             Format("the proxy refused to connect (HTTP %ld)", proxy_status_));
   }
+  std::string reason = curl_message_[0] ? curl_message_ : curl_easy_strerror(result_);
+  const std::string hint = SchemeHint(request_.url, LowerAscii(reason));
+  if (!hint.empty()) ThrowAs(FailureKind::kTransport, kFinal, reason + hint);
   // The machine's or the service's set-up: the same request would fail again.
   constexpr CURLcode kSetUp[] = {CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
                                  CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR,
                                  CURLE_UNSUPPORTED_PROTOCOL};
   const bool set_up = std::find(std::begin(kSetUp), std::end(kSetUp), result_) != std::end(kSetUp);
-  ThrowAs(FailureKind::kTransport, set_up ? kFinal : kPassing,
-          curl_message_[0] ? curl_message_ : curl_easy_strerror(result_));
+  ThrowAs(FailureKind::kTransport, set_up ? kFinal : kPassing, reason);
 }
 
 // libcurl's reasons name hosts and files; MakeFailure makes them one line without secrets.

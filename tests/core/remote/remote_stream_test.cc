@@ -260,6 +260,30 @@ TEST(RemoteStream, SaysWhatTheServiceRefused) {
   }
 }
 
+TEST(RemoteStream, TellsTheFirstFailureBesideTheLast) {
+  EngineOptions options = OptionsFor("500.then.402~first");
+  options.service.max_retries = 1;
+  const Told told = Ask(options);
+  EXPECT_EQ(told.kind, "quota");
+  EXPECT_NE(told.message.find("(the first failure was deepseek:deepseek-v4-pro: the service failed "
+                              "(HTTP 500)"),
+            std::string::npos)
+      << told.message;
+  options = OptionsFor("500~alike");
+  options.service.max_retries = 1;
+  EXPECT_EQ(Ask(options).message.find("first failure"), std::string::npos);
+}
+
+TEST(RemoteStream, TellsThePathThatIsNotThere) {
+  EngineOptions options = OptionsFor("status-404~path");
+  options.service.max_retries = 0;
+  const Told told = Ask(options);
+  EXPECT_NE(told.message.find("the path that was asked for is /s/status-404~path/chat/completions: "
+                              "base_url may lack a /v1"),
+            std::string::npos)
+      << told.message;
+}
+
 TEST(RemoteStream, SaysWhereAMissingKeyMayBePut) {
   EngineOptions options = OptionsFor("401-header~keyless");
   options.model = "llama-server:m";

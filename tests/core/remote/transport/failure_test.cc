@@ -191,8 +191,9 @@ TEST(ClassifyResponse, FindsTheWordsInEveryShapeOfBody) {
       {": keep-alive\n\ndata: {\"error\":{\"message\":\"the words\"}}\n\n", ": the words; "},
       {"data: {\"error\": {\"message\": \"the words\"}}\n\ndata: [DONE]\n\n", ": the words; "},
       {"the   words\r\n", ": the words; "},
-      {"<html><head><TITLE>the\n words</title></head><body>x</body></html>", ": the words; "},
-      {"<html><title>the words", "(HTTP 400); "},
+      {"<html><head><TITLE>the\n words</title></head><body>x</body></html>",
+       ": a web page, \"the words\"; "},
+      {"<html><title>the words", ": a web page; "},
       {"", "(HTTP 400); "},
       {"{}", "(HTTP 400); "},
       {"{\"error\":", "{\"error\":; "},
@@ -478,6 +479,39 @@ TEST(Failure, IsValidJsonThoughTheServiceSentAnyBytes) {
   failure.request_id = "r\xC3";
   const std::string json = failure.Json();
   EXPECT_TRUE(nlohmann::json::accept(json)) << json;
+}
+
+TEST(ExplainAddress, SaysWhatToSet) {
+  const struct {
+    int status;
+    const char *base_url, *location, *body, *said;
+  } kRows[] = {
+      {404, "https://h.example", "", "", "is /chat/completions: base_url may lack a /v1"},
+      {405, "https://h.example/api", "", "", "is /api/chat/completions: base_url may lack a /v1"},
+      {404, "https://h.example/v1", "", "", "the path that was asked for is /v1/chat/completions"},
+      {308, "http://h.example/v1", "https://h.example/v1/chat/completions?s=1", "",
+       "; set base_url to https://h.example/v1"},
+      {302, "http://h.example/v1", "/login", "", "; set base_url to the service's own address"},
+      {400, "http://h.example/v1", "",
+       "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+       "; set base_url to https:// instead of http://"},
+      {400, "http://h.example/v1", "", "Client sent an HTTP request to an HTTPS server.",
+       "; set base_url to https:// instead of http://"},
+  };
+  for (const auto& row : kRows) {
+    Failure failure = ClassifyResponse(row.status, {{"location", row.location}}, row.body);
+    ExplainAddress(row.base_url, "/chat/completions", row.location, &failure);
+    EXPECT_TRUE(failure.message.ends_with(row.said)) << failure.message;
+  }
+}
+
+TEST(ClassifyResponse, NamesPagesAsSuch) {
+  for (const char* page : {"<html><head><title> Bad gateway </title>",
+                           "<!DOCTYPE html>\n<title>Bad gateway</title>"}) {
+    const std::string message = OfBody(502, page).message;
+    EXPECT_NE(message.find("a web page, \"Bad gateway\""), std::string::npos) << message;
+  }
+  EXPECT_NE(OfBody(502, "<body>x</body>").message.find(": a web page;"), std::string::npos);
 }
 
 TEST(Redact, TakesKeysOut) {
