@@ -26,6 +26,13 @@ finback_text* NewText(std::string value) {
   return text.release();
 }
 
+// A request that is only encoded has no stream that could tell a notice: it is logged.
+finback::Request ChatRequest(const finback_engine& engine, const char* json) {
+  finback::Request request = finback::ParseChatRequest(&Require(json, "request_json"));
+  engine.unknown_fields.Judge(request);
+  return request;
+}
+
 }  // namespace
 
 finback_engine* finback_engine_open(const finback_options* options) {
@@ -34,6 +41,7 @@ finback_engine* finback_engine_open(const finback_options* options) {
     auto engine = std::make_unique<finback_engine>();
     engine->backend = finback::OpenBackend(&chosen);
     engine->model_name = LastPart(chosen.model);
+    engine->unknown_fields = finback::UnknownFieldsRule(chosen);
     return engine.release();
   });
 }
@@ -80,8 +88,7 @@ finback_tokens* finback_engine_encode_tokens(finback_engine* self, const char* r
   return Guard<finback_tokens*>(nullptr, [&] {
     Require(self, "self");
     auto tokens = std::make_unique<finback_tokens>();
-    tokens->ids = self->backend->EncodeTokens(
-        finback::ParseChatRequest(&Require(request_json, "request_json")));
+    tokens->ids = self->backend->EncodeTokens(ChatRequest(*self, request_json));
     return tokens.release();
   });
 }
@@ -97,8 +104,7 @@ finback_text* finback_engine_detokenize(finback_engine* self, const int32_t* ids
 finback_text* finback_engine_encode(finback_engine* self, const char* request_json) {
   return Guard<finback_text*>(nullptr, [&] {
     Require(self, "self");
-    return NewText(self->backend->EncodeText(
-        finback::ParseChatRequest(&Require(request_json, "request_json"))));
+    return NewText(self->backend->EncodeText(ChatRequest(*self, request_json)));
   });
 }
 

@@ -14,6 +14,7 @@
 #include "core/engine/chunk.h"
 #include "core/engine/options.h"
 #include "core/engine/response.h"
+#include "core/engine/unknown_fields.h"
 #include "finback/finback.h"
 
 namespace finback {
@@ -56,6 +57,7 @@ class Occupancy {
 struct finback_engine {
   std::shared_ptr<finback::Backend> backend;
   std::string model_name;
+  finback::UnknownFieldsRule unknown_fields;
   finback::ForkMutex info_lock;
   std::string info;  // made on first use; never changes afterwards
 };
@@ -63,6 +65,7 @@ struct finback_engine {
 struct finback_session {
   std::shared_ptr<finback::Backend> backend;
   std::string model_name;
+  finback::UnknownFieldsRule unknown_fields;
   std::shared_ptr<finback::Session> session;
 };
 
@@ -71,6 +74,7 @@ struct finback_stream {
   std::shared_ptr<finback::Session> session;  // null: the engine's default
   std::unique_ptr<finback::Stream> stream;
   finback::Occupancy occupancy;
+  std::string notice;  // about the request: the first event, then empty
   finback::Event event;
   finback::ResponseBuilder response;
   mutable finback::ChunkWriter chunk;

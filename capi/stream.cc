@@ -39,6 +39,7 @@ std::unique_ptr<finback_stream> NewHandle(const std::shared_ptr<finback::Backend
 
 finback_stream* StartOnEngine(finback_engine* engine, finback::Request request) {
   auto handle = NewHandle(engine->backend, request, engine->model_name);
+  handle->notice = engine->unknown_fields.Judge(request);
   handle->stream = engine->backend->Start(std::move(request));
   return handle.release();
 }
@@ -71,6 +72,7 @@ finback_session* finback_session_new(finback_engine* engine) {
     auto handle = std::make_unique<finback_session>();
     handle->backend = engine->backend;
     handle->model_name = engine->model_name;
+    handle->unknown_fields = engine->unknown_fields;
     handle->session = engine->backend->NewSession();
     return handle.release();
   });
@@ -82,6 +84,7 @@ finback_stream* finback_session_chat(finback_session* self, const char* request_
     finback::Request request = finback::ParseChatRequest(&Require(request_json, "request_json"));
     auto handle = NewHandle(self->backend, request, self->model_name);
     handle->session = self->session;
+    handle->notice = self->unknown_fields.Judge(request);
     handle->stream = self->session->Start(std::move(request));
     return handle.release();
   });
@@ -98,7 +101,11 @@ finback_status finback_stream_step(finback_stream* self) {
                      "stream: it was begun before fork(), by the parent; begin another");
     }
     const finback::Occupancy::Call call(&self->occupancy, "stream");
-    if (!self->stream->Step(&self->event)) {
+    if (!self->notice.empty()) {
+      self->event = Event();
+      self->event.kind = EventKind::kNotice;
+      self->event.text.swap(self->notice);
+    } else if (!self->stream->Step(&self->event)) {
       self->event.kind = EventKind::kNone;
       self->event.text.clear();
       return FINBACK_DONE;

@@ -12,12 +12,11 @@ namespace {
 struct RoleRow {
   Role role;
   const char* name;
-  bool asks;  // an answer may follow
 };
 constexpr RoleRow kRoles[] = {
-    {Role::kSystem, "system", false}, {Role::kDeveloper, "developer", true},
-    {Role::kUser, "user", true},      {Role::kAssistant, "assistant", false},
-    {Role::kTool, "tool", true},      {Role::kLatestReminder, "latest_reminder", false},
+    {Role::kSystem, "system"}, {Role::kDeveloper, "developer"},
+    {Role::kUser, "user"},     {Role::kAssistant, "assistant"},
+    {Role::kTool, "tool"},     {Role::kLatestReminder, "latest_reminder"},
 };
 
 const RoleRow& RowOf(Role role) { return kRoles[static_cast<size_t>(role)]; }
@@ -37,8 +36,8 @@ constexpr const char* kIgnored[] = {"mask", "refusal", "annotations", "audio"};
 
 class MessageReader {
  public:
-  MessageReader(const Json& json, const std::string& path, Dialect dialect)
-      : fields_(json, path), is_chat_(dialect == Dialect::kChatCompletions) {
+  MessageReader(const Json& json, const std::string& path, Dialect dialect, JsonSource source = {})
+      : fields_(json, path, std::move(source)), is_chat_(dialect == Dialect::kChatCompletions) {
     message_.path = path;
   }
 
@@ -110,9 +109,6 @@ class MessageReader {
   }
 
   void ReadChatParts(const Json& list) {
-    if (list.items.empty() && message_.role != Role::kAssistant) {
-      fields_.Fail("content", "must not be empty");
-    }
     bool is_plain = true;
     for (size_t i = 0; i < list.items.size(); ++i) {
       const Part part = ReadPart(list.items[i], i);
@@ -163,6 +159,7 @@ class MessageReader {
     RejectUnless(is_rule, "tools", "only system and developer messages carry tools");
     RejectUnless(is_rule, "response_format",
                  "only system and developer messages carry a response format");
+    RejectUnless(false, "function_call", "is obsolete; use tool_calls");
     if (const std::string* name = fields_.FindString("name")) message_.name = *name;
     if (const Json* details = fields_.FindArray("reasoning_details")) {
       message_.reasoning_details = *details;
@@ -197,7 +194,11 @@ class MessageReader {
   }
 
   void ReadAnswer() {
-    if (const std::string* reasoning = fields_.FindString("reasoning_content")) {
+    const std::string* reasoning = fields_.FindString("reasoning_content");
+    // As vLLM and gateways call it.
+    const std::string* other = is_chat_ ? fields_.FindString("reasoning") : nullptr;
+    if (reasoning == nullptr) reasoning = other;
+    if (reasoning != nullptr) {
       message_.has_reasoning = true;
       message_.reasoning_content = *reasoning;
     }
@@ -211,6 +212,10 @@ class MessageReader {
       if (id != nullptr) call.id = *id;
       call.name = function.RequireString("name");
       call.arguments = function.RequireString("arguments");
+      if (!is_chat_) continue;
+      for (const char* name : {"type", "index"}) item.Ignore(name);
+      item.RejectUnknown();
+      function.RejectUnknown();
     }
   }
 
@@ -219,32 +224,25 @@ class MessageReader {
   Message message_;
 };
 
-// Whether a conversation may end with it, and an answer follow.
-bool Asks(const Message& message) {
-  return RowOf(message.role).asks || !message.task.empty() ||
-         (message.role == Role::kAssistant && message.without_eos);
-}
-
 }  // namespace
 
 std::string_view RoleName(Role role) { return RowOf(role).name; }
 
-std::vector<Message> ParseChatMessages(const Json& list, const std::string& path) {
+std::vector<Message> ParseChatMessages(const Json& list, const std::string& path,
+                                       UnknownMembers* unknown) {
+  JsonSource source;
+  source.unknown = unknown;
   if (list.items.empty()) FailAt(path, "must not be empty");
   std::vector<Message> messages;
   messages.reserve(list.items.size());
   for (size_t i = 0; i < list.items.size(); ++i) {
     const std::string here = Format("%s[%zu]", path.c_str(), i);
-    const Message& message =
-        messages.emplace_back(MessageReader(list.items[i], here, Dialect::kChatCompletions).Read());
+    const Message& message = messages.emplace_back(
+        MessageReader(list.items[i], here, Dialect::kChatCompletions, source).Read());
     const bool is_answer = message.role == Role::kAssistant;
     const bool is_last = i + 1 == list.items.size();
     if (!is_last && is_answer && message.without_eos) {
       FailAt(here + ".prefix", "only the last message can be continued");
-    }
-    if (is_last && !Asks(message)) {
-      FailAt(here, is_answer ? "ends with an answer; add \"prefix\": true to continue it"
-                             : "the last message must be a user, developer or tool message");
     }
   }
   return messages;

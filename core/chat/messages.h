@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json/json.h"
+#include "core/json/unknown_members.h"
 
 namespace finback {
 
@@ -51,10 +52,11 @@ struct Message : PromptMessage {
 
 // Two dialects, read by one reader; both throw Error(kInvalidRequest) with "<path>: ...".
 //
-// A Chat Completions conversation. Unknown fields are refused, and fields of other roles than the
-// message's. A list of text parts is one text, its parts joined by an empty line. "prefix": true
-// continues an answer. The last message must call for an answer.
-std::vector<Message> ParseChatMessages(const Json& list, const std::string& path);
+// A Chat Completions conversation. Fields of other roles than the message's are refused; unknown
+// ones are listed in `unknown`; nullptr: refused. A list of text parts is one text, its parts joined by an empty line. "prefix": true
+// continues an answer; after any other last message a new one begins.
+std::vector<Message> ParseChatMessages(const Json& list, const std::string& path,
+                                       UnknownMembers* unknown = nullptr);
 
 // The reference encoder's input: role, content, tools, response_format, tool_calls,
 // reasoning_content, task, wo_eos, tool_call_id. Other keys are ignored, as are tools and

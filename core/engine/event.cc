@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <iterator>
 
+#include "core/json/json_writer.h"
+
 namespace finback {
 namespace {
 
@@ -11,6 +13,18 @@ constexpr const char* kNames[] = {"", "stop", "length", "tool_calls", "content_f
 static_assert(std::size(kNames) == static_cast<size_t>(FinishReason::kOther) + 1);
 
 }  // namespace
+
+std::string NoticeText(std::string_view code, std::string_view message) {
+  std::string text;
+  JsonWriter(&text)
+      .BeginObject()
+      .Key("code")
+      .String(code)
+      .Key("message")
+      .String(message)
+      .EndObject();
+  return text;
+}
 
 const char* FinishReasonName(FinishReason reason) { return kNames[static_cast<size_t>(reason)]; }
 

@@ -19,8 +19,11 @@ enum class EventKind : int32_t {  // values are those of FINBACK_EVENT_* in finb
   kToolCallEnd = 5,    // the call is complete: text holds the whole arguments; the same three
   kFinish = 6,         // finish_reason, usage
   kProgress = 7,       // prefill: progress_done of progress_total tokens (only when asked for)
-  kNotice = 8,         // text: {"code": .., "message": ..}, about what a service did or did not do
+  kNotice = 8,         // text: {"code": .., "message": ..}, what was changed or left out
 };
+
+// The text of a kNotice event.
+std::string NoticeText(std::string_view code, std::string_view message);
 
 // Why an answer ended.
 enum class FinishReason : uint8_t {

@@ -19,6 +19,7 @@ using LogFunction = std::function<void(LogLevel level, const char* message)>;
 
 enum class ReplayReasoning : uint8_t { kAuto, kAlways, kNever };
 enum class ForcedTools : uint8_t { kDisableThinking, kRefuse };
+enum class UnknownFields : uint8_t { kNotice, kRefuse };
 enum class MarkupRescue : uint8_t { kAuto, kOff, kStrip, kParse };
 enum class BudgetPeriod : uint8_t { kTotal, kDay, kMonth };
 enum class BudgetScope : uint8_t { kTotal, kKey, kModel, kUser, kTag };
@@ -60,6 +61,7 @@ struct EngineOptions {
   LadderChoice effort_ladder = LadderChoice::kAuto;
   bool trust_all = false;
   int32_t restore_points = 4;
+  UnknownFields unknown_fields = UnknownFields::kNotice;
   ServiceOptions service;
   ProgressFunction progress;  // may be empty
   LogFunction log;            // may be empty

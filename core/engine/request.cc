@@ -42,7 +42,7 @@ std::optional<Effort> FindRequestedEffort(std::string_view name) {
 
 void ReadThinking(JsonFields* fields, Request* request) {
   if (const Json* thinking = fields->FindObject("thinking")) {
-    JsonFields inner(*thinking, "thinking");
+    JsonFields inner = fields->Within(*thinking, "thinking");
     const std::string& type = inner.RequireString("type");
     if (type == "enabled" || type == "adaptive") {
       request->thinking = Toggle::kOn;
@@ -195,12 +195,12 @@ void ReadToolChoice(JsonFields* fields, Request* request) {
   const Json* choice = fields->Find("tool_choice");
   if (choice == nullptr) return;
   if (choice->IsObject()) {
-    JsonFields inner(*choice, "tool_choice");
+    JsonFields inner = fields->Within(*choice, "tool_choice");
     const std::string& type = inner.RequireString("type");
     if (type != "function") {
       inner.Fail("type", "must be \"function\", got \"" + Shown(type) + "\"");
     }
-    JsonFields named(inner.RequireObject("function"), "tool_choice.function");
+    JsonFields named = inner.Within(inner.RequireObject("function"), inner.Path("function"));
     inner.RejectUnknown();
     const std::string& name = named.RequireString("name");
     named.RejectUnknown();
@@ -231,13 +231,13 @@ void ReadToolChoice(JsonFields* fields, Request* request) {
 void ReadResponseFormat(JsonFields* fields, Request* request) {
   const Json* format = fields->FindObject("response_format");
   if (format == nullptr) return;
-  JsonFields inner(*format, "response_format");
+  JsonFields inner = fields->Within(*format, "response_format");
   const std::string& type = inner.RequireString("type");
   if (type == "json_object") {
     request->response_format = ResponseFormat::kJsonObject;
   } else if (type == "json_schema") {
     request->response_format = ResponseFormat::kJsonSchema;
-    JsonFields schema(inner.RequireObject("json_schema"), "response_format.json_schema");
+    JsonFields schema = inner.Within(inner.RequireObject("json_schema"), inner.Path("json_schema"));
     schema.FindString("name");
     schema.FindString("description");
     schema.Bool("strict", false);
@@ -263,8 +263,10 @@ EffortPrefix ReadEffortPrefix(JsonFields* fields) {
 
 Request ParseChatRequest(std::string_view json) {
   const Json document = ParseJson(json, JsonSource{});
-  JsonFields fields(document, "");
   Request request;
+  JsonSource source;
+  source.unknown = &request.unknown;
+  JsonFields fields(document, "", source);
   ReadCommon(&fields, &request);
   ReadThinking(&fields, &request);
   ReadSampling(&fields, &request);
@@ -281,8 +283,11 @@ Request ParseChatRequest(std::string_view json) {
     FailAt(fields.Find("functions") != nullptr ? "functions" : "function_call",
            "is obsolete; use tools and tool_choice");
   }
-  request.messages = ParseChatMessages(fields.RequireArray("messages"), "messages");
-  if (const Json* list = fields.FindArray("tools")) request.tools = ParseTools(*list, "tools");
+  request.messages =
+      ParseChatMessages(fields.RequireArray("messages"), "messages", &request.unknown);
+  if (const Json* list = fields.FindArray("tools")) {
+    request.tools = ParseTools(*list, "tools", &request.unknown);
+  }
   ReadToolChoice(&fields, &request);
   ReadResponseFormat(&fields, &request);
   fields.RejectUnknown();
@@ -291,8 +296,10 @@ Request ParseChatRequest(std::string_view json) {
 
 Request ParseCompletionRequest(std::string_view json) {
   const Json document = ParseJson(json, JsonSource{});
-  JsonFields fields(document, "");
   Request request;
+  JsonSource source;
+  source.unknown = &request.unknown;
+  JsonFields fields(document, "", source);
   request.is_chat = false;
   ReadCommon(&fields, &request);
   ReadSampling(&fields, &request);

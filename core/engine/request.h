@@ -12,6 +12,7 @@
 #include "core/chat/chat_encoding.h"
 #include "core/chat/messages.h"
 #include "core/engine/effort.h"
+#include "core/json/unknown_members.h"
 
 namespace finback {
 
@@ -51,6 +52,7 @@ struct Request {
   std::string suffix;
   // Fields that say nothing about the text to be produced, as they came: a service may want them.
   std::vector<std::pair<std::string, Json>> service_fields;
+  UnknownMembers unknown;  // fields that were not read; unknown_fields.h judges them
 };
 
 // Throw Error(kInvalidRequest); every message begins with the JSON path, e.g. `messages[0].content:

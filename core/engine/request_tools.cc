@@ -34,11 +34,13 @@ PromptMessage* LeadingSystem(std::vector<PromptMessage>* messages) {
 
 }  // namespace
 
-std::vector<Json> ParseTools(const Json& array, const std::string& path) {
+std::vector<Json> ParseTools(const Json& array, const std::string& path, UnknownMembers* unknown) {
   std::vector<Json> tools;
   std::set<std::string> names;
+  JsonSource source;
+  source.unknown = unknown;
   for (size_t i = 0; i < array.items.size(); ++i) {
-    JsonFields tool(array.items[i], Format("%s[%zu]", path.c_str(), i));
+    JsonFields tool(array.items[i], Format("%s[%zu]", path.c_str(), i), source);
     const std::string& type = tool.RequireString("type");
     if (type != "function") {
       tool.Fail("type", "must be \"function\", got \"" + Shown(type) + "\"");
@@ -52,6 +54,10 @@ std::vector<Json> ParseTools(const Json& array, const std::string& path) {
     fields.FindString("description");
     fields.FindObject("parameters");
     fields.Bool("strict", false);
+    if (unknown != nullptr) {
+      tool.RejectUnknown();
+      fields.RejectUnknown();
+    }
     tools.push_back(function);
   }
   return tools;

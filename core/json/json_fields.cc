@@ -201,9 +201,11 @@ void JsonFields::RejectUnknown() const {
   if (object_ == nullptr) return;
   for (const auto& [name, value] : object_->members) {
     if (value.IsNull()) continue;
-    if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-      Fail(Shown(name), "unknown field");
-    }
+    if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+    if (source_.unknown == nullptr) Fail(Shown(name), "unknown field");
+    std::vector<std::string>& paths = source_.unknown->paths;
+    if (paths.size() < UnknownMembers::kMostPaths) paths.push_back(Path(Shown(name)));
+    ++source_.unknown->count;
   }
 }
 

@@ -1,5 +1,6 @@
 // Reading the members of a JSON object with errors that name their path. null counts as absent.
-// Every member that is asked for becomes known; RejectUnknown() refuses the rest, except null.
+// Every member that is asked for becomes known; RejectUnknown() refuses the rest, except null, or
+// lists it where the source has a list.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "core/base/status.h"
 #include "core/json/json.h"
+#include "core/json/unknown_members.h"
 
 namespace finback {
 
@@ -18,7 +20,8 @@ struct JsonSource {
   // Errors begin with a file's name and show the values that were found. Without one they begin
   // with the path, and of values they say the kind alone: those are a user's, and may be long.
   std::string file = {};
-  const char* document = "request";  // what stands for the path of the document itself
+  const char* document = "request";   // what stands for the path of the document itself
+  UnknownMembers* unknown = nullptr;  // where RejectUnknown() lists them, in place of an error
 };
 
 // Parses the whole document. Throws Error(source.code) naming it; see json.h.

@@ -116,6 +116,7 @@ class EngineOptions(TypedDict, total=False):
     effort_ladder: Literal["auto", "preview", "0731"]
     trust_all: bool
     restore_points: int
+    unknown_fields: Literal["notice", "refuse"]
     base_url: str
     wire_format: str
     api_key: str

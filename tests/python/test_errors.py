@@ -31,8 +31,6 @@ def test_classes_are_what_people_catch():
 def test_messages_name_what_was_wrong(krill, tmp_path):
     with pytest.raises(finback.InvalidRequestError, match=r'messages\[0\].role: unknown role "x"'):
         krill.chat([{"role": "x", "content": ""}])
-    with pytest.raises(finback.InvalidRequestError, match="colour: unknown field"):
-        krill.chat("hi", colour="blue")
     with pytest.raises(finback.NotFoundError, match="no such model folder"):
         finback.open("/nowhere")
     (tmp_path / "config.json").write_text("{")
@@ -46,6 +44,31 @@ def test_messages_name_what_was_wrong(krill, tmp_path):
         krill.models()
     with pytest.raises(TypeError, match="no form in JSON"):
         krill.chat([{"role": "user", "content": object()}])
+
+
+def test_unknown_fields_are_told_or_refused(krill):
+    fields = {"colour": "blue", "max_tokens": 1}
+    ((code, message),) = krill.chat("hi", **fields).notices
+    assert (code, message) == ("unknown_fields", "unknown fields have no effect: colour")
+    assert krill.chat("hi", max_tokens=1, colour=None).notices == ()
+    strict = finback.open("krill", threads=1, unknown_fields="refuse")
+    with pytest.raises(finback.InvalidRequestError, match="colour: unknown field"):
+        strict.chat("hi", **fields)
+
+
+def test_messages_of_the_openai_client_are_taken_whole(krill):
+    openai = pytest.importorskip("openai.types.chat.chat_completion_message")
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    answer = openai.ChatCompletionMessage.model_validate(
+        {"role": "assistant", "content": "a", "tool_calls": calls, "reasoning_content": "r"}
+    )
+    messages = [
+        {"role": "user", "content": "hi"},
+        answer.model_dump(),
+        {"role": "tool", "tool_call_id": "c", "content": []},
+        {"role": "assistant", "content": "an answer at the end"},
+    ]
+    assert krill.chat(messages, max_tokens=1).notices == ()
 
 
 def test_codes_and_details(krill):

@@ -427,32 +427,33 @@ FINBACK_API void finback_text_free(finback_text *self);
 
 /*
  * Requests are one JSON object in the shape of OpenAI's Chat Completions with DeepSeek's fields.
- * null means absent. What cannot be honoured is an error that names its path, never ignored, and so
- * is an unknown field. In the two columns, what a model in this process and what a service does:
+ * null means absent. A field that cannot be honoured is an error that names its path; unknown ones
+ * have no effect, as one NOTICE says (option unknown_fields). What a local model and a service do:
  *   -        nothing, without a word
  *   error    INVALID_REQUEST
  *   sent     it is passed on as it is, where it is given
  *   if known passed on where the provider's row says that the service takes it; else an error
  *   notice   it is left out, and a NOTICE event says so
  * docs/services.md tells what each service takes. Messages have a role and content, a string or a
- * list of parts; the last is a user's, developer's or tool's, has a task, or is an assistant's with
- * "prefix": true. Names of tools are unique, [A-Za-z0-9_-], at most 128 bytes. Efforts may also be
+ * list of parts; an empty list is empty text. After the last a new answer begins, or an assistant's
+ * with "prefix": true goes on. Names of tools are unique, [A-Za-z0-9_-], at most 128 bytes. Efforts may also be
  * called minimal (low), medium, xhigh (high) and ultra (max); without thinking they mean nothing.
  *
  *   field, values            | local                           | service
  *   messages, at least one   | turns of the prompt             | sent
- *     role developer         | a user's turn of its own kind   | as system, or sent if known
+ *     role developer         | system text                     | as system, or sent if known
  *     role latest_reminder   | a turn of its own kind          | DeepSeek; else error
  *     text parts             | joined by an empty line         | the same
  *     image_url, file parts  | error                           | of user and tool: if known
  *     name                   | -                               | sent; Chat Completions alone
- *     tool_calls, results    | shown; results in their order   | sent; ids needed, all answered
+ *     tool_calls, results    | shown, sorted by their ids      | sent; ids needed, all answered
  *     reasoning_content      | shown, by drop_thinking         | sent, by replay_reasoning
  *     reasoning_details      | -                               | sent where its form is known
  *     prefix, wo_eos         | the answer continues it         | if known
  *     task, tools, .._format | as DeepSeek's encoder has them  | error
  *   thinking {"type":        | absent: enabled, unless the     | always said; absent: enabled;
- *     enabled, disabled}     | model says otherwise            | without a switch: notice
+ *     enabled (or adaptive), | model says otherwise            | without a switch: notice
+ *     disabled}              |                                 |
  *   reasoning_effort none,   | none: thinking is disabled;     | as the service spells them, or
  *     low, high, max         | else the nearest step that the  | the nearest that it has;
  *                            | checkpoint knows; absent: high  | absent: high
@@ -550,7 +551,7 @@ FINBACK_API void finback_session_free(finback_session *self);
 #define FINBACK_EVENT_TOOL_CALL_END 5  /* the call is complete; text: all its arguments */
 #define FINBACK_EVENT_FINISH 6         /* the last event: finish_reason, usage, response */
 #define FINBACK_EVENT_PROGRESS 7       /* prefill: progress_done of progress_total tokens */
-#define FINBACK_EVENT_NOTICE 8         /* text: {"code", "message"}, about what a service did */
+#define FINBACK_EVENT_NOTICE 8         /* text: {"code", "message"}, what was changed or left out */
 
 /*
  * Computes, or waits for the service, until the next event: the first call evaluates or sends the

@@ -373,16 +373,4 @@ WirePlan PlanWire(const Request& request, const Provider& provider, const ModelE
   return plan;
 }
 
-std::string NoticeText(std::string_view code, std::string_view message) {
-  std::string text;
-  JsonWriter(&text)
-      .BeginObject()
-      .Key("code")
-      .String(code)
-      .Key("message")
-      .String(message)
-      .EndObject();
-  return text;
-}
-
 }  // namespace finback

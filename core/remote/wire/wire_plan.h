@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/engine/event.h"
 #include "core/engine/options.h"
 #include "core/engine/request.h"
 #include "core/remote/catalog/provider.h"
@@ -50,8 +51,5 @@ struct WirePolicy {
 // `provider` outlives the plan.
 WirePlan PlanWire(const Request& request, const Provider& provider, const ModelEntry& entry,
                   std::string_view model, const WirePolicy& policy);
-
-// The text of a kNotice event.
-std::string NoticeText(std::string_view code, std::string_view message);
 
 }  // namespace finback

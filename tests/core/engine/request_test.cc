@@ -229,7 +229,6 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("thinking": {"type": "auto"})",
        "thinking.type: must be \"enabled\", \"adaptive\" or \"disabled\", got \"auto\""},
       {R"("thinking": {})", "thinking.type: is missing"},
-      {R"("thinking": {"type": "enabled", "budget": 1})", "thinking.budget: unknown field"},
       {R"("reasoning_effort": "extra")",
        "reasoning_effort: must be none, low, high or max, got \"extra\""},
       {R"("n": 0)", "n: must be between 1 and 128, got 0"},
@@ -249,7 +248,6 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("response_format": {"type": "json_schema", "json_schema": {"name": "a"}})",
        "response_format.json_schema.schema: is missing"},
       {R"("functions": [])", "functions: is obsolete; use tools and tool_choice"},
-      {R"("tempratur": 1)", "tempratur: unknown field"},
       {R"("trust_all": 1)", "trust_all: expected true or false, found a number"},
       {R"("context": [])",
        "context: belongs to the prompt encoder alone; give the whole conversation in messages"},
@@ -284,19 +282,64 @@ TEST(ChatRequest, NamesThePathOfEveryWrongMessage) {
        "messages[0].content[0].text: is missing"},
       {R"([{"role": "user", "content": "a", "tool_calls": []}])",
        "messages[0].tool_calls: only assistant messages carry tool calls"},
-      {R"([{"role": "user", "content": "a", "colour": 1}])", "messages[0].colour: unknown field"},
+      {R"([{"role": "user", "content": "a", "function_call": {}}])",
+       "messages[0].function_call: is obsolete; use tool_calls"},
       {R"([{"role": "user", "content": "a", "tools": []}])",
        "messages[0].tools: only system and developer messages carry tools"},
       {R"([{"role": "developer", "content": ""}])", "messages[0].content: must not be empty"},
-      {R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])",
-       "messages[1]: ends with an answer; add \"prefix\": true to continue it"},
-      {R"([{"role": "system", "content": "a"}])",
-       "messages[0]: the last message must be a user, developer or tool message"},
       {R"([{"role": "assistant", "content": "b", "prefix": true},
            {"role": "user", "content": "a"}])",
        "messages[0].prefix: only the last message can be continued"},
   };
   for (const BadField& row : rows) EXPECT_EQ(MessagesError(row.json), row.message) << row.json;
+}
+
+TEST(ChatRequest, ListsUnknownFieldsAtEveryLevel) {
+  const Request request = ParseChatRequest(R"({"tempratur": 1, "thinking": {"type": "enabled",
+      "budget_tokens": 9}, "top": null, "messages": [{"role": "user", "colour": 1, "content":
+      [{"type": "text", "text": "a", "cache_control": {}}]}, {"role": "assistant", "content": "b",
+      "function_call": null, "tool_calls": [{"id": "c", "type": "function", "index": 0, "extra": 1,
+      "function": {"name": "f", "arguments": "{}", "more": 1}}]}], "tools": [{"type": "function",
+      "defer": true, "function": {"name": "f", "cached": 1}}], "response_format": {"type": "text",
+      "colour": 1}, "tool_choice": {"type": "function", "x": 1, "function": {"name": "f", "y": 1}}
+      })");
+  EXPECT_EQ(
+      request.unknown.paths,
+      (std::vector<std::string>{"thinking.budget_tokens", "messages[0].content[0].cache_control",
+                                "messages[0].colour", "messages[1].tool_calls[0].extra",
+                                "messages[1].tool_calls[0].function.more", "tools[0].defer",
+                                "tools[0].function.cached", "tool_choice.x",
+                                "tool_choice.function.y", "response_format.colour", "tempratur"}));
+  EXPECT_EQ(request.unknown.count, 11u);
+  const Request plain =
+      ParseCompletionRequest(R"({"prompt": "a", "messages": [], "best_of": null})");
+  EXPECT_EQ(plain.unknown.paths, std::vector<std::string>{"messages"});
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += Format("\"x%d\": 1, ", i);
+  const Request crowd = ParseCompletionRequest("{" + many + "\"prompt\": \"a\"}");
+  EXPECT_EQ(crowd.unknown.paths.size(), 16u);
+  EXPECT_EQ(crowd.unknown.count, 1000u);
+}
+
+TEST(ChatRequest, MayEndWithAnyMessageAndHaveEmptyLists) {
+  for (const char* messages : {
+           R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])",
+           R"([{"role": "system", "content": "a"}])",
+           R"([{"role": "user", "content": "a"}, {"role": "latest_reminder", "content": "b"}])",
+           R"([{"role": "user", "content": []}])",
+           R"([{"role": "system", "content": []}, {"role": "user", "content": "a"}])",
+       }) {
+    EXPECT_EQ(MessagesError(messages), "no error") << messages;
+  }
+}
+
+TEST(ChatRequest, ReadsReasoningUnderItsOtherName) {
+  const Request request = ParseChatRequest(R"({"messages": [{"role": "user", "content": "a"},
+      {"role": "assistant", "content": "b", "reasoning": "r"}, {"role": "assistant", "content": "b",
+      "reasoning": "s", "reasoning_content": "t"}, {"role": "user", "content": "a"}]})");
+  EXPECT_EQ(request.messages[1].reasoning_content, "r");
+  EXPECT_EQ(request.messages[2].reasoning_content, "t");
+  EXPECT_EQ(request.unknown.count, 0u);
 }
 
 TEST(ChatRequest, SaysWhatIsWrongWithTheDocument) {
@@ -331,7 +374,6 @@ TEST(CompletionRequest, NamesThePathOfEveryWrongField) {
       {R"({"prompt": ["a"]})", "prompt: expected a string, found a list"},
       {R"({"prompt": "a", "echo": 1})", "echo: expected true or false, found a number"},
       {R"({"prompt": "a", "suffix": 1})", "suffix: expected a string, found a number"},
-      {R"({"prompt": "a", "messages": []})", "messages: unknown field"},
   };
   for (const BadField& row : rows) {
     try {
