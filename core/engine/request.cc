@@ -27,6 +27,36 @@ constexpr const char* kServiceFields[] = {"stream_options",
                                           "prompt_cache_key",
                                           "prompt_cache_retention"};
 
+// Fields that extra_body cannot have.
+constexpr const char* kOwnFields[] = {"messages",
+                                      "prompt",
+                                      "model",
+                                      "stream",
+                                      "stream_options",
+                                      "n",
+                                      "max_tokens",
+                                      "max_completion_tokens",
+                                      "temperature",
+                                      "top_p",
+                                      "top_k",
+                                      "min_p",
+                                      "seed",
+                                      "stop",
+                                      "logit_bias",
+                                      "logprobs",
+                                      "top_logprobs",
+                                      "frequency_penalty",
+                                      "presence_penalty",
+                                      "tools",
+                                      "tool_choice",
+                                      "parallel_tool_calls",
+                                      "response_format",
+                                      "thinking",
+                                      "reasoning_effort",
+                                      "suffix",
+                                      "echo",
+                                      "extra_body"};
+
 // What requests may call an effort besides.
 constexpr EffortLevel kEffortAliases[] = {{"minimal", Effort::kLow},
                                           {"medium", Effort::kHigh},
@@ -166,9 +196,8 @@ void ReadSampling(JsonFields* fields, Request* request) {
   request->has_top_k = fields->Integer("top_k", 0, std::numeric_limits<int32_t>::max(), &top_k);
   request->top_k = static_cast<int32_t>(top_k);
   request->has_min_p = fields->Number("min_p", 0, 1, &request->min_p);
-  double penalty = 0;  // deprecated at the service: accepted, no effect
-  fields->Number("frequency_penalty", -2, 2, &penalty);
-  fields->Number("presence_penalty", -2, 2, &penalty);
+  fields->Number("frequency_penalty", -2, 2, &request->frequency_penalty);
+  fields->Number("presence_penalty", -2, 2, &request->presence_penalty);
   ReadSeed(fields, request);
   ReadStop(fields, request);
   ReadLogitBias(fields, request);
@@ -178,7 +207,23 @@ void ReadSampling(JsonFields* fields, Request* request) {
   fields->Integer("n", 1, 128, &n);
   if (n > 1) {
     FailAt(fields->Path("n"),
-           Format("one answer at a time: must be 1, got %d", static_cast<int>(n)));
+           Format("one answer at a time: must be 1, got %d; ask again for each further answer, "
+                  "with another seed or none",
+                  static_cast<int>(n)));
+  }
+}
+
+// What a request says for itself is said there alone, or two places could disagree.
+void ReadExtraBody(JsonFields* fields, Request* request) {
+  const Json* extra = fields->FindObject("extra_body");
+  if (extra == nullptr) return;
+  for (const auto& [name, value] : extra->members) {
+    if (value.IsNull()) continue;
+    for (const char* own : kOwnFields) {
+      if (name != own) continue;
+      FailAt("extra_body." + name, "is a field of the request itself; give it there");
+    }
+    request->extra_body.emplace_back(name, value);
   }
 }
 
@@ -189,6 +234,7 @@ void ReadCommon(JsonFields* fields, Request* request) {
   for (const char* name : kServiceFields) {
     if (const Json* value = fields->Find(name)) request->service_fields.emplace_back(name, *value);
   }
+  ReadExtraBody(fields, request);
 }
 
 void ReadToolChoice(JsonFields* fields, Request* request) {

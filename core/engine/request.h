@@ -36,6 +36,7 @@ struct Request {
   bool has_temperature = false, has_top_p = false, has_top_k = false, has_seed = false,
        has_min_p = false;
   double temperature = 1, top_p = 1, min_p = 0;
+  double frequency_penalty = 0, presence_penalty = 0;  // 0: none
   int32_t top_k = 0;
   uint64_t seed = 0;
   std::vector<std::pair<int32_t, float>> logit_bias;
@@ -53,6 +54,8 @@ struct Request {
   // Fields that say nothing about the text to be produced, as they came: a service may want them.
   std::vector<std::pair<std::string, Json>> service_fields;
   UnknownMembers unknown;  // fields that were not read; unknown_fields.h judges them
+  // Fields that only the service knows, for the top level of what it is sent.
+  std::vector<std::pair<std::string, Json>> extra_body;
 };
 
 // Throw Error(kInvalidRequest); every message begins with the JSON path, e.g. `messages[0].content:

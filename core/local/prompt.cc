@@ -58,6 +58,10 @@ void RequireChat(const Request& request) {
 }  // namespace
 
 void RequireInProcess(const Request& request) {
+  if (!request.extra_body.empty()) {
+    FailAt("extra_body." + Shown(request.extra_body[0].first),
+           "is not known to models in this process; extra_body is for services, leave it out");
+  }
   if (request.echo) FailAt("echo", "is not supported");
   if (request.has_suffix) FailAt("suffix", "is not supported");
   if (request.is_chat) RequireChat(request);

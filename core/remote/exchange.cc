@@ -9,6 +9,7 @@
 #include "core/base/status.h"
 #include "core/json/lenient_json.h"
 #include "core/remote/answer_room.h"
+#include "core/remote/wire/wire_request.h"
 
 namespace finback {
 namespace {
@@ -74,6 +75,7 @@ void Exchange::Send(const Request& request, const LeftOut& left_out, std::vector
   for (const std::string& notice : plan_.notices) AddNotice(notice, events);
   const WireCodec& codec = CodecOf(endpoint_.provider);
   WireCall call = codec.encode(request, plan_);
+  call.body = WithExtraBody(request, std::move(call.body));
   decoder_ = codec.decoder(request, plan_);
   if (conversation_ != nullptr && number_ == 1) {
     const std::string broken = conversation_->Compare(call.body);
@@ -96,7 +98,7 @@ void Exchange::Reserve(const WireCall& call) {
   row.key_label = endpoint_.key_label;
   row.provider = endpoint_.provider.name;
   row.model = endpoint_.model;
-  row.price_provider = endpoint_.provider.prices;
+  row.price_provider = PriceProvider();
   row.price_model = PriceId(endpoint_);
   row.user = client_.options().ledger_user;
   row.tag = client_.options().ledger_tag;
@@ -277,9 +279,13 @@ Usage Exchange::usage() const {
   return estimate;
 }
 
+std::string_view Exchange::PriceProvider() const {
+  return client_.prices().KeyOf(endpoint_.provider.name, endpoint_.provider.prices,
+                                PriceId(endpoint_), sent_ms_);
+}
+
 Cost Exchange::CostOf(const Usage& usage, int64_t ended_ms) const {
-  return client_.prices().PriceOf(usage, endpoint_.provider.prices, PriceId(endpoint_), sent_ms_,
-                                  ended_ms);
+  return client_.prices().PriceOf(usage, PriceProvider(), PriceId(endpoint_), sent_ms_, ended_ms);
 }
 
 Outcome Exchange::MakeOutcome() const {

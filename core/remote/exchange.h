@@ -61,6 +61,7 @@ class Exchange {
   std::string Safe(std::string_view text) const;  // without secrets
   void End();
   void Book(const std::function<void(Ledger*)>& entry);
+  std::string_view PriceProvider() const;
   Cost CostOf(const Usage& usage, int64_t ended_ms) const;
   Outcome MakeOutcome() const;
 

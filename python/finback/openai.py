@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from . import aio
 from .closing import AsyncClosing, Closing
 from .engine import Engine
+from .request import ChatOptions, CompletionOptions
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 # Parameters of the client that are about its connection, or have no meaning here.
 _CLIENT_ONLY = ("extra_headers", "extra_query", "timeout")
+
+_REQUEST_FIELDS = frozenset(
+    {"thinking", "tools", *ChatOptions.__annotations__, *CompletionOptions.__annotations__}
+)
 
 
 class Record(dict[str, Any]):
@@ -77,13 +82,17 @@ def client_chunks(chunk: dict[str, Any], with_usage: bool) -> Iterator[Record]:
 
 
 def request_fields(arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the call's arguments are here: unset ones are left out, extra_body is taken in."""
+    """What the call's arguments are here: unset ones are left out. Of extra_body, fields that
+    requests have are taken in; the rest is for the service."""
     fields = {
         name: value
         for name, value in arguments.items()
         if value is not None and name not in _CLIENT_ONLY and not _is_unset(value)
     }
-    fields.update(fields.pop("extra_body", {}))
+    extra = dict(fields.pop("extra_body", {}))
+    fields.update({name: extra.pop(name) for name in list(extra) if name in _REQUEST_FIELDS})
+    if extra:
+        fields["extra_body"] = extra
     return fields
 
 

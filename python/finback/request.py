@@ -43,11 +43,13 @@ class SamplingOptions(TypedDict, total=False):
     stop: Union[str, Sequence[str], None]
     #: Token id to -100..100, added before sampling.
     logit_bias: Optional[Mapping[str, float]]
-    #: -2 to 2, accepted without effect by most models.
+    #: -2 to 2, sent where the service has them.
     frequency_penalty: Optional[float]
     presence_penalty: Optional[float]
     #: Yield :class:`~finback.events.Progress` events while the prompt is read.
     progress: Optional[bool]
+    #: Fields that only the service knows, sent as they are.
+    extra_body: Optional[Mapping[str, Any]]
     n: Optional[int]
     model: Optional[str]
     user: Optional[str]

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import finback
-from finback.openai import AsyncOpenAI, OpenAI
+from finback.openai import AsyncOpenAI, OpenAI, request_fields
 
 MESSAGES = [{"role": "user", "content": "What is 17 + 25?"}]
 
@@ -87,6 +87,32 @@ def test_arguments_of_the_client_alone_are_taken(client):
     assert completion.choices[0].message.reasoning_content is None
     with pytest.raises(finback.InvalidRequestError):
         client.chat.completions.create(model="krill", messages=MESSAGES, frobnicate=1)
+
+
+def test_extra_body_is_for_the_service():
+    extra = {
+        "thinking": {"type": "disabled"},
+        "top_k": 3,
+        "repetition_penalty": 1.1,
+        "chat_template_kwargs": {"documents": []},
+    }
+    fields = request_fields({"model": "m", "extra_body": extra})
+    assert fields["thinking"] == {"type": "disabled"}
+    assert fields["top_k"] == 3
+    assert fields["extra_body"] == {
+        "repetition_penalty": 1.1,
+        "chat_template_kwargs": {"documents": []},
+    }
+    assert "extra_body" not in request_fields({"extra_body": {"seed": 1}})
+    assert "repetition_penalty" in extra
+
+
+def test_extra_body_is_unknown_to_models_in_this_process(client):
+    for name in ("repetition_penalty", "structured_outputs", "priority"):
+        with pytest.raises(finback.InvalidRequestError, match=f"extra_body.{name}"):
+            client.chat.completions.create(
+                model="krill", messages=MESSAGES, extra_body={name: 1}
+            )
 
 
 def test_engines_are_opened_once_by_their_name():

@@ -494,7 +494,10 @@ FINBACK_API void finback_text_free(finback_text *self);
  *   metadata, store, service_tier, safety_identifier,          | notice
  *     prompt_cache_key, prompt_cache_retention: -              |
  *   model                    | stands in the answer            | - (the answer has the service's)
- *   stream, stream_options, frequency_penalty, presence_penalty, n 1: - | -
+ *   stream, stream_options, n 1: -                             | -
+ *   frequency_penalty,       | -                               | if known; else notice
+ *     presence_penalty       |                                 |
+ *   extra_body, an object    | error                           | joined with what is sent
  *   n > 1, functions, function_call, context: error            | error
  */
 

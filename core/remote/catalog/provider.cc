@@ -52,6 +52,8 @@ constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"latest_reminder", &ProviderSupport::latest_reminder},
     {"stream_usage", &ProviderSupport::stream_usage},
     {"sampling_extras", &ProviderSupport::sampling_extras},
+    {"penalties", &ProviderSupport::penalties},
+    {"thinking_budget", &ProviderSupport::thinking_budget},
     {"prefix", &ProviderSupport::prefix},
     {"optional_max_tokens", &ProviderSupport::optional_max_tokens},
     {"completions", &ProviderSupport::completions},

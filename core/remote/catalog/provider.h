@@ -33,6 +33,8 @@ struct ProviderSupport {
   bool developer_role = false, latest_reminder = false;  // roles of messages
   bool stream_usage = true;                              // stream_options.include_usage
   bool sampling_extras = false;                          // top_k, min_p, seed, logit_bias
+  bool penalties = false;                                // frequency_penalty, presence_penalty
+  bool thinking_budget = false;                          // Messages: thinking needs budget_tokens
   bool prefix = false;
   bool optional_max_tokens = false;  // without it a chat's answer may fill the context
   bool completions = false;          // plain text at /completions

@@ -202,13 +202,24 @@ std::string_view PriceTable::BilledAs(std::string_view provider, std::string_vie
   return model;
 }
 
-std::optional<Price> PriceTable::Find(std::string_view provider, std::string_view model,
-                                      int64_t unix_ms) const {
+const PriceTable::Row* PriceTable::RowFor(std::string_view provider, std::string_view model,
+                                          int64_t unix_ms) const {
   // An alias with a price of its own needs no other's.
   const Row* row = FindRow(provider, model, unix_ms, std::nullopt);
-  if (row == nullptr) {
-    row = FindRow(provider, BilledAs(provider, model, unix_ms), unix_ms, std::nullopt);
-  }
+  if (row != nullptr) return row;
+  return FindRow(provider, BilledAs(provider, model, unix_ms), unix_ms, std::nullopt);
+}
+
+std::string_view PriceTable::KeyOf(std::string_view provider, std::string_view shared,
+                                   std::string_view model, int64_t unix_ms) const {
+  if (shared.empty()) return provider;
+  const Row* own = RowFor(provider, model, unix_ms);
+  return own == nullptr || own == RowFor(shared, model, unix_ms) ? shared : provider;
+}
+
+std::optional<Price> PriceTable::Find(std::string_view provider, std::string_view model,
+                                      int64_t unix_ms) const {
+  const Row* row = RowFor(provider, model, unix_ms);
   if (row == nullptr) return std::nullopt;
   Price price = row->price;
   if (price.tariff != Tariff::kFlat) {

@@ -52,7 +52,10 @@ class PriceTable {
   // empty. Throws Error(kInvalidArgument) naming the row and field.
   static PriceTable Load(std::string_view user_prices_json, std::string_view user_calendar_json);
 
-  // The price in force at an instant. `provider` is Provider::prices.
+  // What a service's prices stand under: its own name where rows have it, else the shared key.
+  std::string_view KeyOf(std::string_view provider, std::string_view shared, std::string_view model,
+                         int64_t unix_ms) const;
+  // The price in force at an instant. `provider` is what KeyOf gives.
   std::optional<Price> Find(std::string_view provider, std::string_view model,
                             int64_t unix_ms) const;
   // The cost by the table; what the service reports of itself is the caller's to prefer.
@@ -83,6 +86,8 @@ class PriceTable {
   void AddPrices(std::string_view text, const char* what, Owner owner);
   void AddCalendars(std::string_view text, const char* what);
   const PeakCalendar& CalendarOf(const Row& row, std::string_view provider) const;
+  // The row of the model, or of what it is billed as; nullptr: none.
+  const Row* RowFor(std::string_view provider, std::string_view model, int64_t unix_ms) const;
   // The row in force under that tariff; nullptr: none.
   const Row* FindRow(std::string_view provider, std::string_view model, int64_t unix_ms,
                      std::optional<Tariff> only) const;

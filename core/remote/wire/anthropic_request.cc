@@ -203,7 +203,9 @@ class Encoder {
   void WriteThinking() {
     if (!plan_.model_entry.thinking || plan_.provider->thinking == ThinkingStyle::kNone) return;
     json_.Key("thinking").BeginObject().Key("type");
-    json_.String(plan_.thinking ? "enabled" : "disabled").EndObject();
+    json_.String(plan_.thinking ? "enabled" : "disabled");
+    if (plan_.thinking_budget > 0) json_.Key("budget_tokens").Integer(plan_.thinking_budget);
+    json_.EndObject();
     if (!plan_.thinking) return;
     json_.Key("output_config").BeginObject().Key("effort");
     json_.String(EffortText(plan_)).EndObject();

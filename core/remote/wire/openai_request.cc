@@ -167,6 +167,10 @@ class Encoder {
     if (request_.has_top_p) json_.Key("top_p").Number(request_.top_p);
     if (request_.has_top_k) json_.Key("top_k").Integer(request_.top_k);
     if (request_.min_p > 0) json_.Key("min_p").Number(request_.min_p);
+    if (plan_.send_penalties) {
+      json_.Key("frequency_penalty").Number(request_.frequency_penalty);
+      json_.Key("presence_penalty").Number(request_.presence_penalty);
+    }
     // Negative seeds are kept as two's complement.
     if (request_.has_seed) json_.Key("seed").Integer(static_cast<int64_t>(request_.seed));
     if (!request_.logit_bias.empty()) {

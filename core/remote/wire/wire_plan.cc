@@ -22,6 +22,7 @@ constexpr int64_t kThinkingTokens = 65536;
 constexpr int64_t kMaxEffortTokens = 131072;
 constexpr int64_t kFimTokens = 4096;  // the most that the beta endpoint gives
 constexpr size_t kMaxUserIdBytes = 512;
+constexpr int64_t kLeastThinkingBudget = 1024;
 
 bool IsStrict(const Json& tool) {
   const Json* strict = tool.Find("strict");
@@ -46,6 +47,8 @@ class Planner {
     PlanThinking();
     if (policy_.left_out.thinking) plan_.model_entry.thinking = false;
     PlanTokens();
+    PlanThinkingBudget();
+    PlanPenalties();
     PlanFormat();
     PlanReplay();
     CheckFeatures();
@@ -70,6 +73,8 @@ class Planner {
   void PlanTools();
   void PlanThinking();
   void PlanTokens();
+  void PlanThinkingBudget();
+  void PlanPenalties();
   void PlanFormat();
   void PlanReplay();
   void PlanServiceFields();
@@ -177,6 +182,32 @@ void Planner::PlanTokens() {
   Notice("max_tokens_lowered",
          Format("max_tokens: %" PRId64 " was lowered to %" PRId64 ", the limit of %s",
                 request_.max_tokens, limit, where_.c_str()));
+}
+
+// At least 1,024 and less than max_tokens, or the request is refused.
+void Planner::PlanThinkingBudget() {
+  if (!plan_.thinking || !words_.needs_max_tokens || !supports_.thinking_budget) return;
+  if (plan_.max_tokens <= kLeastThinkingBudget) {
+    plan_.thinking = false;
+    Notice("thinking_disabled", Format("thinking needs max_tokens of more than %" PRId64 " at %s",
+                                       kLeastThinkingBudget, provider_.name.c_str()));
+    return;
+  }
+  const int64_t quarters = plan_.effort == Effort::kLow ? 1 : plan_.effort == Effort::kHigh ? 2 : 3;
+  plan_.thinking_budget = std::max(plan_.max_tokens / 4 * quarters, kLeastThinkingBudget);
+}
+
+void Planner::PlanPenalties() {
+  plan_.send_penalties = supports_.penalties && words_.sampling_extras &&
+                         (request_.frequency_penalty != 0 || request_.presence_penalty != 0);
+  if (plan_.send_penalties) return;
+  for (const auto& [name, penalty] : {std::pair("frequency_penalty", request_.frequency_penalty),
+                                      std::pair("presence_penalty", request_.presence_penalty)}) {
+    if (penalty != 0) {
+      Notice("field_left_out",
+             name + (": has no effect at " + provider_.name + ", as far as known"));
+    }
+  }
 }
 
 void Planner::PlanFormat() {

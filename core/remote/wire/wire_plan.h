@@ -25,6 +25,8 @@ struct WirePlan {
   Effort effort = Effort::kHigh;  // never kDefault; meaningless without thinking
   int64_t max_tokens = 0;         // the most that may come
   bool send_max_tokens = true;    // false: the service takes what its context leaves
+  bool send_penalties = false;    // there are some, and they have an effect
+  int64_t thinking_budget = 0;    // 0: not sent
   bool replay_reasoning = true;   // earlier turns go with their reasoning
   bool offer_tools = true;        // there are tools, and they may be called
   bool beta = false;              // prefix, FIM, strict tools: at beta_url

@@ -1,5 +1,6 @@
 #include "core/remote/wire/wire_request.h"
 
+#include "core/json/json_fields.h"
 #include "core/json/lenient_json.h"
 
 namespace finback {
@@ -37,6 +38,38 @@ std::vector<const Json*> ReplayedDetails(const WirePlan& plan, const Message& me
     if (FindText(item, "type").substr(0, type.size()) == type) details.push_back(&item);
   }
   return details;
+}
+
+std::string WithExtraBody(const Request& request, std::string body) {
+  if (request.extra_body.empty()) return body;
+  Json document = ParseJson(body, "request");
+  const auto find = [](Json* object, const std::string& name) -> Json* {
+    for (auto& [member, value] : object->members) {
+      if (member == name) return &value;
+    }
+    return nullptr;
+  };
+  const auto put = [&find](Json* object, const std::string& name, const Json& value,
+                           const std::string& path) {
+    const Json* there = find(object, name);
+    if (there == nullptr) {
+      object->members.emplace_back(name, value);
+    } else if (JsonText(*there) != JsonText(value)) {
+      FailAt(path, "is written by Finback here; use the request's own fields");
+    }
+  };
+  for (const auto& [name, value] : request.extra_body) {
+    const std::string path = "extra_body." + Shown(name);
+    Json* there = find(&document, name);
+    if (there == nullptr || !there->IsObject() || !value.IsObject()) {
+      put(&document, name, value, path);
+      continue;
+    }
+    for (const auto& [inner, inner_value] : value.members) {
+      put(there, inner, inner_value, path + "." + Shown(inner));
+    }
+  }
+  return JsonText(document);
 }
 
 std::string_view ToolOutput(const Message& message) {

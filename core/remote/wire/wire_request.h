@@ -26,6 +26,10 @@ std::optional<std::string_view> ReplayedReasoning(const Request& request, const 
 std::vector<const Json*> ReplayedDetails(const WirePlan& plan, const Message& message,
                                          std::string_view type);
 
+// The body with the request's extra_body at its top level; objects that both have are joined.
+// Throws Error(kInvalidRequest) by path for what both say.
+std::string WithExtraBody(const Request& request, std::string body);
+
 // A tool's output; services refuse an empty one.
 std::string_view ToolOutput(const Message& message);
 

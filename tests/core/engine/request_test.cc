@@ -191,6 +191,15 @@ TEST(ChatRequest, KeepsWhatOnlyAServiceCanTake) {
   EXPECT_TRUE(request.messages[2].parts.empty());
 }
 
+TEST(ChatRequest, KeepsWhatOnlyTheServiceKnows) {
+  const Request request =
+      Chat(R"("extra_body": {"repetition_penalty": 1.1, "priority": null, "x": {"y": [1]}})");
+  ASSERT_EQ(request.extra_body.size(), 2u);
+  EXPECT_EQ(request.extra_body[0].first, "repetition_penalty");
+  EXPECT_EQ(request.extra_body[1].first, "x");
+  EXPECT_TRUE(Chat(R"("extra_body": null)").extra_body.empty());
+}
+
 TEST(ChatRequest, IgnoresWhatSaysNothingAboutTheText) {
   const Request request = Chat(
       R"("model": "m", "stream": true, "stream_options": {"include_usage": true}, "user": "u",
@@ -232,7 +241,16 @@ TEST(ChatRequest, NamesThePathOfEveryWrongField) {
       {R"("reasoning_effort": "extra")",
        "reasoning_effort: must be none, low, high or max, got \"extra\""},
       {R"("n": 0)", "n: must be between 1 and 128, got 0"},
-      {R"("n": 2)", "n: one answer at a time: must be 1, got 2"},
+      {R"("n": 2)",
+       "n: one answer at a time: must be 1, got 2; ask again for each further answer, with another "
+       "seed or none"},
+      {R"("extra_body": [])", "extra_body: expected an object, found a list"},
+      {R"("extra_body": {"n": 2})",
+       "extra_body.n: is a field of the request itself; give it there"},
+      {R"("extra_body": {"temperature": 1})",
+       "extra_body.temperature: is a field of the request itself; give it there"},
+      {R"("extra_body": {"messages": []})",
+       "extra_body.messages: is a field of the request itself; give it there"},
       {R"("tool_choice": "required")", "tool_choice: \"required\" needs tools"},
       {R"("tool_choice": "always")",
        "tool_choice: must be \"none\", \"auto\", \"required\" or a named function, got "

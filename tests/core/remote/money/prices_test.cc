@@ -504,5 +504,21 @@ TEST(PeakCalendarTest, MonthsBeginOnTheFirst) {
   EXPECT_EQ(MonthStart(Utc("2028-02-29T23:59:59Z")), Utc("2028-02-01"));
 }
 
+TEST(PriceTableTest, KnowsAServiceByItsOwnNameFirst) {
+  const PriceTable table = PriceTable::Load(
+      R"({"prices": [{"provider": "mine", "model": "m", "miss": "1", "output": "2"},
+                     {"provider": "vllm", "model": "*", "miss": "0", "output": "0"},
+                     {"provider": "*", "model": "any", "miss": "5", "output": "5"}]})",
+      "");
+  const int64_t now = Utc(kOffPeak);
+  EXPECT_EQ(table.KeyOf("mine", "", "m", now), "mine");
+  EXPECT_EQ(table.KeyOf("mine", "deepseek", "m", now), "mine");
+  EXPECT_EQ(table.KeyOf("mine", "deepseek", "deepseek-v4-pro", now), "deepseek");
+  EXPECT_EQ(table.KeyOf("vllm", "", "whatever", now), "vllm");
+  EXPECT_EQ(table.KeyOf("deepseek-anthropic", "deepseek", "deepseek-v4-pro", now), "deepseek");
+  EXPECT_EQ(table.KeyOf("other", "deepseek", "any", now), "deepseek");  // the same row
+  EXPECT_TRUE(table.Find("mine", "m", now).has_value());
+}
+
 }  // namespace
 }  // namespace finback

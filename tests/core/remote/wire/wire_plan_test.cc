@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "core/remote/wire/wire_request.h"
 #include "tests/core/remote/wire/wire_fixture.h"
 
 namespace finback {
@@ -140,6 +141,102 @@ TEST(WirePlan, ResolvesForcedToolsAgainstThinking) {
   const WirePlan relaxed = Plan(Ask(kFlash, std::string(kTools) + R"(, "tool_choice": "required",
                                             "thinking": {"type": "disabled"})"));
   EXPECT_EQ(Notices(relaxed), "");
+}
+
+TEST(WirePlan, ForcesToolsWhileThinkingWhereThatWorks) {
+  const std::string fields = std::string(kTools) + R"(, "tool_choice": "required")";
+  const WirePlan plan = Plan(Ask("vllm:m", fields));
+  EXPECT_TRUE(plan.thinking);
+  EXPECT_EQ(Notices(plan), "");
+  for (const char* model : {"sglang:m", "llama-server:m", "litellm:m"}) {
+    EXPECT_EQ(Notices(Plan(Ask(model, fields))), "thinking_disabled") << model;
+  }
+}
+
+TEST(WirePlan, PassesPenaltiesOnOrSaysThatItDoesNot) {
+  const char* fields = R"("frequency_penalty": 0.5, "presence_penalty": -1)";
+  for (const char* model : {"vllm:m", "sglang:m", "llama-server:m", "litellm:m", "openrouter:m"}) {
+    const OrderedJson body = SentBody(model, kHello, fields, {});
+    EXPECT_EQ(body["frequency_penalty"], 0.5) << model;
+    EXPECT_EQ(body["presence_penalty"], -1) << model;
+    EXPECT_EQ(SentBody(model, kHello, "", {}).count("presence_penalty"), 0u) << model;
+  }
+  for (const char* model :
+       {kFlash, "deepseek-anthropic:m", "deepseek-responses:m", "custom:m", "deepinfra:m"}) {
+    EXPECT_EQ(SentBody(model, kHello, fields, {}).count("frequency_penalty"), 0u) << model;
+    EXPECT_EQ(Notices(Plan(Ask(model, fields))), "field_left_out field_left_out") << model;
+    EXPECT_EQ(Notices(Plan(Ask(model, R"("presence_penalty": 0)"))), "") << model;
+  }
+  const ProviderTable table = ProviderTable::Load(
+      R"({"providers": [{"name": "m", "like": "vllm", "wire_format": "anthropic"}]})");
+  EXPECT_EQ(Notices(Plan(Ask("m:m", R"("presence_penalty": 1)"), {}, table)), "field_left_out");
+}
+
+TEST(WirePlan, GivesThinkingABudgetWhereMessagesWantOne) {
+  const ProviderTable table = ProviderTable::Load(
+      R"({"providers": [{"name": "m", "like": "vllm", "wire_format": "anthropic"}]})");
+  const struct {
+    const char* fields;
+    int64_t budget;
+    const char* notices;
+  } kRows[] = {
+      {R"("max_tokens": 8000)", 4000, ""},
+      {R"("max_tokens": 8000, "reasoning_effort": "low")", 2000, ""},
+      {R"("max_tokens": 8000, "reasoning_effort": "max")", 6000, ""},
+      {R"("max_tokens": 1025)", 1024, ""},
+      {R"("max_tokens": 1024)", 0, "thinking_disabled"},
+      {R"("max_tokens": 8000, "reasoning_effort": "none")", 0, ""},
+  };
+  for (const auto& row : kRows) {
+    const Request request = Ask("m:m", row.fields);
+    const WirePlan plan = Plan(request, {}, table);
+    EXPECT_EQ(plan.thinking_budget, row.budget) << row.fields;
+    EXPECT_EQ(Notices(plan), row.notices) << row.fields;
+    const OrderedJson body = OrderedJson::parse(CodecOf(*plan.provider).encode(request, plan).body);
+    EXPECT_EQ(body["thinking"].value("budget_tokens", int64_t{0}), row.budget) << row.fields;
+  }
+  EXPECT_EQ(Plan(Ask("deepseek-anthropic:m")).thinking_budget, 0);
+}
+
+std::string WithExtra(const std::string& model, const std::string& extra) {
+  const Request request = Ask(model, "\"extra_body\": " + extra);
+  try {
+    return WithExtraBody(request, Encoded(request));
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(ExtraBody, StandsAtTheTopLevel) {
+  for (const char* model :
+       {"vllm:m", "deepseek:m", "deepseek-anthropic:m", "deepseek-responses:m"}) {
+    const OrderedJson body = OrderedJson::parse(WithExtra(
+        model, R"({"repetition_penalty": 1.1, "structured_outputs": {"choice": ["a"]}})"));
+    EXPECT_EQ(body["repetition_penalty"], 1.1) << model;
+    EXPECT_EQ(body["structured_outputs"]["choice"][0], "a") << model;
+    EXPECT_EQ(body["model"], "m") << model;
+  }
+}
+
+TEST(ExtraBody, JoinsObjectsAndRefusesWhatBothSay) {
+  const OrderedJson body = OrderedJson::parse(
+      WithExtra("vllm:m", R"({"chat_template_kwargs": {"documents": [], "thinking": true}})"));
+  EXPECT_EQ(body["chat_template_kwargs"]["thinking"], true);
+  EXPECT_EQ(body["chat_template_kwargs"]["documents"].size(), 0u);
+  const struct {
+    const char *model, *extra, *path;
+  } kRows[] = {
+      {"vllm:m", R"({"chat_template_kwargs": {"thinking": false}})",
+       "extra_body.chat_template_kwargs.thinking: "},
+      {"vllm:m", R"({"chat_template_kwargs": 1})", "extra_body.chat_template_kwargs: "},
+      {"openrouter:m", R"({"reasoning": {"effort": "low"}})", "extra_body.reasoning.effort: "},
+      {"deepseek-responses:m", R"({"store": true})", "extra_body.store: "},
+      {"deepseek-responses:m", R"({"max_output_tokens": 5})", "extra_body.max_output_tokens: "},
+  };
+  for (const auto& row : kRows) {
+    EXPECT_EQ(WithExtra(row.model, row.extra).rfind(row.path, 0), 0u)
+        << WithExtra(row.model, row.extra);
+  }
 }
 
 TEST(WirePlan, OffersToolsThatMayBeCalled) {
