@@ -56,8 +56,11 @@ class CompletionParser {
  public:
   // kText: where others part the reasoning, `<think>` and `</think>` are text like any other.
   enum class ThinkMarkers : uint8_t { kMarkup, kText };
+  // kText: where no tools were offered, their markup is text.
+  enum class ToolMarkup : uint8_t { kMarkup, kText };
   // kThinking starts inside reasoning.
-  explicit CompletionParser(ThinkingMode thinking, ThinkMarkers markers = ThinkMarkers::kMarkup);
+  explicit CompletionParser(ThinkingMode thinking, ThinkMarkers markers = ThinkMarkers::kMarkup,
+                            ToolMarkup tools = ToolMarkup::kMarkup);
   ~CompletionParser();
   void Push(std::string_view text, std::vector<ParserEvent>* events);
   void Finish(std::vector<ParserEvent>* events);  // releases what was held back

@@ -60,7 +60,8 @@ struct CompletionParser::State {
   // kInvoke: between parameters. kValue: inside one.
   enum class Mode : uint8_t { kText, kTag, kBlock, kInvoke, kValue, kDone };
 
-  State(bool thinking, bool keep) : reasoning(thinking), keeps_think_markers(keep) {}
+  State(bool thinking, bool keeps_think, bool keeps_tools)
+      : reasoning(thinking), keeps_think_markers(keeps_think), keeps_tool_markup(keeps_tools) {}
 
   void Feed(std::string_view text);
   void End();
@@ -105,7 +106,7 @@ struct CompletionParser::State {
 
   Mode mode = Mode::kText;
   bool reasoning;  // until `</think>` or a call
-  const bool keeps_think_markers;
+  const bool keeps_think_markers, keeps_tool_markup;
   bool is_last = false;  // nothing more will come
   Utf8Stream utf8;
   std::string buffer;  // undecided from `position` on
@@ -198,6 +199,7 @@ bool CompletionParser::State::FlushText(std::string_view window) {
   if (!is_last) {
     for (std::string_view marker : kMarkers) held = std::max(held, HeldLength(window, marker));
     for (std::string_view marker : {kBlockStart, kBlockStart.substr(1), kTagStart, kTagClose}) {
+      if (keeps_tool_markup) break;
       held = std::max(held, HeldLength(window, marker));
     }
   }
@@ -218,7 +220,7 @@ bool CompletionParser::State::Text() {
   std::string_view found;
   for (std::string_view marker : kMarkers) {
     const bool thinks = marker == wire::kThinkOpen || marker == wire::kThinkClose;
-    if (thinks && keeps_think_markers) continue;
+    if (thinks ? keeps_think_markers : marker == wire::kDsml && keeps_tool_markup) continue;
     const size_t at = window.find(marker);
     if (at == std::string_view::npos || at + marker.size() >= end) continue;
     begin = at;
@@ -581,9 +583,9 @@ bool CompletionParser::State::Value() {
   return false;
 }
 
-CompletionParser::CompletionParser(ThinkingMode thinking, ThinkMarkers markers)
+CompletionParser::CompletionParser(ThinkingMode thinking, ThinkMarkers markers, ToolMarkup tools)
     : state_(std::make_unique<State>(thinking == ThinkingMode::kThinking,
-                                     markers == ThinkMarkers::kText)) {}
+                                     markers == ThinkMarkers::kText, tools == ToolMarkup::kText)) {}
 
 CompletionParser::~CompletionParser() = default;
 

@@ -331,6 +331,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
   if (request.is_chat) {
     const EncodeOptions options = ChatOptions(request, rules());
     plan.parsing = AnswerMode(request, options);
+    if (request.tool_choice != ToolChoice::kNone) plan.tools = request.tools;
     plan.ids = ChatPrompts().Encode(EncodeChat(PromptMessages(request), {}, options).spans);
   } else {
     plan.ids = CompletionTokens(request);

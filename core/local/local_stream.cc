@@ -5,6 +5,9 @@
 
 #include "core/base/random.h"
 #include "core/base/status.h"
+#include "core/chat/tool_arguments.h"
+#include "core/json/json_writer.h"
+#include "core/json/lenient_json.h"
 
 namespace finback {
 namespace {
@@ -13,9 +16,11 @@ constexpr size_t kQueueSlots = 16;
 constexpr size_t kTextBytes = 256;  // reserved: more than any token's text, with what was held back
 
 // Unique within a conversation, whose prompts grow, and the same for the same seed and prompt.
-std::string CallId(uint64_t seed, int64_t prompt_tokens, int32_t index) {
+// `ET_`: the services' sign of a call that was made without the reasoning that was asked for.
+std::string CallId(uint64_t seed, int64_t prompt_tokens, int32_t index, bool empty_thinking) {
   const uint64_t counter = static_cast<uint64_t>(prompt_tokens) * kSplitMixStep;
-  return Format("call_%02d_%016" PRIx64, index, SplitMix(seed ^ counter));
+  return Format("call_%02d_%s%016" PRIx64, index, empty_thinking ? "ET_" : "",
+                SplitMix(seed ^ counter));
 }
 
 }  // namespace
@@ -29,7 +34,11 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
       detokenizer_(&context.tokenizer),
       queue_(kQueueSlots) {
   sampler_.Configure(plan_.sampling, context.model.config().vocab);
-  if (plan_.parsing.has_value()) parser_.emplace(*plan_.parsing);
+  if (plan_.parsing.has_value()) {
+    using Parser = CompletionParser;
+    parser_.emplace(*plan_.parsing, Parser::ThinkMarkers::kMarkup,
+                    plan_.tools.empty() ? Parser::ToolMarkup::kText : Parser::ToolMarkup::kMarkup);
+  }
   stops_.Configure(plan_.stop);
   if (plan_.top_logprobs >= 0) logprobs_.resize(static_cast<size_t>(plan_.top_logprobs) + 1);
   text_.reserve(kTextBytes);
@@ -191,6 +200,7 @@ void LocalStream::EmitParsed() {
       continue;
     }
     if (parsed.kind == ParserEvent::Kind::kReasoning) {
+      has_reasoning_ = true;
       PushText(EventKind::kReasoning)->text.assign(parsed.text);
       continue;
     }
@@ -198,11 +208,14 @@ void LocalStream::EmitParsed() {
     EventKind kind = EventKind::kToolArguments;
     if (parsed.kind == ParserEvent::Kind::kToolCall) {
       kind = EventKind::kToolCall;
-      call_id_ = CallId(plan_.sampling.seed, usage_.prompt_tokens, parsed.tool_index);
+      const bool empty = *plan_.parsing == ThinkingMode::kThinking && !has_reasoning_;
+      call_id_ = CallId(plan_.sampling.seed, usage_.prompt_tokens, parsed.tool_index, empty);
       call_name_ = parsed.text;
       parsed.text.clear();
     } else if (parsed.kind == ParserEvent::Kind::kToolCallEnd) {
       kind = EventKind::kToolCallEnd;
+      const std::string said = std::move(parsed.text);
+      CheckCall(said, parsed.tool_index, &parsed.text);
     }
     Event* event = PushText(kind);
     event->text.assign(parsed.text);
@@ -210,6 +223,43 @@ void LocalStream::EmitParsed() {
     event->tool_id.assign(call_id_);
     event->tool_name.assign(call_name_);
   }
+}
+
+// The same repairs and refusals as for services.
+void LocalStream::CheckCall(const std::string& arguments, int32_t tool_index, std::string* meant) {
+  const Json* schema = nullptr;
+  bool known = false;
+  for (const Json& tool : plan_.tools) {
+    if (FindText(tool, "name") != call_name_) continue;
+    known = true;
+    schema = FindObject(tool, "parameters");
+  }
+  RepairedArguments repaired = RepairArguments(arguments, schema);
+  if (!repaired.valid) {
+    Notice("arguments_invalid",
+           Format("the arguments of %s are no JSON object", call_name_.c_str()), arguments,
+           tool_index);
+  } else if (repaired.text != arguments) {
+    Notice("arguments_repaired",
+           Format("the arguments of %s were no plain JSON object: %s", call_name_.c_str(),
+                  repaired.how),
+           arguments, tool_index);
+  }
+  if (!known) {
+    Notice("tool_unknown",
+           Format("the request has no tool %s, which the model calls", call_name_.c_str()),
+           arguments, tool_index);
+  }
+  *meant = repaired.valid ? std::move(repaired.text) : arguments;
+}
+
+void LocalStream::Notice(std::string_view code, const std::string& message, std::string_view raw,
+                         int32_t tool_index) {
+  std::string text;
+  JsonWriter json(&text);
+  json.BeginObject().Key("code").String(code).Key("message").String(message);
+  json.Key("tool_index").Integer(tool_index).Key("raw").String(raw).EndObject();
+  queue_.Push(EventKind::kNotice)->text = std::move(text);
 }
 
 void LocalStream::EmitContent(std::string_view text) {

@@ -26,6 +26,7 @@ namespace finback {
 struct AnswerPlan {
   std::vector<int32_t> ids;             // the prompt
   std::optional<ThinkingMode> parsing;  // how to parse the answer; nothing: raw text
+  std::vector<Json> tools;              // that the prompt offers; without them no call is read
   SamplerOptions sampling;
   std::vector<std::string> stop;
   int64_t max_tokens = -1;
@@ -62,6 +63,9 @@ class LocalStream final : public Stream {
   void Decode();
   void Emit(std::string_view text);
   void EmitParsed();
+  void CheckCall(const std::string& arguments, int32_t tool_index, std::string* meant);
+  void Notice(std::string_view code, const std::string& message, std::string_view raw,
+              int32_t tool_index);
   void EmitContent(std::string_view text);
   void FlushContent();
   Event* PushText(EventKind kind);
@@ -83,6 +87,7 @@ class LocalStream final : public Stream {
   StopFilter stops_;
   EventQueue queue_;
   Usage usage_;
+  bool has_reasoning_ = false;
   int32_t next_id_ = -1;  // sampled and emitted, not evaluated yet
 
   // Buffers of one step, kept from token to token.

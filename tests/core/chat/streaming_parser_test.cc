@@ -287,6 +287,25 @@ TEST(StreamingParser, MarkupThatMakesNoCallIsLeftWhole) {
   }
 }
 
+TEST(StreamingParser, ToolMarkupIsTextWhereNoToolsAreOffered) {
+  const std::string text = Wire("a" + Block(kCall));
+  for (const std::vector<std::string>& chunks : {std::vector<std::string>{text}, Bytes(text)}) {
+    CompletionParser parser(kThinking, CompletionParser::ThinkMarkers::kMarkup,
+                            CompletionParser::ToolMarkup::kText);
+    std::vector<ParserEvent> events;
+    parser.Push("r</think>", &events);
+    for (const std::string& chunk : chunks) parser.Push(chunk, &events);
+    parser.Push(Wire("{EOS}"), &events);
+    std::string content;
+    for (const ParserEvent& event : events) {
+      if (event.kind == Kind::kContent) content += event.text;
+    }
+    EXPECT_EQ(content, text);
+    EXPECT_FALSE(parser.has_tool_calls());
+    EXPECT_TRUE(parser.done());
+  }
+}
+
 TEST(StreamingParser, UnderstandsEverySpellingOfTheTags) {
   const std::string value = "v</{D}parameter>\n";
   for (const std::string& parameter : {

@@ -139,10 +139,40 @@ TEST(Answer, GivesOutWhatOnlyLookedLikeAStopString) {
   EXPECT_EQ(Ask(Scripted().get(), "\"stop\": \"END!?\"").content, "Hello w\u00f6\U0001F433 END!");
 }
 
-TEST(Answer, ReportsAToolCall) {
+// Of a call with {"q": "whales"}.
+constexpr const char* kLook =
+    ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"look\"}}]";
+constexpr const char* kOther =
+    ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"see\"}}]";
+
+TEST(Answer, ToolMarkupIsTextWhereNoToolIsOffered) {
   const auto backend = Scripted();
-  const Answer answer =
-      Ask(backend.get(), std::string(kNoThinking) + ", " + Favour(backend.get(), "Calling"));
+  const std::string calling = ", " + Favour(backend.get(), "Calling");
+  for (const std::string& tools :
+       {std::string(), kLook + std::string(", \"tool_choice\": \"none\"")}) {
+    const Answer answer = Ask(backend.get(), std::string(kNoThinking) + tools + calling);
+    EXPECT_EQ(answer.content.rfind("Calling" + kCallOpen, 0), 0u) << answer.content;
+    EXPECT_NE(answer.finish, "tool_calls");
+    for (const Event& event : answer.events) EXPECT_NE(event.kind, EventKind::kToolCall);
+  }
+}
+
+TEST(Answer, SaysThatAToolIsUnknown) {
+  const auto backend = Scripted("tools", 2048);
+  const Answer answer = Ask(
+      backend.get(), std::string(kNoThinking) + kOther + ", " + Favour(backend.get(), "Calling"));
+  EXPECT_EQ(answer.finish, "tool_calls");
+  std::string notices;
+  for (const Event& event : answer.events) {
+    if (event.kind == EventKind::kNotice) notices += event.text;
+  }
+  EXPECT_NE(notices.find("\"tool_unknown\""), std::string::npos) << notices;
+}
+
+TEST(Answer, ReportsAToolCall) {
+  const auto backend = Scripted("tools", 2048);
+  const Answer answer = Ask(
+      backend.get(), std::string(kNoThinking) + kLook + ", " + Favour(backend.get(), "Calling"));
   EXPECT_EQ(answer.content, "Calling");
   EXPECT_EQ(answer.finish, "tool_calls");
   EXPECT_EQ(answer.arguments, "{\"q\": \"whales\"}");
@@ -167,8 +197,9 @@ TEST(Answer, ReportsAToolCall) {
 }
 
 TEST(Answer, InventsTheSameToolIdsForTheSameSeedAndPrompt) {
-  const auto backend = Scripted();
-  const std::string fields = std::string(kNoThinking) + ", " + Favour(backend.get(), "Calling");
+  const auto backend = Scripted("tools", 2048);
+  const std::string fields =
+      std::string(kNoThinking) + kLook + ", " + Favour(backend.get(), "Calling");
   const auto id = [&](const std::string& seed, const std::string& user) {
     for (const Event& event : Ask(backend.get(), fields + seed, user).events) {
       if (event.kind == EventKind::kToolCall) return event.tool_id;
