@@ -42,8 +42,8 @@ struct ParserEvent {
 //    well-formed invoke in it; it ends the reasoning. In content a bare invoke is a call too.
 //  - Tags have their attributes in any order, in either quotes or none, with others beside them;
 //    the block has any name of IsBlockWord. Without `string`, a value is JSON or else text.
-//  - Tags that make no call are text like what stands around them. An unfinished tag at the very
-//    end is removed.
+//  - Tags that make no call are text like what stands around them; but in content a block without
+//    anything in it is removed, as is an unfinished tag at the very end.
 //  - A call begins (kToolCall) when its header is complete and its body begins. Its body may be one
 //    JSON object, or nothing (`/>`). A repeated parameter name appears twice in the arguments: JSON
 //    readers take the last value. A body with a parameter that cannot be read, or with text beside

@@ -355,6 +355,11 @@ bool CompletionParser::State::BlockTag(size_t begin, size_t word_begin, bool clo
   if (match == Match::kNeedMore && !is_last) return false;
   if (is_block && closes) {
     if (calls_in_block) return Take(match == Match::kYes ? i : end, Mode::kDone);
+    if (!reasoning) {  // an empty block is none
+      lead.clear();
+      newlines = 0;
+      return Take(match == Match::kYes ? i : end, Mode::kText);
+    }
     lead.append(rest().substr(0, match == Match::kYes ? i : end));
     return LeaveBlock(match == Match::kYes ? i : end);
   }

@@ -306,6 +306,14 @@ TEST(StreamingParser, ToolMarkupIsTextWhereNoToolsAreOffered) {
   }
 }
 
+TEST(StreamingParser, AnEmptyBlockIsNone) {
+  const Heard heard = Hear("a" + Block("") + "{EOS}", kChat);
+  EXPECT_EQ(heard.content, "a");
+  EXPECT_TRUE(heard.calls.empty());
+  EXPECT_EQ(ParseCompletion(Wire("a" + Block("") + "{EOS}"), kChat).content, "a");
+  EXPECT_EQ(Hear("a" + Block("") + "b", kThinking).reasoning, Wire("a" + Block("") + "b"));
+}
+
 TEST(StreamingParser, UnderstandsEverySpellingOfTheTags) {
   const std::string value = "v</{D}parameter>\n";
   for (const std::string& parameter : {
