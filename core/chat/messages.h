@@ -53,8 +53,9 @@ struct Message : PromptMessage {
 // Two dialects, read by one reader; both throw Error(kInvalidRequest) with "<path>: ...".
 //
 // A Chat Completions conversation. Fields of other roles than the message's are refused; unknown
-// ones are listed in `unknown`; nullptr: refused. A list of text parts is one text, its parts joined by an empty line. "prefix": true
-// continues an answer; after any other last message a new one begins.
+// ones are listed in `unknown`; nullptr: refused. A list of text parts is one text, its parts
+// joined by an empty line. "prefix": true continues an answer; after any other last message a new
+// one begins.
 std::vector<Message> ParseChatMessages(const Json& list, const std::string& path,
                                        UnknownMembers* unknown = nullptr);
 

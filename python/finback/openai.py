@@ -11,6 +11,8 @@
 
 ``model`` is whatever :func:`finback.open` takes; each is opened once and kept. Errors are those of
 :mod:`finback.errors`. There are ``chat.completions``, ``completions`` and ``models.list()``.
+``timeout`` and ``default_headers`` are the client's; given to a call they are refused, and what an
+engine does not know is never ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import json
 import os
 import threading
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import aio
@@ -34,8 +36,12 @@ if TYPE_CHECKING:
 
     from .request import EngineOptions
 
-# Parameters of the client that are about its connection, or have no meaning here.
-_CLIENT_ONLY = ("extra_headers", "extra_query", "timeout")
+# Parameters of a call that an engine has for all its calls, or not at all.
+_NOT_OF_A_CALL = {
+    "timeout": "give it to the client, OpenAI(timeout=...)",
+    "extra_headers": "give them to the client, OpenAI(default_headers=...)",
+    "extra_query": "make it part of the client's base_url",
+}
 
 _REQUEST_FIELDS = frozenset(
     {"thinking", "tools", *ChatOptions.__annotations__, *CompletionOptions.__annotations__}
@@ -87,13 +93,34 @@ def request_fields(arguments: dict[str, Any]) -> dict[str, Any]:
     fields = {
         name: value
         for name, value in arguments.items()
-        if value is not None and name not in _CLIENT_ONLY and not _is_unset(value)
+        if value is not None and not _is_unset(value)
     }
+    for name, instead in _NOT_OF_A_CALL.items():
+        if fields.pop(name, None):
+            raise TypeError(f"{name}: a call has none here; {instead}")
     extra = dict(fields.pop("extra_body", {}))
     fields.update({name: extra.pop(name) for name in list(extra) if name in _REQUEST_FIELDS})
     if extra:
         fields["extra_body"] = extra
     return fields
+
+
+def client_options(
+    engine: Optional[Engine],
+    timeout: Optional[float],
+    default_headers: Optional[Mapping[str, str]],
+    options: EngineOptions,
+) -> EngineOptions:
+    """The options of a client's engines, with what the client calls otherwise."""
+    if timeout is not None and not _is_unset(timeout):
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+            raise TypeError("timeout: must be a number of seconds above 0")
+        options["total_timeout_ms"] = max(1, round(timeout * 1000))
+    if default_headers and not _is_unset(default_headers):
+        options["http_headers"] = json.dumps(dict(default_headers))
+    if engine is not None and options:
+        raise TypeError(f"{', '.join(options)}: the engine is open, give it to finback.open()")
+    return options
 
 
 def _is_unset(value: object) -> bool:
@@ -235,10 +262,17 @@ class OpenAI(Closing):
     """A client for engines, in the shape of ``openai.OpenAI``. Any thread."""
 
     def __init__(
-        self, *, engine: Optional[Engine] = None, **options: Unpack[EngineOptions]
+        self,
+        *,
+        engine: Optional[Engine] = None,
+        timeout: Optional[float] = None,
+        default_headers: Optional[Mapping[str, str]] = None,
+        **options: Unpack[EngineOptions],
     ) -> None:
         """``engine`` serves every model name; without it, engines are opened with the options
-        (``api_key``, ``base_url``, ``max_retries``, ...) as they are asked for."""
+        (``api_key``, ``base_url``, ``max_retries``, ...) as they are asked for. ``timeout`` is
+        in seconds, for a whole answer."""
+        options = client_options(engine, timeout, default_headers, options)
         self._engines = _Engines(engine, options)
         self.chat = _Chat(_ChatCompletions(self._engines))
         self.completions = _Completions(self._engines)
@@ -271,8 +305,14 @@ class AsyncOpenAI(AsyncClosing):
     """As :class:`OpenAI`, for asyncio: ``chat.completions`` alone."""
 
     def __init__(
-        self, *, engine: Optional[Engine] = None, **options: Unpack[EngineOptions]
+        self,
+        *,
+        engine: Optional[Engine] = None,
+        timeout: Optional[float] = None,
+        default_headers: Optional[Mapping[str, str]] = None,
+        **options: Unpack[EngineOptions],
     ) -> None:
+        options = client_options(engine, timeout, default_headers, options)
         self._engines = _Engines(engine, options)
         self.chat = _Chat(_AsyncChatCompletions(self._engines))
 

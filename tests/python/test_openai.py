@@ -79,8 +79,9 @@ def test_arguments_of_the_client_alone_are_taken(client):
     completion = client.chat.completions.create(
         model="krill",
         messages=MESSAGES,
-        timeout=3,
-        extra_headers={"X": "y"},
+        timeout=None,
+        extra_headers={},
+        extra_query=openai.NOT_GIVEN,
         temperature=openai.NOT_GIVEN,
         extra_body={"thinking": {"type": "disabled"}},
     )
@@ -113,6 +114,30 @@ def test_extra_body_is_unknown_to_models_in_this_process(client):
             client.chat.completions.create(
                 model="krill", messages=MESSAGES, extra_body={name: 1}
             )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("timeout", 3), ("extra_headers", {"X": "y"}), ("extra_query", {"a": "b"})],
+)
+def test_what_a_call_cannot_have_is_refused_by_name(client, name, value):
+    with pytest.raises(TypeError, match=f"{name}: .*client"):
+        client.chat.completions.create(model="krill", messages=MESSAGES, **{name: value})
+
+
+def test_timeout_and_headers_of_the_client_are_options_of_its_engines(service):
+    model, common = "deepseek:deepseek-flash", {"api_key": "sk-of-a-test", "max_retries": 0}
+    answer = {"base_url": service.url("answer~headers"), **common}
+    with OpenAI(timeout=60, default_headers={"X-Team": "whales"}, **answer) as client:
+        client.chat.completions.create(model=model, messages=MESSAGES)
+    assert service.log("answer~headers")[0]["headers"]["x-team"] == "whales"
+    with OpenAI(timeout=0.1, base_url=service.url("hang~client"), **common) as client:
+        with pytest.raises(finback.ServiceTimeoutError):
+            client.chat.completions.create(model=model, messages=MESSAGES)
+    with pytest.raises(TypeError, match="seconds"):
+        OpenAI(timeout="soon")
+    with finback.open("krill") as engine, pytest.raises(TypeError, match="total_timeout_ms"):
+        OpenAI(engine=engine, timeout=3)
 
 
 def test_engines_are_opened_once_by_their_name():

@@ -436,8 +436,9 @@ FINBACK_API void finback_text_free(finback_text *self);
  *   notice   it is left out, and a NOTICE event says so
  * docs/services.md tells what each service takes. Messages have a role and content, a string or a
  * list of parts; an empty list is empty text. After the last a new answer begins, or an assistant's
- * with "prefix": true goes on. Names of tools are unique, [A-Za-z0-9_-], at most 128 bytes. Efforts may also be
- * called minimal (low), medium, xhigh (high) and ultra (max); without thinking they mean nothing.
+ * with "prefix": true goes on. Names of tools are unique, [A-Za-z0-9_-], at most 128 bytes.
+ * Efforts may also be called minimal (low), medium, xhigh (high) and ultra (max); without thinking
+ * they mean nothing.
  *
  *   field, values            | local                           | service
  *   messages, at least one   | turns of the prompt             | sent

@@ -6,7 +6,6 @@
 
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
-#include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
 #include "core/remote/wire/wire_codec.h"
 #include "core/remote/wire/wire_request.h"

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/event.h"
 #include "core/engine/options.h"
 #include "core/engine/request.h"
 #include "core/remote/catalog/provider.h"
