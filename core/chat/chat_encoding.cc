@@ -112,7 +112,9 @@ std::vector<PromptMessage> GatherSystem(const std::vector<PromptMessage>& messag
     head.has_response_format = true;
     head.response_format = message.response_format;
   }
-  if (!head.content.empty() || !head.tools.empty() || head.has_response_format) {
+  // Alone it stays without text too: the turn that the answer opens stands behind it.
+  const bool has_text = !head.content.empty() || !head.tools.empty() || head.has_response_format;
+  if (has_text || others.empty()) {
     others.insert(others.begin(), std::move(head));
   }
   return others;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/base/status.h"
+#include "core/engine/event.h"
 #include "core/json/json_fields.h"
 #include "core/json/lenient_json.h"
 #include "core/remote/wire/wire_codec.h"

@@ -93,5 +93,28 @@ TEST(PromptMessages, PutsTheJsonFormatOnTheSystemMessage) {
   EXPECT_EQ(Prompt(kHello, R"("response_format": {"type": "text"})").size(), 1u);
 }
 
+TEST(Prompt, OpensAnAnswerBehindAnyLastMessage) {
+  const struct {
+    const char *messages, *end;
+  } rows[] = {
+      {R"([{"role": "system", "content": ""}])", "\n\n<\uff5cAssistant\uff5c><think>"},
+      {R"([{"role": "developer", "content": "s"}])", "\n\ns<\uff5cAssistant\uff5c><think>"},
+      {R"([{"role": "user", "content": []}])", "<\uff5cUser\uff5c><\uff5cAssistant\uff5c><think>"},
+      {R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])",
+       "</think>b<\uff5cend\u2581of\u2581sentence\uff5c><\uff5cAssistant\uff5c><think>"},
+  };
+  for (const auto& row : rows) {
+    const Request request = ParseChatRequest(std::string("{\"messages\": ") + row.messages + "}");
+    PromptRules rules;
+    rules.ladder = EffortLadder::k0731;
+    const std::string text =
+        EncodeChat(PromptMessages(request), {}, ChatOptions(request, rules)).Text();
+    const size_t size = std::string_view(row.end).size();
+    ASSERT_GE(text.size(), size);
+    EXPECT_EQ(text.substr(text.size() - size), row.end) << row.messages;
+    EXPECT_NE(text.find("Reasoning Effort"), std::string::npos) << row.messages;
+  }
+}
+
 }  // namespace
 }  // namespace finback
