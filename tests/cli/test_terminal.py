@@ -184,7 +184,7 @@ class Conversation(CommandTest):
         terminal = self.start("--no-think", "--system", "Be brief.")
         for text, named in [(b'{"messages": [1', "ends too early"), (b'[{"role": "robot", "content": "x"}]', "robot"),
                             (b"7", "not a list of messages"), (b"[7]", "messages"), (b"\xff", "0xFF"), (b"", "is empty"),
-                            (b'{"messages": [], "wisdom": 1}', "wisdom")]:
+                            (b'{"messages": [], "temperature": "hot"}', "temperature")]:
             with self.subTest(text):
                 path = os.path.join(folder, "bad.json")
                 with open(path, "wb") as file:

@@ -86,8 +86,15 @@ def test_arguments_of_the_client_alone_are_taken(client):
         extra_body={"thinking": {"type": "disabled"}},
     )
     assert completion.choices[0].message.reasoning_content is None
-    with pytest.raises(finback.InvalidRequestError):
-        client.chat.completions.create(model="krill", messages=MESSAGES, frobnicate=1)
+    other = client.chat.completions.create(
+        model="krill", messages=MESSAGES, thinking={"type": "disabled"}, frobnicate=1, temperature=0
+    )
+    assert other.choices[0].message.content
+    with pytest.raises(finback.InvalidRequestError, match="frobnicate"):
+        strict = finback.open("krill", unknown_fields="refuse")
+        OpenAI(engine=strict).chat.completions.create(
+            model="krill", messages=MESSAGES, frobnicate=1
+        )
 
 
 def test_extra_body_is_for_the_service():
