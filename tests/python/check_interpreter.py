@@ -81,6 +81,7 @@ def main():
     run("cmake", "--build", folder)
     environment = {
         **os.environ,
+        "PATH": f"{prefix / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "python"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
