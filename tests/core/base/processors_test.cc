@@ -3,34 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <thread>
+
+#include "tests/core/base/made_up_machine.h"
 
 namespace finback {
 namespace {
 
-// A machine's /proc and /sys, as far as they are looked at. What is expected holds on machines of
-// any size.
-class Processors : public testing::Test {
+// What is expected holds on machines of any size.
+class Processors : public MadeUpMachine {
  protected:
-  void SetUp() override {
-    root_ = testing::TempDir() + "processors_" +
-            testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(root_);
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-  void Write(const std::string& path, const std::string& text) const {
-    std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
-    std::ofstream(root_ + path) << text;
-  }
-  void Unified(const std::string& group) const {
-    Write("/proc/self/mountinfo",
-          "22 1 0:20 / /proc rw - proc proc rw\n"
-          "31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
-    Write("/proc/self/cgroup", "0::" + group + "\n");
-  }
   int Here() const { return static_cast<int>(std::thread::hardware_concurrency()); }
-  std::string root_;
 };
 
 TEST_F(Processors, AreTheAffinityMasksWithoutAQuota) {
