@@ -46,16 +46,6 @@ Match BodyFollows(std::string_view text, size_t i) {
   return opens == Match::kNeedMore || closes == Match::kNeedMore ? Match::kNeedMore : Match::kFails;
 }
 
-// `\s*string\s*=\s*"true|false"\s*>` at `*i`.
-Match ReadStringAttribute(std::string_view text, size_t* i, ValueKind* kind) {
-  Match match = Attribute(text, "string", i);
-  if (match != Match::kYes) return match;
-  match = Literal(text, "true\"", i);
-  *kind = match == Match::kYes ? ValueKind::kText : ValueKind::kJson;
-  if (match == Match::kFails) match = Literal(text, "false\"", i);
-  return match == Match::kYes ? Bracket(text, i) : match;
-}
-
 // The value of an attribute at `*i`: in quotes of either kind, or up to a blank or the bracket.
 Match ReadAttributeValue(std::string_view text, size_t* i, std::string* value) {
   if (*i >= text.size()) return Match::kNeedMore;
@@ -121,8 +111,10 @@ Match ReadOtherHeader(std::string_view text, TagHeader* header) {
   return hopeless <= text.size() ? Match::kFails : match;
 }
 
-// `\s*name\s*=\s*"X"\s*>` and what makes a body.
-Match ReadPublishedInvoke(std::string_view text, TagHeader* header) {
+// `\s*name\s*=\s*"X"` as short as possible, and what `rest` reads from behind it: a Match of
+// (&position), which it moves to where the header ends.
+template <typename Rest>
+Match ReadPublishedHeader(std::string_view text, TagHeader* header, Rest rest) {
   size_t begin = 0;
   const Match start = Attribute(text, "name", &begin);
   if (start != Match::kYes) return start;
@@ -131,18 +123,9 @@ Match ReadPublishedInvoke(std::string_view text, TagHeader* header) {
        quote = text.find('"', quote + 1)) {
     if (quote >= hopeless) return Match::kFails;
     size_t i = quote + 1;
-    size_t closed = SkipSpace(text, i);
-    if (Literal(text, "/>", &closed) == Match::kYes) {
-      header->name = text.substr(begin, quote - begin);
-      header->is_closed = true;
-      header->end = closed;
-      return Match::kYes;
-    }
-    const Match bracket = Bracket(text, &i);
-    if (bracket == Match::kFails) continue;
-    const Match body = bracket == Match::kYes ? BodyFollows(text, i) : bracket;
-    if (body == Match::kNeedMore) break;
-    if (body == Match::kFails) continue;
+    const Match match = rest(&i);
+    if (match == Match::kFails) continue;
+    if (match == Match::kNeedMore) break;
     header->name = text.substr(begin, quote - begin);
     header->end = i;
     return Match::kYes;
@@ -150,25 +133,31 @@ Match ReadPublishedInvoke(std::string_view text, TagHeader* header) {
   return hopeless <= text.size() ? Match::kFails : Match::kNeedMore;
 }
 
-// `\s*name\s*=\s*"K"\s*string\s*=\s*"true|false"\s*>`, K as short as possible.
+// `\s*/>`, or `\s*>` and what makes a body.
+Match ReadPublishedInvoke(std::string_view text, TagHeader* header) {
+  return ReadPublishedHeader(text, header, [&](size_t* i) {
+    size_t closed = SkipSpace(text, *i);
+    if (Literal(text, "/>", &closed) == Match::kYes) {
+      header->is_closed = true;
+      *i = closed;
+      return Match::kYes;
+    }
+    const Match bracket = Bracket(text, i);
+    return bracket == Match::kYes ? BodyFollows(text, *i) : bracket;
+  });
+}
+
+// `\s*string\s*=\s*"true|false"\s*>`.
 Match ReadPublishedParameter(std::string_view text, TagHeader* header) {
-  size_t begin = 0;
-  const Match start = Attribute(text, "name", &begin);
-  if (start != Match::kYes) return start;
-  const size_t hopeless = HopelessLength(text);
-  for (size_t quote = text.find('"', begin); quote != std::string_view::npos;
-       quote = text.find('"', quote + 1)) {
-    if (quote >= hopeless) return Match::kFails;
-    size_t i = quote + 1;
-    const Match match = ReadStringAttribute(text, &i, &header->kind);
-    if (match == Match::kFails) continue;
-    if (match == Match::kNeedMore) return hopeless <= text.size() ? Match::kFails : match;
-    if (i > kLongestTag) return Match::kFails;
-    header->name = text.substr(begin, quote - begin);
-    header->end = i;
-    return Match::kYes;
-  }
-  return hopeless <= text.size() ? Match::kFails : Match::kNeedMore;
+  return ReadPublishedHeader(text, header, [&](size_t* i) {
+    Match match = Attribute(text, "string", i);
+    if (match != Match::kYes) return match;
+    match = Literal(text, "true\"", i);
+    header->kind = match == Match::kYes ? ValueKind::kText : ValueKind::kJson;
+    if (match == Match::kFails) match = Literal(text, "false\"", i);
+    if (match == Match::kYes) match = Bracket(text, i);
+    return match == Match::kYes && *i > kLongestTag ? Match::kFails : match;
+  });
 }
 
 }  // namespace
