@@ -377,7 +377,7 @@ class Renderer {
       out->Token(wire::kThinkClose);
     }
     out->Answer(message.content);
-    if (!message.tool_calls.empty()) ToolCalls(turn, out);
+    if (!message.tool_calls.empty()) ToolCalls(message.tool_calls, out);
     if (!message.without_eos) out->Token(wire::kEos);
   }
 
@@ -396,27 +396,33 @@ class Renderer {
       out->Token(wire::kThinkClose);
     }
     out->Untrusted(message.content);
-    if (!message.tool_calls.empty()) ServedToolCalls(message.tool_calls, out);
+    if (!message.tool_calls.empty()) ToolCalls(message.tool_calls, out);
     if (!message.without_eos) out->Token(wire::kEos);
   }
 
-  static void ServedToolCalls(const std::vector<ToolCall>& calls, SpanWriter* out) {
+  // Names and values are text of an answer: trusted as the published format has it, else plain.
+  void ToolCalls(const std::vector<ToolCall>& calls, SpanWriter* out) const {
+    const auto text = [&](std::string_view written) {
+      is_served_ ? out->Untrusted(written) : out->Answer(written);
+    };
     out->Markup(wire::kToolCallsMarker);
     out->Plain(">\n");
     for (const ToolCall& call : calls) {
       out->Markup(wire::kInvokeOpen);
       out->Plain(" name=\"");
-      out->Untrusted(call.name);
+      text(call.name);
       out->Plain("\">\n");
-      for (const Argument& argument : Arguments(call.arguments)) {
+      const std::vector<Argument> arguments = Arguments(call.arguments);
+      for (const Argument& argument : arguments) {
         out->Markup(wire::kParameterOpen);
         out->Plain(" name=\"");
-        out->Untrusted(argument.name);
+        text(argument.name);
         out->Plain(argument.is_string ? "\" string=\"true\">" : "\" string=\"false\">");
-        out->Untrusted(argument.value);
+        text(argument.value);
         out->Markup(wire::kParameterClose);
         out->Plain(">\n");
       }
+      if (arguments.empty() && !is_served_) out->Plain("\n");
       out->Markup(wire::kInvokeClose);
       out->Plain(">\n");
     }
@@ -446,44 +452,6 @@ class Renderer {
       AppendPythonJson(value, &argument.value);
     }
     return list;
-  }
-
-  static void ToolCalls(const Turn& turn, SpanWriter* out) {
-    std::string text(wire::kToolCallsMarker);
-    text += ">\n";
-    const std::vector<ToolCall>& calls = turn.message->tool_calls;
-    for (size_t i = 0; i < calls.size(); ++i) {
-      if (i > 0) text += '\n';
-      text += wire::kInvokeOpen;
-      text += " name=\"" + calls[i].name + "\">\n";
-      Parameters(calls[i].arguments, &text);
-      text += '\n';
-      text += wire::kInvokeClose;
-      text += '>';
-    }
-    text += '\n';
-    text += wire::kToolCallsClose;
-    out->Answer(text);
-  }
-
-  static void Parameter(std::string_view name, bool is_string, std::string_view value,
-                        std::string* text) {
-    *text += wire::kParameterOpen;
-    *text += " name=\"";
-    *text += name;
-    *text += is_string ? "\" string=\"true\">" : "\" string=\"false\">";
-    *text += value;
-    *text += wire::kParameterClose;
-    *text += '>';
-  }
-
-  static void Parameters(const std::string& arguments, std::string* text) {
-    const char* separator = "";
-    for (const Argument& argument : Arguments(arguments)) {
-      *text += separator;
-      separator = "\n";
-      Parameter(argument.name, argument.is_string, argument.value, text);
-    }
   }
 
   // What calls for the next answer.
