@@ -11,7 +11,7 @@
 
 namespace finback {
 
-// The error cleared last can still be kept, by KeepLastError().
+// A call that finds a NULL handle brings back the error that it cleared.
 void ClearLastError() noexcept;
 // The message is cut to one line of UTF-8 that fits; details that do not fit are left out, since
 // half an object is none.

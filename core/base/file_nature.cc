@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/base/ascii.h"
 #include "core/base/status.h"
 
 namespace finback {
@@ -37,12 +38,6 @@ constexpr Beginning kFormats[] = {
     {"\xff\xfe"sv, "UTF-16 text: save it as UTF-8, or download the file again"},
     {"\xfe\xff"sv, "UTF-16 text: save it as UTF-8, or download the file again"},
 };
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
 
 std::string PointerNature(std::string_view text) {
   if (text.find("git-lfs.github.com/spec") != std::string_view::npos ||
@@ -88,15 +83,15 @@ std::string FileNature(std::string_view head, uint64_t file_bytes) {
     if (std::string pointer = PointerNature(head); !pointer.empty()) return pointer;
   }
   if (head[0] != '<') return "";
-  const std::string lower = Lower(head);
+  const std::string lower = LowerAscii(head);
   const bool html = lower.starts_with("<!doctype html") || lower.find("<html") != std::string::npos;
   return std::string(html ? "a web page (HTML)" : "an XML or HTML page") +
          ", perhaps a server's error or a login: download the file itself, with a token if it "
          "needs one";
 }
 
-void RefuseOtherNature(const std::string& path, std::string_view text) {
-  const std::string nature = FileNature(text, text.size());
+void RefuseOtherNature(const std::string& path, std::string_view head, uint64_t file_bytes) {
+  const std::string nature = FileNature(head, file_bytes);
   if (!nature.empty()) Throw(Code::kCheckpoint, "%s: this is %s", path.c_str(), nature.c_str());
 }
 

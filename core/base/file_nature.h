@@ -12,7 +12,7 @@ namespace finback {
 // none of what we know. `head` is the beginning of the file, a kilobyte of it is enough.
 std::string FileNature(std::string_view head, uint64_t file_bytes);
 
-// Throws Error(kCheckpoint) with the nature, if there is one. `text` is the whole file.
-void RefuseOtherNature(const std::string& path, std::string_view text);
+// Throws Error(kCheckpoint) with the nature, if there is one.
+void RefuseOtherNature(const std::string& path, std::string_view head, uint64_t file_bytes);
 
 }  // namespace finback

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "core/base/file_map.h"
-#include "core/base/file_nature.h"
 #include "core/base/status.h"
 #include "core/checkpoint/settings/generation_config.h"
 #include "core/checkpoint/settings/rope.h"
@@ -563,12 +562,7 @@ JsonSource SourceOf(const std::string& path) { return {.code = Code::kCheckpoint
 
 Config ParseConfig(const std::string& text, const std::string& path) {
   const JsonSource source = SourceOf(path);
-  RefuseOtherNature(path, text);
-  const Json document = ParseJson(text, source);
-  if (document.IsObject() && document.Find("error") != nullptr && !document.Find("hidden_size")) {
-    Throw(Code::kCheckpoint, "%s: this is an error of a server (%s): download the file again",
-          path.c_str(), Shown(JsonText(document)).c_str());
-  }
+  const Json document = ParseJsonFile(text, source, "hidden_size");
   JsonFields root(document, "", source);
   CheckArchitecture(&root);
   CheckFixedChoices(&root);

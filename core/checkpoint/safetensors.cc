@@ -465,8 +465,7 @@ SafetensorsHeader ParseSafetensorsFile(std::span<const uint8_t> file, const std:
   const std::string_view head(reinterpret_cast<const char*>(file.data()),
                               std::min<size_t>(file.size(), 4096));
   const auto name_nature = [&] {
-    const std::string nature = FileNature(head, file.size());
-    if (!nature.empty()) Throw(Code::kCheckpoint, "%s: this is %s", path.c_str(), nature.c_str());
+    RefuseOtherNature(path, head, file.size());
     if (head[0] != '{') return;
     Throw(Code::kCheckpoint,
           "%s: this is JSON, perhaps a server's error (%s): download the file "
@@ -495,7 +494,7 @@ SafetensorsHeader ParseSafetensorsFile(std::span<const uint8_t> file, const std:
 }
 
 ShardIndex ParseShardIndex(std::string_view json, const std::string& path) {
-  RefuseOtherNature(path, json);
+  RefuseOtherNature(path, json, json.size());
   ShardIndex index;
   IndexHandler handler(path, &index);
   ParseStrictly(json, "index", path, &handler);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "core/base/file_nature.h"
 #include "core/base/utf8.h"
 
 namespace finback {
@@ -10,6 +11,16 @@ namespace finback {
 Json ParseJson(std::string_view text, const JsonSource& source) {
   const char* what = source.file.empty() ? source.document : source.file.c_str();
   return ParseJson(text, what, JsonNumbers::kStrict, source.code);
+}
+
+Json ParseJsonFile(std::string_view text, const JsonSource& source, std::string_view member) {
+  RefuseOtherNature(source.file, text, text.size());
+  Json document = ParseJson(text, source);
+  if (document.Find("error") != nullptr && document.Find(member) == nullptr) {
+    Throw(source.code, "%s: this is an error of a server (%s): download the file again",
+          source.file.c_str(), Shown(JsonText(document)).c_str());
+  }
+  return document;
 }
 
 void FailAt(const std::string& path, const std::string& message) {

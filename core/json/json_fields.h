@@ -27,6 +27,10 @@ struct JsonSource {
 // Parses the whole document. Throws Error(source.code) naming it; see json.h.
 Json ParseJson(std::string_view text, const JsonSource& source);
 
+// The same for the whole of `source.file`. Refused too are what is no JSON under that name (see
+// file_nature.h), and a server's error in its place: an object with "error" and without `member`.
+Json ParseJsonFile(std::string_view text, const JsonSource& source, std::string_view member);
+
 // Throws Error(kInvalidRequest) with "<path>: <message>".
 [[noreturn]] void FailAt(const std::string& path, const std::string& message);
 

@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 
-#include "core/base/file_nature.h"
 #include "core/base/status.h"
 #include "core/json/json_fields.h"
 #include "core/tokenizer/text_index.h"
@@ -72,13 +71,8 @@ class Reader {
 
   TokenizerFile Read(std::string_view text) {
     CheckSize(text);
-    RefuseOtherNature(path_, text);
     const JsonSource source{.code = Code::kCheckpoint, .file = path_};
-    const Json document = ParseJson(text, source);
-    if (document.Find("error") != nullptr && document.Find("model") == nullptr) {
-      Throw(Code::kCheckpoint, "%s: this is an error of a server (%s): download the file again",
-            path_.c_str(), Shown(JsonText(document)).c_str());
-    }
+    const Json document = ParseJsonFile(text, source, "model");
     JsonFields root(document, "", source);
     ReadNormalizer(&root);
     ReadModel(root.Within(root.RequireObject("model"), "model"));

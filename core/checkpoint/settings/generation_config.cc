@@ -131,7 +131,7 @@ Json LoadOptional(const std::string& folder, const char* name, std::vector<std::
   const std::string path = folder + "/" + name;
   try {
     const std::string text = ReadFile(path, kMaxBytes);
-    RefuseOtherNature(path, text);
+    RefuseOtherNature(path, text, text.size());
     Json document = ParseJson(text, {.code = Code::kCheckpoint, .file = path});
     if (document.IsObject()) return document;
     notes->push_back("ignored the file: expected an object, found " + Described(document));
