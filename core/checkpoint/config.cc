@@ -200,81 +200,24 @@ void CheckFamilies(const JsonFields& root, const Json& document) {
   }
 }
 
-// Fields that nobody here knows are a note: they may belong to a newer model than this library.
-void NoteUnknown(const Json& document, std::vector<std::string>* notes) {
-  static constexpr std::string_view kKnown[] = {"architectures",
-                                                "attention_bias",
-                                                "attention_dropout",
-                                                "auto_map",
-                                                "bos_token_id",
-                                                "dtype",
-                                                "eos_token_id",
-                                                "expert_dtype",
-                                                "first_k_dense_replace",
-                                                "head_dim",
-                                                "hidden_act",
-                                                "hidden_size",
-                                                "initializer_range",
-                                                "intermediate_size",
-                                                "layer_types",
-                                                "max_position_embeddings",
-                                                "mlp_bias",
-                                                "mlp_layer_types",
-                                                "model_type",
-                                                "moe_intermediate_size",
-                                                "moe_layer_freq",
-                                                "n_group",
-                                                "n_routed_experts",
-                                                "n_shared_experts",
-                                                "norm_topk_prob",
-                                                "num_attention_heads",
-                                                "num_experts",
-                                                "num_experts_per_tok",
-                                                "num_hash_layers",
-                                                "num_hidden_layers",
-                                                "num_key_value_heads",
-                                                "num_local_experts",
-                                                "num_nextn_predict_layers",
-                                                "o_groups",
-                                                "o_lora_rank",
-                                                "original_max_position_embeddings",
-                                                "output_router_logits",
-                                                "pad_token_id",
-                                                "partial_rotary_factor",
-                                                "pretraining_tp",
-                                                "q_lora_rank",
-                                                "qk_head_dim",
-                                                "qk_rope_head_dim",
-                                                "quantization_config",
-                                                "rms_norm_eps",
-                                                "routed_scaling_factor",
-                                                "router_aux_loss_coef",
-                                                "router_jitter_noise",
-                                                "scoring_func",
-                                                "sliding_window",
-                                                "tie_word_embeddings",
-                                                "topk_group",
-                                                "topk_method",
-                                                "torch_dtype",
-                                                "transformers_version",
-                                                "use_cache",
-                                                "v_head_dim",
-                                                "vocab_size"};
-  constexpr size_t kMostShown = 10;
-  std::string names;
-  size_t count = 0;
-  for (const auto& [name, value] : document.members) {
-    const std::string_view field = name;
-    bool known = value.IsNull() ||
-                 std::find(std::begin(kKnown), std::end(kKnown), field) != std::end(kKnown);
-    for (const std::string_view family :
-         {"_", "rope_", "index_", "hc_", "swiglu_", "compress_", "dspark_"}) {
-      known |= field.starts_with(family);
-    }
-    if (!known && ++count <= kMostShown) names += (names.empty() ? "" : ", ") + Shown(name);
+// Fields that nobody here asked for are a note: they may belong to a newer model than this library.
+void NoteUnknown(JsonFields* root, const Json& document, const UnknownMembers& unknown,
+                 std::vector<std::string>* notes) {
+  for (const char* name :
+       {"attention_dropout", "auto_map", "dtype", "initializer_range", "output_router_logits",
+        "pad_token_id", "pretraining_tp", "router_aux_loss_coef", "router_jitter_noise",
+        "torch_dtype", "transformers_version", "use_cache"}) {
+    root->Ignore(name);
   }
-  if (count > kMostShown) names += Format(" and %zu more", count - kMostShown);
-  if (count > 0) notes->push_back("ignored fields that this library does not know: " + names);
+  for (const auto& [name, value] : document.members) {
+    for (const char* family : {"_", "rope_", "index_", "hc_", "swiglu_", "compress_", "dspark_"}) {
+      if (name.starts_with(family)) root->Ignore(name);
+    }
+  }
+  root->RejectUnknown();
+  if (unknown.count == 0) return;
+  constexpr size_t kMostShown = 10;
+  notes->push_back("ignored fields that this library does not know: " + unknown.Listed(kMostShown));
 }
 
 // Returns whether the checkpoint says that it is quantized.
@@ -561,14 +504,15 @@ JsonSource SourceOf(const std::string& path) { return {.code = Code::kCheckpoint
 }  // namespace
 
 Config ParseConfig(const std::string& text, const std::string& path) {
-  const JsonSource source = SourceOf(path);
+  UnknownMembers unknown;
+  JsonSource source = SourceOf(path);
+  source.unknown = &unknown;
   const Json document = ParseJsonFile(text, source, "hidden_size");
   JsonFields root(document, "", source);
   CheckArchitecture(&root);
   CheckFixedChoices(&root);
   CheckFamilies(root, document);
   Config config;
-  NoteUnknown(document, &config.notes);
   const bool quantized = CheckQuantization(&root);
   const RopeSettings rope = ReadRope(&root);
   ParseSizes(&root, rope, &config);
@@ -577,6 +521,7 @@ Config ParseConfig(const std::string& text, const std::string& path) {
   ParseIndexer(&root, &config);
   ParseNumbers(&root, &config);
   ParseRope(&root, rope, &config);
+  NoteUnknown(&root, document, unknown, &config.notes);
   config.quantized_cache =
       quantized && (config.head_dim - config.rope_dim) % 64 == 0 && config.index_head_dim % 32 == 0;
   return config;
