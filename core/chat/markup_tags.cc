@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/contains.h"
 #include "core/chat/wire_strings.h"
 
 namespace finback {
@@ -162,9 +163,7 @@ Match ReadPublishedParameter(std::string_view text, TagHeader* header) {
 
 }  // namespace
 
-bool IsBlockWord(std::string_view word) {
-  return std::find(std::begin(kBlockWords), std::end(kBlockWords), word) != std::end(kBlockWords);
-}
+bool IsBlockWord(std::string_view word) { return Contains(kBlockWords, word); }
 
 size_t SkipSpace(std::string_view text, size_t begin) {
   size_t i = begin;

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/base/contains.h"
 #include "core/base/file_map.h"
 #include "core/base/status.h"
 #include "core/checkpoint/settings/generation_config.h"
@@ -193,7 +194,7 @@ void CheckFamilies(const JsonFields& root, const Json& document) {
     const bool ours =
         std::any_of(std::begin(kFamilies), std::end(kFamilies),
                     [&](std::string_view family) { return field.starts_with(family); });
-    const bool known = std::find(std::begin(kKnown), std::end(kKnown), field) != std::end(kKnown);
+    const bool known = Contains(kKnown, field);
     if (ours && !known && !value.IsNull()) {
       Refuse(root, field, Described(value), "the fields of DeepSeek-V4");
     }
@@ -236,11 +237,11 @@ bool CheckQuantization(JsonFields* root) {
   only("activation_scheme", "dynamic");
   if (quantization.Bool("dequantize", false)) Refuse(quantization, "dequantize", "true", "false");
   for (const auto& [name, value] : root->Find("quantization_config")->members) {
-    static constexpr const char* kKnown[] = {
+    static constexpr std::string_view kKnown[] = {
         "quant_method",      "fmt",          "scale_fmt",  "activation_scheme",
         "weight_block_size", "expert_dtype", "dequantize", "modules_to_not_convert",
         "ignored_layers",    "ignore"};
-    const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
+    const bool known = Contains(kKnown, name);
     if (!known && !value.IsNull()) {
       Refuse(quantization, name, Described(value), "the fields of block-wise FP8");
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "core/base/contains.h"
 #include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/chat/tool_arguments.h"
@@ -144,7 +145,7 @@ void LocalStream::Decode() {
   const int32_t id = sampler_.Sample(session_->logits());
   ++usage_.completion_tokens;
   if (parser_.has_value() && parser_->in_reasoning()) ++usage_.reasoning_tokens;
-  if (std::find(context_.eos_ids.begin(), context_.eos_ids.end(), id) != context_.eos_ids.end()) {
+  if (Contains(context_.eos_ids, id)) {
     Finish(FinishReason::kStop);
     return;
   }

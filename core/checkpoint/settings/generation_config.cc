@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "core/base/contains.h"
 #include "core/base/file_map.h"
 #include "core/base/file_nature.h"
 #include "core/base/status.h"
@@ -43,11 +44,6 @@ constexpr Neutral kNeutral[] = {{"repetition_penalty", 1},
                                 {"min_new_tokens", 0},
                                 {"min_length", 0},
                                 {"top_h", 0}};
-
-template <typename Table, typename Name>
-bool Contains(const Table& table, const Name& name) {
-  return std::find(std::begin(table), std::end(table), name) != std::end(table);
-}
 
 class Reader {
  public:

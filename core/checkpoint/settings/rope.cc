@@ -1,11 +1,11 @@
 #include "core/checkpoint/settings/rope.h"
 
-#include <algorithm>
 #include <climits>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/base/contains.h"
 #include "core/base/status.h"
 
 namespace finback {
@@ -60,9 +60,7 @@ class Reader {
     std::vector<std::string_view> flat;
     bool nested = false;
     for (const auto& [name, value] : json.members) {
-      const bool main = std::find(std::begin(kMain), std::end(kMain), name) != std::end(kMain);
-      const bool compressed =
-          std::find(std::begin(kCompressed), std::end(kCompressed), name) != std::end(kCompressed);
+      const bool main = Contains(kMain, name), compressed = Contains(kCompressed, name);
       if (value.IsNull()) continue;
       if (!main && !compressed) {
         flat.push_back(name);
@@ -164,14 +162,13 @@ class Reader {
   }
 
   static void Member(JsonFields* block, const std::string& name, const Json& value, bool yarn) {
-    for (const char* known : {"rope_type", "type", "rope_theta", "partial_rotary_factor",
-                              "finetuned", "max_position_embeddings"}) {
-      if (name == known) return;
-    }
-    for (const char* known :
-         {"factor", "beta_fast", "beta_slow", "original_max_position_embeddings"}) {
-      if (name != known) continue;
-      if (yarn) return;
+    static constexpr std::string_view kPlain[] = {"rope_type",  "type",
+                                                  "rope_theta", "partial_rotary_factor",
+                                                  "finetuned",  "max_position_embeddings"};
+    static constexpr std::string_view kOfYarn[] = {"factor", "beta_fast", "beta_slow",
+                                                   "original_max_position_embeddings"};
+    if (Contains(kPlain, name) || (yarn && Contains(kOfYarn, name))) return;
+    if (Contains(kOfYarn, name)) {
       block->Fail(name, "has no effect without rope_type \"yarn\": expected both or neither");
     }
     // What other models scale besides, with the value that scales nothing.
