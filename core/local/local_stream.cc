@@ -6,9 +6,7 @@
 #include "core/base/contains.h"
 #include "core/base/random.h"
 #include "core/base/status.h"
-#include "core/chat/tool_arguments.h"
-#include "core/json/json_writer.h"
-#include "core/json/lenient_json.h"
+#include "core/engine/call_check.h"
 
 namespace finback {
 namespace {
@@ -215,8 +213,7 @@ void LocalStream::EmitParsed() {
       parsed.text.clear();
     } else if (parsed.kind == ParserEvent::Kind::kToolCallEnd) {
       kind = EventKind::kToolCallEnd;
-      const std::string said = std::move(parsed.text);
-      CheckCall(said, parsed.tool_index, &parsed.text);
+      parsed.text = CheckCall(parsed.text, parsed.tool_index);
     }
     Event* event = PushText(kind);
     event->text.assign(parsed.text);
@@ -227,40 +224,14 @@ void LocalStream::EmitParsed() {
 }
 
 // The same repairs and refusals as for services.
-void LocalStream::CheckCall(const std::string& arguments, int32_t tool_index, std::string* meant) {
-  const Json* schema = nullptr;
-  bool known = false;
-  for (const Json& tool : plan_.tools) {
-    if (FindText(tool, "name") != call_name_) continue;
-    known = true;
-    schema = FindObject(tool, "parameters");
-  }
-  RepairedArguments repaired = RepairArguments(arguments, schema);
-  if (!repaired.valid) {
-    Notice("arguments_invalid",
-           Format("the arguments of %s are no JSON object", call_name_.c_str()), arguments,
-           tool_index);
-  } else if (repaired.text != arguments) {
-    Notice("arguments_repaired",
-           Format("the arguments of %s were no plain JSON object: %s", call_name_.c_str(),
-                  repaired.how),
-           arguments, tool_index);
-  }
-  if (!known) {
-    Notice("tool_unknown",
-           Format("the request has no tool %s, which the model calls", call_name_.c_str()),
-           arguments, tool_index);
-  }
-  *meant = repaired.valid ? std::move(repaired.text) : arguments;
-}
-
-void LocalStream::Notice(std::string_view code, const std::string& message, std::string_view raw,
-                         int32_t tool_index) {
-  std::string text;
-  JsonWriter json(&text);
-  json.BeginObject().Key("code").String(code).Key("message").String(message);
-  json.Key("tool_index").Integer(tool_index).Key("raw").String(raw).EndObject();
-  queue_.Push(EventKind::kNotice)->text = std::move(text);
+std::string LocalStream::CheckCall(const std::string& said, int32_t tool_index) {
+  const EndedCall call{.name = call_name_, .said = said, .meant = said, .tool_index = tool_index};
+  const Json* tool = FindTool(plan_.tools, call_name_);
+  std::string notice;
+  std::string arguments = CheckedArguments(call, tool, &notice);
+  if (!notice.empty()) queue_.Push(EventKind::kNotice)->text = notice;
+  if (tool == nullptr) queue_.Push(EventKind::kNotice)->text = ToolUnknown(call, "model");
+  return arguments;
 }
 
 void LocalStream::EmitContent(std::string_view text) {

@@ -63,9 +63,7 @@ class LocalStream final : public Stream {
   void Decode();
   void Emit(std::string_view text);
   void EmitParsed();
-  void CheckCall(const std::string& arguments, int32_t tool_index, std::string* meant);
-  void Notice(std::string_view code, const std::string& message, std::string_view raw,
-              int32_t tool_index);
+  std::string CheckCall(const std::string& said, int32_t tool_index);
   void EmitContent(std::string_view text);
   void FlushContent();
   Event* PushText(EventKind kind);

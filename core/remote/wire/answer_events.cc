@@ -7,6 +7,7 @@
 #include "core/base/ascii.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "core/engine/call_check.h"
 #include "core/json/json_writer.h"
 #include "core/json/lenient_json.h"
 #include "core/remote/transport/error_body.h"
@@ -208,7 +209,7 @@ void AnswerEvents::ExtendCall(size_t index, std::string_view id, std::string_vie
   }
   if (call.id.empty()) call.id = Trimmed(id);
   call.name = JoinName(call.name, Trimmed(name), names_);
-  const bool whole = FindTool(call.name) != nullptr && !call.arguments.empty();
+  const bool whole = FindTool(tools_, call.name) != nullptr && !call.arguments.empty();
   if (!call.name.empty() && (whole || !MayGrow(call.name, names_))) BeginCall(&call);
 }
 
@@ -222,7 +223,7 @@ void AnswerEvents::SayArguments(size_t index, std::string_view arguments) {
 bool AnswerEvents::GoesOnWith(size_t index, std::string_view name) const {
   const Call& call = calls_[index];
   const std::string joined = JoinName(call.name, Trimmed(name), names_);
-  return call.tool_index < 0 && (MayGrow(joined, names_) || FindTool(joined) != nullptr);
+  return call.tool_index < 0 && (MayGrow(joined, names_) || FindTool(tools_, joined) != nullptr);
 }
 
 std::string AnswerEvents::ArgumentsText(const Json* arguments) {
@@ -254,13 +255,6 @@ Event* AnswerEvents::AddOf(const Call& call, EventKind kind) {
   return event;
 }
 
-const Json* AnswerEvents::FindTool(std::string_view name) const {
-  for (const Json& tool : tools_) {
-    if (FindText(tool, "name") == name) return &tool;
-  }
-  return nullptr;
-}
-
 void AnswerEvents::EndCall(size_t index, bool cut) {
   Call& call = calls_[index];
   if (call.ended) return;
@@ -271,41 +265,22 @@ void AnswerEvents::EndCall(size_t index, bool cut) {
     if (call.name.empty()) Notice("tool_name_missing", "the service named no tool for a call");
     BeginCall(&call);
   }
-  RepairedArguments repaired;
-  CheckArguments(call, cut, &repaired);
-  AddOf(call, EventKind::kToolCallEnd)->text = repaired.text;
+  const std::string arguments = CheckArguments(call, cut);
+  AddOf(call, EventKind::kToolCallEnd)->text = arguments;
 }
 
-void AnswerEvents::CheckArguments(const Call& call, bool cut, RepairedArguments* repaired) {
-  const std::string& said = call.arguments.text();
-  const char* how = "";
-  const std::string meant(call.arguments.Meant(&how));
-  const Json* tool = FindTool(call.name);
-  *repaired = RepairArguments(meant, tool != nullptr ? FindObject(*tool, "parameters") : nullptr);
-  // Nothing is {} when it is all, but not when the rest is missing.
-  if (cut && Trimmed(said).empty()) *repaired = {said, false, ""};
-  if (!repaired->valid) {
-    repaired->text = said;
-    CallNotice("arguments_invalid",
-               Format("the arguments of %s are no JSON object", call.name.c_str()), call);
-  } else if (repaired->text != said) {
-    CallNotice("arguments_repaired",
-               Format("the arguments of %s were no plain JSON object: %s", call.name.c_str(),
-                      *how != '\0' ? how : repaired->how),
-               call);
-  }
+std::string AnswerEvents::CheckArguments(const Call& call, bool cut) {
+  EndedCall ended{.name = call.name, .said = call.arguments.text(), .cut = cut};
+  ended.tool_index = call.tool_index;
+  ended.meant = call.arguments.Meant(&ended.how);
+  const Json* tool = FindTool(tools_, call.name);
+  std::string notice;
+  std::string arguments = CheckedArguments(ended, tool, &notice);
+  if (!notice.empty()) Add(EventKind::kNotice)->text = notice;
   if (tool == nullptr && !call.name.empty()) {
-    CallNotice("tool_unknown",
-               Format("the request has no tool %s, which the service calls", call.name.c_str()),
-               call);
+    Add(EventKind::kNotice)->text = ToolUnknown(ended, "service");
   }
-}
-
-void AnswerEvents::CallNotice(std::string_view code, const std::string& message, const Call& call) {
-  JsonWriter json(&Add(EventKind::kNotice)->text);
-  json.BeginObject().Key("code").String(code).Key("message").String(message);
-  json.Key("tool_index").Integer(call.tool_index);
-  json.Key("raw").String(call.arguments.text()).EndObject();
+  return arguments;
 }
 
 // Whether the service parsed this call as well.

@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/chat/tool_arguments.h"
 #include "core/engine/call_pieces.h"
 #include "core/engine/markup_rescue.h"
 #include "core/engine/think_tags.h"
@@ -111,9 +110,7 @@ class AnswerEvents {
   bool IsServed(const ToolCall& rescued, std::set<size_t>* taken) const;
   std::string FreshId(std::string_view wanted);
   std::vector<TokenLogprob>* Pending(EventKind kind);
-  const Json* FindTool(std::string_view name) const;
-  void CheckArguments(const Call& call, bool cut, RepairedArguments* repaired);
-  void CallNotice(std::string_view code, const std::string& message, const Call& call);
+  std::string CheckArguments(const Call& call, bool cut);
 
   const Provider* provider_;
   const std::string model_;
