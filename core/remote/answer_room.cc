@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/base/ascii.h"
+#include "core/remote/transport/error_body.h"
 
 namespace finback {
 namespace {
@@ -33,15 +34,8 @@ int64_t Number(std::string_view digits) {
 // The first number right behind one of `words`, in their order; -1: none.
 int64_t NumberBehind(std::string_view text, Words words) {
   for (const std::string_view word : words) {
-    for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
-      const size_t begin = at + word.size();
-      size_t end = begin;
-      while (end < text.size() && end - begin < kMaxDigits &&
-             (IsDigit(text[end]) || (text[end] == ',' && end > begin))) {
-        ++end;
-      }
-      if (end > begin) return Number(text.substr(begin, end - begin));
-    }
+    const int64_t number = NumberAfter(text, word);
+    if (number >= 0) return number;
   }
   return -1;
 }

@@ -319,4 +319,21 @@ int StatusOfError(const ErrorText& text) {
   return status == 0 && begins >= 400 ? begins : 500;
 }
 
+int64_t NumberAfter(std::string_view text, std::string_view words) {
+  for (size_t at = text.find(words); at != std::string_view::npos; at = text.find(words, at + 1)) {
+    std::string digits;
+    for (const char c : text.substr(at + words.size())) {
+      if (c == ',' && !digits.empty()) continue;
+      if (c < '0' || c > '9' || digits.size() == 18) break;
+      digits += c;
+    }
+    if (!digits.empty()) {
+      int64_t number = -1;
+      std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      return number;
+    }
+  }
+  return -1;
+}
+
 }  // namespace finback

@@ -35,5 +35,8 @@ ErrorSign FindErrorSign(const Json& document);
 int StatusOfError(const ErrorText& text);
 // The status that words of an error stand for; 0: none.
 int StatusOfWords(std::string_view text);
+// The digits after the first `words` of `text` that are followed by some, with or without commas;
+// -1: none.
+int64_t NumberAfter(std::string_view text, std::string_view words);
 
 }  // namespace finback

@@ -204,24 +204,6 @@ constexpr NumberRow kNumbers[] = {
     {FailureKind::kInvalidRequest, "max_tokens is too large: ", Meaning::kRequested},
 };
 
-// The digits after the first `words` of `text` that are followed by some, with or without commas.
-int64_t NumberAfter(std::string_view text, std::string_view words) {
-  for (size_t at = text.find(words); at != std::string_view::npos; at = text.find(words, at + 1)) {
-    std::string digits;
-    for (const char c : text.substr(at + words.size())) {
-      if (c == ',' && !digits.empty()) continue;
-      if (c < '0' || c > '9' || digits.size() == 18) break;
-      digits += c;
-    }
-    if (!digits.empty()) {
-      int64_t number = -1;
-      std::from_chars(digits.data(), digits.data() + digits.size(), number);
-      return number;
-    }
-  }
-  return -1;
-}
-
 FailureKind KindOf(int status, std::string_view lower_text) {
   const auto says = [&](const char* phrase) {
     return lower_text.find(phrase) != std::string_view::npos;
