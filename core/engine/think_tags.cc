@@ -59,16 +59,6 @@ size_t FindBracket(std::string_view text) {
   return first;
 }
 
-}  // namespace
-
-struct ThinkTags::Tag {
-  size_t length = 0;
-  std::string_view family;
-  bool closes = false, is_empty = false;
-};
-
-namespace {
-
 // `\s*` and a bar or two at `*i`, both optional. False: more must come.
 bool SkipBars(std::string_view text, size_t* i) {
   *i = SkipBlanks(text, *i);
@@ -119,8 +109,7 @@ Match ReadName(std::string_view text, size_t* i, ReadTagName* read) {
 
 // The tag at the beginning of `text`: `<think>`, `</THINK >`, `<|thinking|>`, `<seed:think>`,
 // `[THINK]` and so on.
-template <typename Tag>
-Match ReadTag(std::string_view text, Tag* tag) {
+Match ReadTag(std::string_view text, ThinkTags::Tag* tag) {
   const Match limit = text.size() > kLongestTag ? Match::kFails : Match::kNeedMore;
   for (const Brackets& brackets : kBrackets) {
     size_t i = 0;

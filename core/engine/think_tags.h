@@ -20,6 +20,12 @@ class ThinkTags {
     bool ends_reasoning = false;  // as of Event
   };
 
+  struct Tag {
+    size_t length = 0;
+    std::string_view family;  // those of a family end each other
+    bool closes = false, is_empty = false;
+  };
+
   // `thinking`: reasoning was asked for, so that a tag that closes what nothing opened may end it.
   explicit ThinkTags(bool thinking) : thinking_(thinking) {}
 
@@ -38,7 +44,6 @@ class ThinkTags {
     void Read(char c);
     bool InSpan() const { return spans % 2 == 1; }
   };
-  struct Tag;
 
   void Run(bool last);
   // Each takes from the beginning of `text` what is decided; 0: more must come.
