@@ -8,7 +8,8 @@
 namespace finback {
 namespace {
 
-constexpr std::string_view kBlockWords[] = {"tool_calls", "calls", "toolcalls", "function_calls"};
+constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
+constexpr int kMaxBars = 2;
 
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
@@ -164,6 +165,20 @@ Match ReadPublishedParameter(std::string_view text, TagHeader* header) {
 }  // namespace
 
 bool IsBlockWord(std::string_view word) { return Contains(kBlockWords, word); }
+
+Match Bars(std::string_view text, size_t* i) {
+  Match result = Match::kFails;
+  for (int count = 0; count < kMaxBars; ++count) {
+    Match next = Match::kFails;
+    for (const std::string_view bar : kBars) {
+      if (next == Match::kFails) next = Literal(text, bar, i);
+    }
+    if (next == Match::kNeedMore) return next;
+    if (next == Match::kFails) break;
+    result = Match::kYes;
+  }
+  return result;
+}
 
 size_t SkipSpace(std::string_view text, size_t begin) {
   size_t i = begin;

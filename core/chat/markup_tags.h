@@ -15,7 +15,13 @@ inline constexpr std::string_view kTagStart = "<\uFF5CDSML\uFF5C";
 inline constexpr std::string_view kTagClose = "</\uFF5CDSML\uFF5C";
 
 // How models and services have called the block, in all their versions.
+inline constexpr std::string_view kBlockWords[] = {"tool_calls", "calls", "toolcalls",
+                                                   "function_calls"};
 bool IsBlockWord(std::string_view word);
+
+// One or two bars at `*i`: the fullwidth ones of the published markup, or what gateways make of
+// them.
+Match Bars(std::string_view text, size_t* i);
 
 // Behind the blanks at `begin`.
 size_t SkipSpace(std::string_view text, size_t begin);

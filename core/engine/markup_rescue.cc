@@ -2,37 +2,16 @@
 
 #include <algorithm>
 
-#include "core/chat/literal.h"
+#include "core/chat/markup_tags.h"
 #include "core/chat/wire_strings.h"
 
 namespace finback {
 namespace {
 
 constexpr std::string_view kBlockWord = "tool_calls";
-constexpr std::string_view kBlockWords[] = {kBlockWord, "toolcalls", "function_calls", "calls"};
-// The fullwidth bar of the published markup, and what gateways make of it.
-constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
-constexpr int kMaxBars = 2;
 constexpr size_t kMaxBlanks = 8;  // before the word
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-// One or two bars of any spelling.
-Match Bars(std::string_view text, size_t* i) {
-  Match result = Match::kFails;
-  for (int count = 0; count < kMaxBars; ++count) {
-    Match next = Match::kFails;
-    for (const std::string_view bar : kBars) {
-      const Match match = Literal(text, bar, i);
-      if (match != Match::kFails) next = match;
-      if (match == Match::kYes) break;
-    }
-    if (next == Match::kNeedMore) return next;
-    if (next == Match::kFails) break;
-    result = Match::kYes;
-  }
-  return result;
-}
 
 // What begins a tag, at the beginning of `text`, which begins with `<`: `<|DSML|`, and the word
 // behind it when that is the block's.

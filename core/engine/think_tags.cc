@@ -4,17 +4,16 @@
 #include <utility>
 
 #include "core/base/ascii.h"
-#include "core/chat/literal.h"
+#include "core/chat/markup_tags.h"
 
 namespace finback {
 namespace {
 
-constexpr size_t kLongestTag = 48;
+constexpr size_t kLongestThinkTag = 48;
 constexpr size_t kTailBytes = 4;
 // That belong to a tag. More are a model that does not stop, which others must see.
 constexpr size_t kMostBlanks = 64;
 constexpr std::string_view kBlanks = " \t\r\n";
-constexpr std::string_view kBars[] = {"\uFF5C", "\u2016", "|"};
 
 // Names of tags, and which of them belong together.
 struct TagName {
@@ -62,15 +61,7 @@ size_t FindBracket(std::string_view text) {
 // `\s*` and a bar or two at `*i`, both optional. False: more must come.
 bool SkipBars(std::string_view text, size_t* i) {
   *i = SkipBlanks(text, *i);
-  for (int count = 0; count < 2; ++count) {
-    Match match = Match::kFails;
-    for (const std::string_view bar : kBars) {
-      match = Literal(text, bar, i);
-      if (match != Match::kFails) break;
-    }
-    if (match == Match::kNeedMore) return *i >= text.size();
-    if (match == Match::kFails) break;
-  }
+  if (Bars(text, i) == Match::kNeedMore) return false;
   *i = SkipBlanks(text, *i);
   return true;
 }
@@ -110,7 +101,7 @@ Match ReadName(std::string_view text, size_t* i, ReadTagName* read) {
 // The tag at the beginning of `text`: `<think>`, `</THINK >`, `<|thinking|>`, `<seed:think>`,
 // `[THINK]` and so on.
 Match ReadTag(std::string_view text, ThinkTags::Tag* tag) {
-  const Match limit = text.size() > kLongestTag ? Match::kFails : Match::kNeedMore;
+  const Match limit = text.size() > kLongestThinkTag ? Match::kFails : Match::kNeedMore;
   for (const Brackets& brackets : kBrackets) {
     size_t i = 0;
     const Match opens = Literal(text, brackets.open, &i);
@@ -129,7 +120,7 @@ Match ReadTag(std::string_view text, ThinkTags::Tag* tag) {
     const bool is_empty = SkipSlash(text, &i);
     const Match closes = Literal(text, brackets.close, &i);
     if (closes != Match::kYes) return closes == Match::kNeedMore ? limit : closes;
-    if (i > kLongestTag || (slash && (is_empty || !read.name->closes))) return Match::kFails;
+    if (i > kLongestThinkTag || (slash && (is_empty || !read.name->closes))) return Match::kFails;
     tag->length = i;
     tag->family = read.name->family;
     tag->closes = slash || !read.name->opens;
