@@ -1,6 +1,7 @@
 #include "core/engine/think_tags.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/ascii.h"
@@ -49,13 +50,13 @@ size_t SkipBlanks(std::string_view text, size_t i) {
   return i;
 }
 
-// Where the first tag may begin.
+// Where the first tag may begin; the size of the text: nowhere.
 size_t FindBracket(std::string_view text) {
-  size_t first = std::string_view::npos;
-  for (const Brackets& brackets : kBrackets) {
-    first = std::min(first, text.find(brackets.open[0]));
-  }
-  return first;
+  const auto opens = [](char c) {
+    return std::any_of(std::begin(kBrackets), std::end(kBrackets),
+                       [c](const Brackets& brackets) { return brackets.open[0] == c; });
+  };
+  return static_cast<size_t>(std::find_if(text.begin(), text.end(), opens) - text.begin());
 }
 
 // `\s*` and a bar or two at `*i`, both optional. False: more must come.
@@ -91,8 +92,9 @@ Match ReadName(std::string_view text, size_t* i, ReadTagName* read) {
   }
   const std::string_view spelled = text.substr(*i, end - *i);
   *i = end;
+  const std::string lower = LowerAscii(spelled);
   for (const TagName& row : kNames) {
-    if (LowerAscii(spelled) == row.name) read->name = &row;
+    if (lower == row.name) read->name = &row;
   }
   read->upper = spelled == "THINK";
   return read->name != nullptr ? Match::kYes : Match::kFails;
@@ -322,8 +324,9 @@ void ThinkTags::Consume(std::string_view text) {
 // Gateways send the same reasoning in its own field and in the content.
 void ThinkTags::EmitBlock(std::string_view text) {
   if (!repeats_) return Emit(EventKind::kReasoning, text);
+  const size_t known = Trimmed(block_).size();  // to be the same
   block_ += text;
-  if (Trimmed(field_text_).starts_with(Trimmed(block_))) return;
+  if (Trimmed(field_text_).substr(known).starts_with(Trimmed(block_).substr(known))) return;
   repeats_ = false;
   Emit(EventKind::kReasoning, block_);
 }

@@ -137,6 +137,15 @@ TEST(ThinkTags, LeaveTheTextWholeThatOnlySpeaksOfTags) {
   EXPECT_EQ(Whole("a</think>b", false), "[c]a</think>b");
 }
 
+TEST(ThinkTags, TakeLinearTime) {
+  for (const char* piece : {"a <", "x [", "\u25C1 ", "\xE2\x80\x94", "<think", "`<think>` "}) {
+    std::string text;
+    while (text.size() < (1u << 20)) text += piece;
+    ThinkTags tags(true);
+    EXPECT_TRUE(Told(&tags, {{kContent, text}}, text.size()) == "[c]" + text) << piece;
+  }
+}
+
 TEST(ThinkTags, BelieveTheFieldOfTheReasoning) {
   EXPECT_EQ(Parted({{kReasoning, "a"}, {kContent, "b</think>c"}}), "[r]a[c]b</think>c");
   EXPECT_EQ(Parted({{kReasoning, "<think>\na"}, {kReasoning, "</think>\nb"}}), "[r]a[c]b");
@@ -155,6 +164,13 @@ TEST(ThinkTags, TellTheSameReasoningOnce) {
       Parted(
           {{kReasoning, "a"}, {kContent, "<think>a"}, {kReasoning, "b"}, {kContent, "b</think>c"}}),
       "[r]ab[c]c");
+  EXPECT_EQ(Parted({{kReasoning, "a b"}, {kContent, "<think> a \n\nb</think>c"}}),
+            "[r]a ba \n\nb[c]c");
+  EXPECT_EQ(Parted({{kReasoning, "a \n"},
+                    {kContent, "<think>a \n  "},
+                    {kReasoning, "b"},
+                    {kContent, "</think>c"}}),
+            "[r]a \nb[c]c");
 }
 
 }  // namespace
