@@ -125,8 +125,8 @@ void AnswerEvents::AddLogprob(EventKind kind, TokenLogprob token) {
   Pending(kind)->push_back(std::move(token));
 }
 
-void AnswerEvents::AddLogprobs(EventKind kind, const Json& list) {
-  for (const Json& item : list.items) {
+void AnswerEvents::AddLogprobs(EventKind kind, std::span<const Json> tokens) {
+  for (const Json& item : tokens) {
     TokenLogprob token;
     token.id = TokenId(item);
     std::tie(token.text, token.logprob) = ReadToken(item);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,7 @@ class AnswerEvents {
   // Of the next text of that kind.
   void AddLogprob(EventKind kind, TokenLogprob token);
   // A list of {"token", "logprob", "bytes", "top_logprobs"}.
-  void AddLogprobs(EventKind kind, const Json& list);
+  void AddLogprobs(EventKind kind, std::span<const Json> tokens);
 
   // A call of the service's: its number for the functions below. It begins (and gets its place in
   // the answer) when its name is known; a missing or repeated id is replaced by one of our own.

@@ -443,20 +443,17 @@ void Decoder::ReadLogprobs(const Json& logprobs, std::string_view reasoning, con
   if (FindArray(logprobs, "tokens") != nullptr) return ReadPlainLogprobs(logprobs);
   const Json* own = FindArray(logprobs, "reasoning_content");
   if (own == nullptr) own = FindArray(logprobs, "reasoning");
-  if (own != nullptr) events_.AddLogprobs(EventKind::kReasoning, *own);
+  if (own != nullptr) events_.AddLogprobs(EventKind::kReasoning, own->items);
   const Json* list = FindArray(logprobs, "content");
   if (list == nullptr) return;
-  Json first = *list, rest = *list;
+  const std::span<const Json> tokens = list->items;
   const bool has_own = own != nullptr && !own->items.empty();
   const bool alone = !whole_ && FindText(delta, "content").empty();
-  const size_t all = list->items.size();
   const size_t count = has_own || reasoning.empty() ? 0
-                       : alone                      ? all
+                       : alone                      ? tokens.size()
                                                     : CountTokens(*list, reasoning);
-  first.items.resize(count);
-  rest.items.erase(rest.items.begin(), rest.items.begin() + static_cast<std::ptrdiff_t>(count));
-  events_.AddLogprobs(EventKind::kReasoning, first);
-  events_.AddLogprobs(EventKind::kContent, rest);
+  events_.AddLogprobs(EventKind::kReasoning, tokens.first(count));
+  events_.AddLogprobs(EventKind::kContent, tokens.subspan(count));
 }
 
 // The lists of a plain completion.
@@ -481,9 +478,8 @@ void Decoder::ReadPlainLogprobs(const Json& logprobs) {
 }
 
 void Decoder::ReadFinish(const Json& choice) {
-  const bool finished = response_.finished;
   events_.TakeReason(FindText(choice, "finish_reason"), &response_);
-  text_.beside = text_.beside || response_.finished || finished;
+  text_.beside = text_.beside || response_.finished;
 }
 
 }  // namespace

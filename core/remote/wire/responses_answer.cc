@@ -231,7 +231,7 @@ void Decoder::ReadUsage(const Json& usage) {
 
 void Decoder::ReadLogprobs(const Json& owner) {
   const Json* list = wants_logprobs_ ? FindArray(owner, "logprobs") : nullptr;
-  if (list != nullptr) events_.AddLogprobs(EventKind::kContent, *list);
+  if (list != nullptr) events_.AddLogprobs(EventKind::kContent, list->items);
 }
 
 }  // namespace
