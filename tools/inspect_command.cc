@@ -1,6 +1,5 @@
 // finback inspect: what is in a checkpoint, and what running it would take.
 #include <cstdio>
-#include <optional>
 
 #include "tools/commands.h"
 #include "tools/engine_options.h"
@@ -22,7 +21,7 @@ bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// "1,234,567 (1.2 MB)" for bytes, "1,234,567" for other whole numbers.
+// "1,234,567".
 std::string Grouped(int64_t number) {
   std::string digits = std::to_string(number);
   for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
@@ -31,15 +30,21 @@ std::string Grouped(int64_t number) {
   return digits;
 }
 
-std::string Bytes(int64_t bytes) {
+// "1.23 MB", "999 bytes".
+std::string Short(int64_t bytes) {
   const char* const units[] = {"KB", "MB", "GB", "TB"};
-  if (bytes < 1000) return Grouped(bytes);
+  if (bytes < 1000) return Grouped(bytes) + " bytes";
   double amount = static_cast<double>(bytes) / 1000;
   size_t unit = 0;
   for (; amount >= 1000 && unit < 3; ++unit) amount /= 1000;
   char text[32];
   std::snprintf(text, sizeof text, "%.3g %s", amount, units[unit]);
-  return Grouped(bytes) + " (" + text + ")";
+  return text;
+}
+
+// "1,234,567 (1.23 MB)", "999".
+std::string Bytes(int64_t bytes) {
+  return Grouped(bytes) + (bytes < 1000 ? "" : " (" + Short(bytes) + ")");
 }
 
 std::string Value(const std::string& name, const Json& value, bool bytes) {
@@ -110,13 +115,6 @@ void PrintBlock(const Json& block, int indent, bool bytes) {
       Row(indent, name, Value(name, value, bytes));
     }
   }
-}
-
-std::string Short(int64_t bytes) {
-  const std::string text = Bytes(bytes);
-  const size_t open = text.find('(');
-  return open == std::string::npos ? text + " bytes"
-                                   : text.substr(open + 1, text.size() - open - 2);
 }
 
 // Whether the model runs on this machine, and what to do if not: one sentence.
