@@ -7,7 +7,6 @@
 #include "tools/files.h"
 #include "tools/interrupts.h"
 #include "tools/terminal.h"
-#include "tools/text.h"
 
 namespace {
 
@@ -145,7 +144,7 @@ Answer ShowAnswer(finback_stream* stream, const AnswerStyle& style, ProgressLine
   answer.finish_reason = finback_stream_finish_reason(stream);
   answer.usage.struct_size = sizeof answer.usage;
   Check(finback_stream_usage(stream, &answer.usage));
-  answer.response_text = ValidUtf8(finback_stream_response(stream));
+  answer.response_text = finback_stream_response(stream);
   answer.response = LibraryJson(answer.response_text);
   return answer;
 }

@@ -8,7 +8,6 @@
 #include "tools/nearest.h"
 #include "tools/request_options.h"
 #include "tools/terminal.h"
-#include "tools/text.h"
 
 void EngineOptions::AddModel(CLI::App* command, ModelArgument argument) {
   if (argument == ModelArgument::kRequiredPositional) {
@@ -226,5 +225,5 @@ EngineHandle EngineOptions::Open(ProgressLine* progress) const {
 }
 
 void EngineOptions::WriteLog(int32_t, const char* message, void*) {
-  std::fprintf(stderr, "finback: %s\n", WithoutControls(ValidUtf8(message)).c_str());
+  std::fprintf(stderr, "finback: %s\n", WithoutControls(message).c_str());
 }

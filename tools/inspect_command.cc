@@ -6,7 +6,6 @@
 #include "tools/failure.h"
 #include "tools/files.h"
 #include "tools/request_options.h"
-#include "tools/text.h"
 
 namespace {
 
@@ -154,7 +153,7 @@ std::string Verdict(const Json& info) {
 int RunInspect(const InspectOptions& options) {
   ProgressLine progress;
   const EngineHandle engine = options.engine.Open(&progress);
-  const std::string text = ValidUtf8(finback_engine_info(engine.get()));
+  const std::string text = finback_engine_info(engine.get());
   if (options.json) {
     WriteOut(text + "\n");
   } else {

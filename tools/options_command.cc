@@ -7,7 +7,6 @@
 #include "tools/files.h"
 #include "tools/nearest.h"
 #include "tools/request_options.h"
-#include "tools/text.h"
 
 namespace {
 

@@ -30,7 +30,7 @@ Json ParseJson(const std::string& text, const std::string& path) {
 }
 
 Json LibraryJson(const std::string& text) {
-  const Json value = Json::parse(ValidUtf8(text), nullptr, /*allow_exceptions=*/false);
+  const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) throw Failure(kExitFailure, "the library's JSON cannot be read");
   return value;
 }

@@ -13,7 +13,7 @@ using Json = nlohmann::ordered_json;
 // Parses JSON text of a file; a Failure names `path` and the place.
 Json ParseJson(const std::string& text, const std::string& path);
 
-// Parses what the library says; folders in it may have names that are not UTF-8.
+// Parses what the library says.
 Json LibraryJson(const std::string& text);
 
 // A member that is a string, else `otherwise`: files and services may say anything.

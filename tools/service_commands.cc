@@ -11,7 +11,6 @@
 #include "tools/files.h"
 #include "tools/nearest.h"
 #include "tools/request_options.h"
-#include "tools/text.h"
 
 namespace {
 
@@ -77,7 +76,7 @@ constexpr Question kBalance = {"balance", "Show the balance at a service", finba
 
 void Show(const std::string& answer, bool json, void (*show)(const Json&)) {
   if (json) {
-    WriteOut(ValidUtf8(answer) + "\n");
+    WriteOut(answer + "\n");
   } else {
     show(LibraryJson(answer));
   }
