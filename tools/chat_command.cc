@@ -15,7 +15,7 @@ struct ChatOptions {
   EngineOptions engine;
   RequestOptions request;
   std::string prompt, request_file;
-  bool has_prompt = false, json = false, show_reasoning = false, verbose = false;
+  bool has_prompt = false, json = false, show_reasoning = false;
 };
 
 Json UserMessage(const std::string& text) { return {{"role", "user"}, {"content", text}}; }
@@ -68,7 +68,9 @@ int AnswerOnce(const ChatOptions& options) {
   if (options.show_reasoning || (IsTerminal(stderr) && !options.json)) style.reasoning = stderr;
   if (options.json) style.tool_calls = false;
   const Answer answer = ShowAnswer(stream.get(), style, &progress);
-  if (options.verbose) std::fprintf(stderr, "finback: %s\n", DescribeSpeed(answer).c_str());
+  if (options.engine.verbose()) {
+    std::fprintf(stderr, "finback: %s\n", DescribeSpeed(answer).c_str());
+  }
   if (answer.cancelled) throw Failure(kExitFailure, "stopped");
   if (options.json) {
     WriteOut(answer.response_text + "\n");
@@ -100,7 +102,7 @@ int RunChat(const ChatOptions& options) {
   InstallInterrupts(SecondInterrupt::kStopsAgain);
   ProgressLine progress;
   const EngineHandle engine = options.engine.Open(&progress);
-  return TerminalChat(engine.get(), options.request, options.verbose, &progress)
+  return TerminalChat(engine.get(), options.request, options.engine.verbose(), &progress)
       .Run(options.engine.DescribeBudget());
 }
 
@@ -126,8 +128,7 @@ void AddChatCommand(CLI::App* app, Action* action) {
                    "Answer the Chat Completions request in this JSON file, as it is")
       ->type_name("FILE")
       ->excludes(prompt);
-  command->add_flag("-v,--verbose", options->verbose,
-                    "Write the library's log, and behind the answer its speed, to standard error");
+  options->engine.AddVerbose(command);
   options->engine.AddModel(command, ModelArgument::kOption);
   options->request.AddChat(command);
   options->request.AddSampling(command);
@@ -136,7 +137,6 @@ void AddChatCommand(CLI::App* app, Action* action) {
   options->engine.AddComputing(command);
   command->callback([options, command, prompt, action] {
     options->has_prompt = prompt->count() != 0;
-    options->engine.SetVerbose(options->verbose);
     if (!options->request_file.empty()) RefuseRequestOptions(*command);
     if (options->request.logprobs && !options->json) {
       throw Failure(kExitUsage, "--logprobs is shown with --json alone");

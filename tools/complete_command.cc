@@ -15,7 +15,7 @@ struct CompleteOptions {
   RequestOptions request;
   std::string prompt;
   std::string suffix;
-  bool has_prompt = false, json = false, plain = false, no_bos = false, verbose = false;
+  bool has_prompt = false, json = false, plain = false, no_bos = false;
 };
 
 int RunComplete(const CompleteOptions& options) {
@@ -41,7 +41,9 @@ int RunComplete(const CompleteOptions& options) {
   AnswerStyle style;
   style.content = !options.json;
   const Answer answer = ShowAnswer(stream.get(), style, &progress);
-  if (options.verbose) std::fprintf(stderr, "finback: %s\n", DescribeSpeed(answer).c_str());
+  if (options.engine.verbose()) {
+    std::fprintf(stderr, "finback: %s\n", DescribeSpeed(answer).c_str());
+  }
   if (answer.cancelled) throw Failure(kExitFailure, "stopped");
   if (options.json) {
     WriteOut(answer.response_text + "\n");
@@ -66,8 +68,7 @@ void AddCompleteCommand(CLI::App* app, Action* action) {
   command->add_flag("--json", options->json, "Print the whole response as a JSON object");
   command->add_flag("--plain", options->plain, "Take special tokens in the prompt as plain text");
   command->add_flag("--no-bos", options->no_bos, "Do not put begin-of-sentence first");
-  command->add_flag("-v,--verbose", options->verbose,
-                    "Write the library's log, and behind the answer its speed, to standard error");
+  options->engine.AddVerbose(command);
   options->engine.AddModel(command, ModelArgument::kOption);
   options->engine.AddService(command);
   options->request.AddSampling(command);
@@ -75,7 +76,6 @@ void AddCompleteCommand(CLI::App* app, Action* action) {
   options->engine.AddComputing(command);
   command->callback([options, prompt, action] {
     options->has_prompt = prompt->count() != 0;
-    options->engine.SetVerbose(options->verbose);
     if (options->request.logprobs && !options->json) {
       throw Failure(kExitUsage, "--logprobs is shown with --json alone");
     }

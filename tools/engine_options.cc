@@ -75,6 +75,11 @@ void EngineOptions::AddReporting(CLI::App* command) {
   AddNamed(command);
 }
 
+void EngineOptions::AddVerbose(CLI::App* command) {
+  command->add_flag("-v,--verbose", verbose_,
+                    "Write the library's log, and behind the answer its speed, to standard error");
+}
+
 void EngineOptions::Set(const std::string& name, const std::string& value) {
   more_.emplace_back(name, value);
 }

@@ -27,8 +27,9 @@ class EngineOptions {
   // AddNamed for a command that reports and therefore writes no ledger and no record.
   void AddReporting(CLI::App* command);
 
-  // Opens with the library's log on standard error.
-  void SetVerbose(bool verbose) { verbose_ = verbose; }
+  // Adds --verbose: opens with the library's log on standard error.
+  void AddVerbose(CLI::App* command);
+  bool verbose() const { return verbose_; }
 
   // Sets an option of the library by name, over what the command line says.
   void Set(const std::string& name, const std::string& value);
