@@ -16,16 +16,16 @@
 const TerminalChat::Command TerminalChat::kCommands[] = {
     {"/think", "[on|off|low|high|max]", "think before answering, or not, or how hard",
      &TerminalChat::Think},
-    {"/no-think", nullptr, "answer at once", &TerminalChat::NoThink},
-    {"/max", nullptr, "think as hard as the model can", &TerminalChat::Max},
+    {"/no-think", "", "answer at once", &TerminalChat::NoThink},
+    {"/max", "", "think as hard as the model can", &TerminalChat::Max},
     {"/system", "[TEXT]", "set the system message; without TEXT show it", &TerminalChat::System},
-    {"/reset", nullptr, "forget the conversation, keep the system message", &TerminalChat::Reset},
-    {"/usage", nullptr, "tokens, speed and cost so far", &TerminalChat::Usage},
+    {"/reset", "", "forget the conversation, keep the system message", &TerminalChat::Reset},
+    {"/usage", "", "tokens, speed and cost so far", &TerminalChat::Usage},
     {"/save", "FILE", "write the conversation as a JSON request", &TerminalChat::Save},
     {"/save!", "FILE", "the same, over a file that exists", &TerminalChat::Overwrite},
     {"/load", "FILE", "go on with a conversation from such a file", &TerminalChat::Load},
-    {"/help", nullptr, "this list", &TerminalChat::Help},
-    {"/quit", nullptr, "leave (also Ctrl-D)", &TerminalChat::Quit},
+    {"/help", "", "this list", &TerminalChat::Help},
+    {"/quit", "", "leave (also Ctrl-D)", &TerminalChat::Quit},
 };
 
 namespace {
@@ -98,7 +98,7 @@ int TerminalChat::Run(const std::string& budget) {
        ".\n/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.");
   std::string text;
   while (running_ && ReadTurn(&text)) {
-    if (Trim(text).empty()) continue;
+    if (IsBlank(text)) continue;
     try {
       // Several lines that begin with a path are no command.
       const bool lines = text.find('\n') != std::string::npos;
@@ -257,7 +257,7 @@ void TerminalChat::Obey(const std::string& line) {
                   (meant.empty() ? "" : meant + " ") +
                       "/help lists them; a space before the slash sends the line to the model");
   }
-  if (command->argument == nullptr && !argument.empty()) {
+  if (*command->argument == '\0' && !argument.empty()) {
     throw Failure(kExitUsage, name + " takes no argument, but there is \"" + argument + "\"",
                   "nothing was changed");
   }
@@ -385,8 +385,7 @@ void TerminalChat::Load(const std::string& typed) {
 
 void TerminalChat::Help(const std::string&) {
   for (const Command& command : kCommands) {
-    const std::string usage = std::string(command.name) + (command.argument != nullptr ? " " : "") +
-                              (command.argument != nullptr ? command.argument : "");
+    const std::string usage = std::string(command.name) + " " + command.argument;
     std::fprintf(stderr, "  %-28s %s\n", usage.c_str(), command.help);
   }
   Note(

@@ -22,7 +22,7 @@ class TerminalChat {
   using Handler = void (TerminalChat::*)(const std::string& argument);
   struct Command {
     const char* name;
-    const char* argument;  // nullptr: takes none
+    const char* argument;  // "": takes none
     const char* help;
     Handler handler;
   };
