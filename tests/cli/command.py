@@ -76,6 +76,14 @@ class CommandTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         return folder
 
+    def copy_of_krill(self):
+        """A folder with krill's files, which the test may change."""
+        folder = self.temporary_folder()
+        for name in os.listdir(KRILL):
+            if name.endswith((".json", ".safetensors")):
+                shutil.copy(os.path.join(KRILL, name), folder)
+        return folder
+
 
 class ServiceTest(CommandTest):
     """A command test with the fault server as its service, on `port`."""

@@ -14,10 +14,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 
 @needs_krill
 class FilesTest(CommandTest):
     def setUp(self):
-        self.folder = self.temporary_folder()
-        for name in os.listdir(KRILL):
-            if name.endswith((".json", ".safetensors")):
-                shutil.copy(os.path.join(KRILL, name), self.folder)
+        self.folder = self.copy_of_krill()
 
     def write(self, name, text):
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:

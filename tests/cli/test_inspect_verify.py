@@ -5,10 +5,9 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 import unittest
 
-from command import FINBACK, KRILL, CommandTest, environment, finback, needs_krill
+from command import KRILL, CommandTest, environment, finback, needs_krill
 
 
 @needs_krill
@@ -53,8 +52,7 @@ class Inspect(CommandTest):
         for arguments in [["inspect"], ["inspect", "--json"], ["verify"], ["chat", "--json", "--max-tokens", "2", "hi"],
                           ["complete", "--max-tokens", "2", "hi"], ["tokenize", "hi"]]:
             with self.subTest(arguments):
-                run = subprocess.run([FINBACK, *arguments, "--model", folder], stdin=subprocess.DEVNULL,
-                                     capture_output=True, env=environment(), check=False)  # fmt: skip
+                run = finback(*arguments, "--model", folder)
                 text = self.assert_ok(run).stdout.decode("utf-8")
                 self.assertNotIn("exception", run.stderr.decode("utf-8"))
                 if "--json" in arguments:
@@ -80,10 +78,7 @@ class Inspect(CommandTest):
 @needs_krill
 class Verify(CommandTest):
     def setUp(self):
-        self.folder = self.temporary_folder()
-        for name in os.listdir(KRILL):
-            if name.endswith((".json", ".safetensors")):
-                shutil.copy(os.path.join(KRILL, name), self.folder)
+        self.folder = self.copy_of_krill()
         self.shard = os.path.join(self.folder, "model.safetensors")
         with open(self.shard, "rb") as file:
             self.bytes = bytearray(file.read())

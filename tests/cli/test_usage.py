@@ -108,8 +108,7 @@ class Usage(CommandTest):
                           ["chat", "--system", os.fsdecode(odd), "x"], ["chat", "--set", os.fsdecode(odd) + "=1", "x"],
                           ["cost", "--ledger", "/no/" + os.fsdecode(odd)], ["chat", "--stop", os.fsdecode(odd), "x"]]:
             with self.subTest(arguments):
-                run = subprocess.run([FINBACK, *map(os.fsencode, arguments)], stdin=subprocess.DEVNULL,
-                                     capture_output=True, env=environment(), check=False)  # fmt: skip
+                run = finback(*arguments)
                 self.assertIn(run.returncode, (1, 2))
                 self.assertTrue(run.stderr.decode("utf-8").startswith("finback: "))
                 self.assertNotIn(b"exception", run.stderr)
