@@ -42,26 +42,25 @@ class Readme(CommandTest):
         [program] = blocks("c")
         folder = self.temporary_folder()
         source, binary = os.path.join(folder, "answer.c"), os.path.join(folder, "answer")
-        with open(source, "w", encoding="ascii") as file:
-            file.write(program)
         compiler = shutil.which("cc") or shutil.which("gcc")
         library = os.path.join(BUILD, "lib")
         flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(SOURCE, "capi", "include")]
-        subprocess.run(
-            [compiler, source, *flags, "-L", library, "-lfinback", f"-Wl,-rpath,{library}", "-o", binary], check=True
-        )
-        run = subprocess.run([binary], capture_output=True, env=environment(), check=False)
+
+        def run_program(text):
+            with open(source, "w", encoding="ascii") as file:
+                file.write(text)
+            subprocess.run(
+                [compiler, source, *flags, "-L", library, "-lfinback", f"-Wl,-rpath,{library}", "-o", binary], check=True
+            )
+            return subprocess.run([binary], capture_output=True, env=environment(), check=False)
+
+        run = run_program(program)
         expected = next(output for command, output in shell_examples() if "What do baleen whales eat?" in command)
         self.assertEqual(run.stdout.decode(), expected, run.stderr.decode())
         self.assertEqual(run.returncode, 0)
 
         # With a model that is not there it ends with an error, and says which.
-        with open(source, "w", encoding="ascii") as file:
-            file.write(program.replace('"krill"', '"/nowhere/at/all"'))
-        subprocess.run(
-            [compiler, source, *flags, "-L", library, "-lfinback", f"-Wl,-rpath,{library}", "-o", binary], check=True
-        )
-        run = subprocess.run([binary], capture_output=True, env=environment(), check=False)
+        run = run_program(program.replace('"krill"', '"/nowhere/at/all"'))
         self.assertEqual(run.returncode, 1)
         self.assertIn("/nowhere/at/all", run.stderr.decode())
 
