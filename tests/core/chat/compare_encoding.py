@@ -251,17 +251,17 @@ def compare_parsing(program, seed, counts):
     return None
 
 
-def main():
+def run_seeds(checks, counts, default_count):
+    """Runs the checks on each seed of the command line: how many seeds were asked for, and how many checks failed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
-    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--count", type=int, default=default_count)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     program = Program(args.program)
-    counts = {"encoded": 0, "refused": 0, "parsed": 0}
     failures = 0
     for seed in range(args.seed, args.seed + args.count):
-        for check in (compare_encoding, compare_parsing):
+        for check in checks:
             problem = check(program, seed, counts)
             if problem:
                 failures += 1
@@ -270,7 +270,13 @@ def main():
             break
     program.close()
     print(counts)
-    if args.count >= 1000 and min(counts["encoded"], counts["parsed"]) < args.count // 2:
+    return args.count, failures
+
+
+def main():
+    counts = {"encoded": 0, "refused": 0, "parsed": 0}
+    count, failures = run_seeds((compare_encoding, compare_parsing), counts, 2000)
+    if count >= 1000 and min(counts["encoded"], counts["parsed"]) < count // 2:
         sys.exit("too few conversations were compared")
     sys.exit(1 if failures else 0)
 

@@ -4,7 +4,6 @@
 
 PROGRAM is chat_encode_lines. A failure prints its seed; run it again alone with --seed S --count 1.
 """
-import argparse
 import json
 import random
 import sys
@@ -12,7 +11,7 @@ import sys
 import deepseek_recipe as recipe
 
 import recipe_differences
-from compare_encoding import BROKEN, SPELLINGS, WORDS, Program
+from compare_encoding import BROKEN, SPELLINGS, WORDS, run_seeds
 
 ENCODING = recipe.DeepseekV4Encoding()
 
@@ -117,28 +116,13 @@ def compare(program, seed, counts):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("--count", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    program = Program(args.program)
     counts = {"compared": 0, "refused": 0}
-    failures = 0
-    for seed in range(args.seed, args.seed + args.count):
-        problem = compare(program, seed, counts)
-        if problem:
-            failures += 1
-            print(f"seed {seed}: {problem}", file=sys.stderr)
-        if failures > 5:
-            break
-    program.close()
-    print(counts)
-    if not failures and args.count >= 1000:
+    count, failures = run_seeds((compare,), counts, 3000)
+    if not failures and count >= 1000:
         unused = [about for about, _, _ in recipe_differences.PROMPTS if not counts.get(about)]
         if unused:
             sys.exit(f"differences that occur no more: {unused}")
-        if counts["compared"] < args.count // 2:
+        if counts["compared"] < count // 2:
             sys.exit("too few requests were compared")
     sys.exit(1 if failures else 0)
 
