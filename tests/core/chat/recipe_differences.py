@@ -1,7 +1,7 @@
-"""Where Finback differs from DeepSeek's official converter on purpose: one list for prompts and answers.
+"""Where Finback differs from DeepSeek's official converter on purpose, in prompts.
 
-Each entry has what it is about, a predicate over the case that was compared, and its reason. A case that an entry
-matches is not compared; an entry that no case needs any more is to be removed.
+Each entry has what it is about, a predicate over the request that was compared, and its reason. A request that an entry
+matches is not compared; an entry that no request needs any more is to be removed.
 """
 import json
 
@@ -38,6 +38,3 @@ PROMPTS = [
     ("numbers", holds_number_of_other_spelling,
      "numbers are printed as the published encoder prints them, in both dialects"),
 ]
-
-# (about, predicate over the answer's text, reason)
-ANSWERS = []
