@@ -42,11 +42,10 @@ void WatchForInterrupts() {
 void InstallInterrupts(SecondInterrupt second) {
   signal(SIGPIPE, SIG_IGN);
   if (pipe(wake_pipe) != 0) throw Failure(kExitFailure, "cannot create a pipe");
-  // The watcher must not be the one that the signal interrupts: reading a line depends on it.
-  sigset_t set, before;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &set, &before);
+  // The watcher must not be the one that a signal interrupts: reading a line depends on it.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
   std::thread(WatchForInterrupts).detach();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 

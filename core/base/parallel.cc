@@ -1,6 +1,7 @@
 #include "core/base/parallel.h"
 
 #include <pthreadpool.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
@@ -81,6 +82,27 @@ class Patience {
   Clock::duration alone_ = kShortest;
 };
 
+// While one lives, threads that are made take no signals of the process: those are for the threads
+// of the program that has handlers for them. What a thread does to itself, and what profilers send
+// to each, stays.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t taken;
+    sigfillset(&taken);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
+      sigdelset(&taken, own);
+    }
+    pthread_sigmask(SIG_BLOCK, &taken, &before_);
+  }
+  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  WithoutSignals(const WithoutSignals&) = delete;
+  WithoutSignals& operator=(const WithoutSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 }  // namespace
 
 struct Parallel::State {
@@ -97,6 +119,7 @@ struct Parallel::State {
     if (made_in == ProcessGeneration()) return pool != nullptr;
     made_in = ProcessGeneration();
     patience = Patience();
+    const WithoutSignals blocked;
     pool = pthreadpool_create(static_cast<size_t>(threads));
     return pool != nullptr;
   }

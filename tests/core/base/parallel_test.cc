@@ -1,6 +1,7 @@
 #include "core/base/parallel.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <atomic>
 #include <mutex>
@@ -60,6 +61,30 @@ TEST(Parallel, SeveralThreadsTakePart) {
     while (inside < 2) std::this_thread::yield();
   });
   EXPECT_EQ(inside, 2);
+}
+
+bool IsBlocked(int signal) {
+  sigset_t mask;
+  pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  return sigismember(&mask, signal) == 1;
+}
+
+TEST(Parallel, LeavesTheSignalsOfTheProcessToItsOwnThreads) {
+  const Parallel parallel(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<int> inside{0}, open{0}, closed{0};
+  parallel.For(2, 1, [&](size_t, size_t) {
+    ++inside;
+    while (inside < 2) std::this_thread::yield();
+    if (std::this_thread::get_id() == caller) return;
+    for (const int signal : {SIGINT, SIGTERM, SIGTSTP, SIGWINCH, SIGUSR1, SIGCHLD}) {
+      closed += IsBlocked(signal) ? 1 : 0;
+    }
+    for (const int signal : {SIGSEGV, SIGBUS, SIGPROF}) open += IsBlocked(signal) ? 0 : 1;
+  });
+  EXPECT_EQ(closed, 6);
+  EXPECT_EQ(open, 3);
+  for (const int signal : {SIGINT, SIGWINCH}) EXPECT_FALSE(IsBlocked(signal));
 }
 
 TEST(Parallel, WritesOfEveryPieceAreVisibleAfterward) {
