@@ -18,9 +18,11 @@ build_package() {
   tar -czf "$OUTPUT/finback-csharp-$VERSION.tar.gz" "$name"
 }
 
-try_package() {
+trial_environment() {
   need mono
-  tar -xzf "$OUTPUT/finback-csharp-$VERSION.tar.gz"
+}
+
+try_package() {
   # As NuGet lays an application out: the assembly here, the native libraries where the loader is told.
   cp "Finback-$VERSION"/lib/net46/Finback.dll "$SOURCE/csharp/SmokeTest.cs" .
   local native

@@ -9,18 +9,16 @@ build_package() {
   tar -czf "$OUTPUT/$name.tar.gz" "$name"
 }
 
-try_package() {
-  local name=finback-go-$VERSION
+trial_environment() {
+  need go
   LD_LIBRARY_PATH=$(pkg-config --variable=libdir finback)
-  export LD_LIBRARY_PATH GOPROXY=off GOTOOLCHAIN=local GOFLAGS=-mod=mod
-  tar -xzf "$OUTPUT/$name.tar.gz"
-  (cd "$name" && go vet . ./example && go test -v -count=1 .)
-  # A program of its own that uses it.
-  mkdir program
-  cp "$name/example/main.go" program
-  rm -r "$name/example"
-  cd program || return
-  go mod init program
-  go mod edit -require=finback@v0.0.0 "-replace=finback=$TRIAL/$name"
-  go run . | grep krill
+  GOCACHE=$(env "HOME=$USER_HOME" go env GOCACHE)
+  export LD_LIBRARY_PATH GOCACHE GOPROXY=off GOTOOLCHAIN=local
+}
+
+try_package() {
+  cd "finback-go-$VERSION" || return
+  go vet . ./example
+  go test -v -count=1 .
+  go run ./example | grep krill
 }

@@ -26,10 +26,14 @@ build_package() {
   cp "$meta/pom.xml" "$repository/$name.pom"
 }
 
+trial_environment() {
+  need java
+  mkdir "$TRIAL/temporary"
+}
+
 try_package() {
-  local jar=$OUTPUT/maven/finback/finback/$VERSION/finback-$VERSION.jar left
+  local jar=$TRIAL/maven/finback/finback/$VERSION/finback-$VERSION.jar left
   cp "$SOURCE/java/SmokeTest.java" "$SOURCE/java/Example.java" .
-  mkdir temporary
   javac -cp "$jar" -d classes SmokeTest.java
   java -Xcheck:jni "-Djava.io.tmpdir=$TRIAL/temporary" -cp "$jar:classes" SmokeTest
   java "-Djava.io.tmpdir=$TRIAL/temporary" -cp "$jar" Example.java | grep krill

@@ -11,13 +11,22 @@ build_package() {
   zip --quiet "$OUTPUT/$name-1.src.rock" "$name-1.rockspec" "$name.tar.gz"
 }
 
+# (LuaRocks reads the file that LUAROCKS_CONFIG names besides its own.)
+trial_environment() {
+  need luarocks lua5.4
+  export LUAROCKS_CONFIG=$TRIAL/luarocks.lua
+  cat >"$LUAROCKS_CONFIG" <<TEXT
+rocks_trees = { { name = "trial", root = "$TRIAL/rocks" } }
+variables = {
+  FINBACK_DIR = "$(pkg-config --variable=prefix finback)",
+  FINBACK_LIBDIR = "$(pkg-config --variable=libdir finback)",
+}
+TEXT
+  export LUA_PATH="$TRIAL/rocks/share/lua/5.4/?.lua;;" LUA_CPATH="$TRIAL/rocks/lib/lua/5.4/?.so;;"
+}
+
 try_package() {
-  local prefix
-  prefix=$(pkg-config --variable=prefix finback)
-  luarocks --lua-version 5.4 --tree "$TRIAL/rocks" install "$OUTPUT/finback-$VERSION-1.src.rock" \
-    "FINBACK_DIR=$prefix" "FINBACK_LIBDIR=$(pkg-config --variable=libdir finback)" >&2
-  cp "$SOURCE/lua/smoke_test.lua" "$SOURCE/lua/example.lua" "$TRIAL"
-  export LUA_PATH="$TRIAL/rocks/share/lua/5.4/?.lua" LUA_CPATH="$TRIAL/rocks/lib/lua/5.4/?.so"
+  cp "$SOURCE/lua/smoke_test.lua" "$SOURCE/lua/example.lua" .
   lua5.4 smoke_test.lua
   lua5.4 example.lua | grep krill
 }

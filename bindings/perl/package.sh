@@ -16,17 +16,13 @@ build_package() {
   cp "Finback-$VERSION.tar.gz" "$OUTPUT"
 }
 
+trial_environment() {
+  export PERL_MM_OPT=INSTALL_BASE=$TRIAL/installed PERL5LIB=$TRIAL/installed/lib/perl5
+}
+
 try_package() {
-  tar -xzf "$OUTPUT/Finback-$VERSION.tar.gz"
-  (
-    cd "Finback-$VERSION" || exit
-    perl Makefile.PL INSTALL_BASE="$TRIAL/installed" >/dev/null
-    make --silent >/dev/null
-    make --silent install >/dev/null
-  )
   cp "Finback-$VERSION/example.pl" "Finback-$VERSION/t/smoke.t" .
   rm -r "Finback-$VERSION"
-  export PERL5LIB=$TRIAL/installed/lib/perl5
   perl smoke.t
   perl example.pl | grep krill
 }

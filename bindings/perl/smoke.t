@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use utf8;
 use Config;
+use File::Basename qw(dirname);
 use JSON::PP ();
 use Test::More;
 use Finback;
@@ -21,6 +22,16 @@ sub fails {
     is($error->name, $name, "$name: " . $error->message);
     return $error;
 }
+
+subtest 'the synopsis' => sub {
+    # Beside this file in the sources, beside the module where that is installed.
+    my ($page) = grep { -f } map { "$_/Finback.pod" } dirname(__FILE__), dirname($INC{'Finback.pm'});
+    open my $file, '<', $page or die "$page: $!";
+    my ($program) = join('', <$file>) =~ /^=head1 SYNOPSIS\n(.*?)^=/ms;
+    open my $perl, '-|', $^X, (map { "-I$_" } @INC), '-e', $program or die $!;
+    like(join('', <$perl>), qr/krill/, 'answers');
+    ok(close $perl, 'and ends well');
+};
 
 subtest 'chat, streamed' => sub {
     my $stream = $engine->chat($QUESTION);

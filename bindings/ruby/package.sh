@@ -10,13 +10,15 @@ build_package() {
   FINBACK_VERSION=$VERSION gem build --silent finback.gemspec --output "$OUTPUT/finback-$VERSION.gem" 2>/dev/null
 }
 
-try_package() {
-  need make
-  gem install --silent --local --no-document --install-dir "$TRIAL/gems" "$OUTPUT/finback-$VERSION.gem"
-  cp "$SOURCE/ruby/smoke_test.rb" "$TRIAL"
+trial_environment() {
+  need ruby gem make
   GEM_PATH=$TRIAL/gems:$(gem environment path)
-  export GEM_PATH
+  export GEM_PATH GEM_HOME=$TRIAL/gems
   unset RUBYLIB
+}
+
+try_package() {
+  cp "$SOURCE/ruby/smoke_test.rb" .
   ruby smoke_test.rb
   ruby "$TRIAL/gems/gems/finback-$VERSION/example.rb" | grep krill
 }

@@ -10,12 +10,13 @@ build_package() {
   tar -czf "$OUTPUT/$name.tar.gz" "$name"
 }
 
+trial_environment() {
+  export DESTDIR=$TRIAL/installed TCLLIBPATH=$TRIAL/installed/usr/local/lib/tcltk
+}
+
 try_package() {
-  tar -xzf "$OUTPUT/finback-tcl-$VERSION.tar.gz"
-  make --silent -C "finback-tcl-$VERSION" install "PREFIX=$TRIAL/installed"
   cp "$SOURCE/tcl/smoke_test.tcl" "$SOURCE/tcl/example.tcl" .
   rm -r "finback-tcl-$VERSION"
-  export TCLLIBPATH=$TRIAL/installed/lib/tcltk
   tclsh smoke_test.tcl
   tclsh example.tcl | grep krill
 }
