@@ -7,18 +7,11 @@ import subprocess
 import unittest
 
 from command import FINBACK, SOURCE, CommandTest, ServiceTest, environment, needs_krill
-
-BUILD = os.path.dirname(os.path.dirname(FINBACK))
-
-
-def blocks(language):
-    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-        return re.findall(rf"^```{language}\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
-
+from printed import BUILD, commands, fenced
 
 def shell_examples():
     """(command, what it prints) of every console block."""
-    for block in blocks("console"):
+    for block in fenced("README.md", "console"):
         for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = example.partition("\n")
             yield command, output
@@ -39,7 +32,7 @@ class Readme(CommandTest):
 
     @unittest.skipIf(os.environ.get("FINBACK_SANITIZED") == "1", "a plain program cannot load a sanitized library")
     def test_c_example_compiles_and_answers(self):
-        [program] = blocks("c")
+        [program] = fenced("README.md", "c")
         folder = self.temporary_folder()
         source, binary = os.path.join(folder, "answer.c"), os.path.join(folder, "answer")
         compiler = shutil.which("cc") or shutil.which("gcc")
@@ -69,9 +62,7 @@ class ReadmeAtAService(ServiceTest):
     """The section "At a service", against a service on loopback."""
 
     def lines(self):
-        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-            section = re.search(r"^## At a service\n(.*?)^## ", file.read(), re.MULTILINE | re.DOTALL).group(1)
-        return re.findall(r"^    (\S.*)$", section, re.MULTILINE)
+        return commands("README.md", "export DEEPSEEK_API_KEY")
 
     def run_line(self, line, scenario="answer"):
         address = f"http://127.0.0.1:{self.port}/s/{scenario}"

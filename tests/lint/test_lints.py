@@ -42,6 +42,7 @@ CLEAN = {
     "core/base/README.md": "# Base\n",
     "tests/README.md": "# Tests\n",
     "tests/lint/limits_allowed.txt": "# none\n",
+    "tests/lint/printed.txt": "# none\n",
     "tests/lint/README.md": "# Lint\n",
     "dev": "#!/usr/bin/env bash\necho fine\n",
 }
@@ -327,6 +328,45 @@ class Lints(unittest.TestCase):
     def test_requests_only_in_the_header(self):
         changes = self.requests("capi/include/finback/finback.h", "user, store", "user, safety_check, store")
         self.catches("check_request_table.py", changes, "the table has safety_check")
+
+    # what pages print
+
+    PRINTED = {
+        "docs/run.md": "# Run\n\nSo:\n\n    ./dev run\n    ./dev stop\n\n```c\nint main(void) {\n\n    return 0;\n}\n```\n"
+        "- a list\n    that goes on\n",
+        "tools/man/finback.1": ".SH EXAMPLES\n.nf\nfinback chat\n.fi\n",
+        "tests/test_run.py": "",
+        "tests/lint/printed.txt": "# rows\ndocs/run.md ./dev run | tests/test_run.py\ndocs/run.md ```c | not run: a sketch\n"
+        "tools/man/finback.1 finback | tests/test_run.py\n",
+    }
+
+    def printed(self, path, old, new):
+        changed = dict(self.PRINTED)
+        self.assertIn(old, changed[path])
+        changed[path] = changed[path].replace(old, new)
+        return changed
+
+    def test_printed_clean(self):
+        self.passes("check_printed.py", self.PRINTED)
+
+    def test_printed_and_run_by_no_test(self):
+        for path, old, new, named in [
+            ("docs/run.md", "```c\n", "```sh\nls\n```\n```c\n", "docs/run.md:8: no row of tests/lint/printed.txt"),
+            ("docs/run.md", "So:\n", "So:\n\n    ls\n\nOr:\n", "which test runs this: ls"),
+            ("tools/man/finback.1", "finback chat", "echo Hi", "tools/man/finback.1:3: no row"),
+            ("tests/README.md", "# Tests\n", "# Tests\n\n    ctest\n", "tests/README.md:3: no row"),
+        ]:
+            with self.subTest(named):
+                changes = {**self.PRINTED, "tests/README.md": "# Tests\n"}
+                self.assertIn(old, changes[path])
+                changes[path] = changes[path].replace(old, new)
+                self.catches("check_printed.py", changes, named)
+
+    def test_printed_rows_that_are_wrong(self):
+        rows = "tests/lint/printed.txt"
+        self.catches("check_printed.py", self.printed(rows, "./dev run", "./dev walk"), "prints no such block any more", ":5: no row")
+        self.catches("check_printed.py", self.printed(rows, "test_run", "test_walk"), "tests/test_walk.py is not there")
+        self.catches("check_printed.py", self.printed(rows, "not run: a sketch", "not run:"), "printed.txt:3: not PAGE")
 
     # references
 

@@ -27,13 +27,41 @@ def run(*command, **options):
     subprocess.run(command, check=True, **options)
 
 
+def printed(source, page, pattern):
+    """What the page prints by that pattern."""
+    text = (source / page).read_text(encoding="utf-8")
+    [found] = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def readme_program(source):
+    return printed(source, "README.md", r"^```python\n(.*?)^```$")
+
+
 def build(source, out):
-    """The sdist, and the wheel made of it, in `out`."""
+    """The sdist in `out`; in what it unpacks to, README.md's commands as printed, of which the wheel is left in `out`."""
     run(sys.executable, "-m", "build", "--sdist", "--outdir", out, source)
     [sdist] = out.glob("finback-*.tar.gz")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, sdist)
+    with tempfile.TemporaryDirectory() as folder:
+        run("tar", "-xf", sdist, "-C", folder)
+        [clone] = pathlib.Path(folder).iterdir()
+        (clone / "answer.py").write_text(readme_program(source), encoding="utf-8")
+        # Compiled once for both.
+        environment = {**os.environ, "SKBUILD_BUILD_DIR": f"{folder}/compiled"}
+        install = printed(source, "README.md", r"^    (python3 -m venv venv && .*?)$")
+        run("bash", "-e", "-c", install, cwd=clone, env=environment)
+        run("venv/bin/pip", "wheel", ".", "--no-deps", "--wheel-dir", out, cwd=clone, env=environment)
     [wheel] = out.glob("finback-*.whl")
     return wheel
+
+
+def check_packages_of_debian(source):
+    """docs/python.md names what ./dev installs before it builds."""
+    page = set(printed(source, "docs/python.md", r"^    sudo apt-get install (.*?[^\\])$").split()) - {"\\"}
+    builds = printed(source, "dev", r"^readonly BUILD_PACKAGES=\((.*?)\)").split()
+    missing = set(builds) - page - {"cmake", "ninja-build"}  # pip brings those
+    if missing:
+        raise SystemExit(f"docs/python.md does not say to install {sorted(missing)}")
 
 
 def check_libraries(folder):
@@ -72,9 +100,7 @@ def check_wheel(wheel, source):
         )
         [package] = (place / "venv").rglob("site-packages/finback")
         check_libraries(package)
-        readme = (source / "README.md").read_text(encoding="utf-8")
-        [example] = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-        (place / "answer.py").write_text(example, encoding="utf-8")
+        (place / "answer.py").write_text(readme_program(source), encoding="utf-8")
         run(programs / "python", place / "answer.py", cwd=folder, env=environment)
         run(
             programs / "python",
@@ -104,6 +130,7 @@ def main():
     parser.add_argument("--wheel", type=pathlib.Path)
     options = parser.parse_args()
     source, out = options.source.resolve(), options.out.resolve()
+    check_packages_of_debian(source)
     if options.wheel is None:
         out.mkdir(parents=True, exist_ok=True)
         for old in out.glob("finback-*"):

@@ -53,6 +53,12 @@ def test_the_readme(tmp_path):
     )
 
 
+def test_the_readme_without_its_model(tmp_path):
+    [program] = python_blocks("README.md")
+    with pytest.raises(AssertionError, match=r"finback\.errors\.NotFoundError: .*nowhere"):
+        run(program.replace('"krill"', '"nowhere"'), tmp_path)
+
+
 def test_the_page(tmp_path):
     [program] = python_blocks("docs/python.md")
     assert run(program, tmp_path).splitlines() == [
