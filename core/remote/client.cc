@@ -16,6 +16,7 @@ namespace finback {
 namespace {
 
 constexpr size_t kMaxAnswerBytes = 64u << 20;
+constexpr size_t kMaxErrorBytes = 1u << 20;
 
 [[noreturn]] void BadOption(const char* name, const std::string& problem) {
   Throw(Code::kInvalidArgument, "option %s: %s", name, problem.c_str());
@@ -270,6 +271,26 @@ HttpTimeouts Client::timeouts() const {
   return timeouts;
 }
 
+Failure Client::Refusal(HttpTransfer* transfer, std::string_view base_url, std::string_view path,
+                        std::string* body) const {
+  const int status = transfer->Status();
+  std::string lost;
+  try {
+    while (body->size() < kMaxErrorBytes && transfer->Read(body)) {
+    }
+  } catch (const Error& error) {
+    const Failure broken = FailureOf(error);
+    const bool ends = broken.kind == FailureKind::kCancelled ||
+                      (broken.kind == FailureKind::kTimeout && !broken.retryable);
+    if (ends) throw;
+    lost = broken.message;
+  }
+  Failure failure = ClassifyResponse(status, transfer->headers(), *body, secrets_);
+  ExplainAddress(base_url, path, HeaderOf(transfer->headers(), "location"), &failure);
+  if (!lost.empty()) failure.message += " (its words were lost: " + lost + ")";
+  return failure;
+}
+
 std::string Client::Get(const Endpoint& endpoint, const std::string& path) {
   HttpRequest request;
   request.method = "GET";
@@ -280,13 +301,10 @@ std::string Client::Get(const Endpoint& endpoint, const std::string& path) {
     const std::unique_ptr<HttpTransfer> transfer = http_->Start(std::move(request));
     const int status = transfer->Status();
     std::string body;
-    while (body.size() < kMaxAnswerBytes && transfer->Read(&body)) {
-    }
     if (status < 200 || status >= 300) {
-      Failure failure = ClassifyResponse(status, transfer->headers(), body, secrets_);
-      ExplainAddress(endpoint.provider.base_url, path, HeaderOf(transfer->headers(), "location"),
-                     &failure);
-      ThrowFailure(failure);
+      ThrowFailure(Refusal(transfer.get(), endpoint.provider.base_url, path, &body));
+    }
+    while (body.size() < kMaxAnswerBytes && transfer->Read(&body)) {
     }
     return body;
   } catch (const Error& error) {

@@ -138,13 +138,10 @@ void Exchange::CheckStatus() {
     return;
   }
   std::string body;
-  while (body.size() < kMaxErrorBytes && transfer_->Read(&body)) {
-  }
-  if (recording_ != nullptr) recording_->Bytes(body);
-  Failure failure = ClassifyResponse(status_, headers, body, client_.secrets());
   const Provider& provider = endpoint_.provider;
-  ExplainAddress(plan_.beta ? provider.beta_url : provider.base_url, path_,
-                 HeaderOf(headers, "location"), &failure);
+  const Failure failure = client_.Refusal(
+      transfer_.get(), plan_.beta ? provider.beta_url : provider.base_url, path_, &body);
+  if (recording_ != nullptr) recording_->Bytes(body);
   ThrowFailure(failure);
 }
 

@@ -8,9 +8,11 @@ import json
 import re
 import time
 
+from fault_encodings import ENCODINGS
 from fault_wire import TIME, WEATHER, Answer, Tool, format_of, joined
 
 MODIFIERS = {"split", "crlf", "cr", "bom", "keep-alive", "close", "lines", "no-space", "slow", "no-done", "whole"}
+MODIFIERS |= ENCODINGS.keys()
 
 
 def step(scenario, number):
@@ -43,6 +45,13 @@ async def play(name, request, reply, state):
                 await function(request, reply, state, match[1])
                 return
         await reply.whole(404, {"error": {"message": f"no scenario is called {name}"}})
+
+
+async def refuse_tunnel(request, reply):
+    """As a proxy, to CONNECT: the status that the host's name says, "status-407.invalid:443"."""
+    status = int(re.match(r"status-(\d+)\.", request.target)[1])
+    wanted = [("Proxy-Authenticate", 'Basic realm="proxy"')] if status == 407 else []
+    await reply.whole(status, "<html><title>Proxy</title></html>", "text/html", wanted)
 
 
 LISTS = ("/models", "/user/balance")
@@ -388,6 +397,16 @@ async def echo(request, reply, state):
     await reply.whole(200, entry | {"body": request.body.decode()})
 
 
+async def bomb(request, reply, state, size):
+    """An event of that many bytes; with an encoding next to nothing that is sent, in one piece."""
+    await reply.whole(200, b"data: " + b"x" * int(size), "text/event-stream")
+
+
+async def error_bomb(request, reply, state, size):
+    """The same as the words of an error."""
+    await reply.whole(500, b'{"error": {"message": "' + b"x" * int(size) + b'"}}')
+
+
 async def big(request, reply, state, size):
     """That many bytes; byte i is i mod 251."""
     piece, left = bytes(i % 251 for i in range(251 * 256)), int(size)
@@ -633,6 +652,8 @@ SCENARIOS = CONNECTIONS | {
 }
 PATTERNS = {
     r"big-(\d+)": big,
+    r"bomb-(\d+)": bomb,
+    r"error-bomb-(\d+)": error_bomb,
     r"chunks-(\d+)": chunks,
     r"clamp-(\d+)": clamp,
     r"comments-(\d+)": comments,

@@ -15,7 +15,8 @@ import urllib.parse
 
 sys.dont_write_bytecode = True
 
-import fault_scenarios  # noqa: E402 (after the line above on purpose)
+import fault_encodings  # noqa: E402 (after the line above on purpose)
+import fault_scenarios  # noqa: E402
 
 
 class Disconnected(Exception):
@@ -50,7 +51,10 @@ class Reply:
         self.line_end = next((self.LINE_ENDS[name] for name in modifiers if name in self.LINE_ENDS), "\n")
         self.keeps_open = "close" not in modifiers
         self.chunked = False
-        self.started_events = False
+        self.encoding, encoder = next(
+            (fault_encodings.ENCODINGS[name] for name in modifiers if name in fault_encodings.ENCODINGS), (None, None)
+        )
+        self.encoder = encoder and encoder()
 
     async def send(self, data):
         """Bytes to the wire as they are; with `split` each in a send of its own."""
@@ -69,6 +73,8 @@ class Reply:
     async def head(self, status, content_type, headers=(), length=None):
         lines = [f"HTTP/1.1 {status} Status", f"Content-Type: {content_type}", "X-Request-Id: req-1"]
         lines += [f"{name}: {value}" for name, value in headers]
+        if self.encoding:
+            lines.append(f"Content-Encoding: {self.encoding}")
         self.chunked = length is None and self.keeps_open
         if self.chunked:
             lines.append("Transfer-Encoding: chunked")
@@ -80,12 +86,17 @@ class Reply:
 
     async def data(self, data):
         """Bytes of a body whose length was not given."""
+        await self.coded(self.encoder.push(data) if self.encoder else data)
+
+    async def coded(self, data):
         if data:
             await self.send(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
     async def end(self):
         if "late-end" in self.modifiers:
             await asyncio.sleep(0.005)
+        if self.encoder:
+            await self.coded(self.encoder.end())
         if self.chunked:
             await self.send(b"0\r\n\r\n")
 
@@ -95,6 +106,8 @@ class Reply:
             data = compact(data)
         data = data.encode() if isinstance(data, str) else data
         if "keep-alive" not in self.modifiers:
+            if self.encoder:
+                data = self.encoder.push(data) + self.encoder.end()
             await self.head(status, content_type, headers, len(data))
             await self.send(data)
             return
@@ -195,6 +208,9 @@ class Server:
 
     async def answer(self, request, connection, reply):
         """True: the connection can be used again."""
+        if request.method == "CONNECT":
+            await fault_scenarios.refuse_tunnel(request, reply)
+            return False
         if not request.path.startswith("/s/"):
             await self.control(request, reply)
             return True

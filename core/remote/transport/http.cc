@@ -671,7 +671,8 @@ void Transfer::ThrowResult() const {
   if (result_ == CURLE_BAD_CONTENT_ENCODING) {
     ThrowAs(FailureKind::kTransport, kFinal,
             "its content encoding \"" + std::string(HeaderOf(headers_, "content-encoding")) +
-                "\" cannot be decoded: " +
+                "\" cannot be decoded; to ask for none, set http_headers to "
+                "{\"Accept-Encoding\": \"identity\"}: " +
                 (curl_message_[0] ? curl_message_ : curl_easy_strerror(result_)));
   }
   if (proxy_status_ == 407) ThrowAs(FailureKind::kTransport, kFinal, kProxyLogin);

@@ -592,6 +592,47 @@ TEST_F(HttpTest, ProxyIsTheOptionsOrTheEnvironmentsUnlessThatIsIgnored) {
   unsetenv("http_proxy");
 }
 
+// A proxy's refusal is not the service's, whether it was asked for a tunnel or for the page itself.
+TEST_F(HttpTest, ProxyThatWantsALoginOrRefusesATunnelIsSaidToBeTheOne) {
+  const std::string here = "127.0.0.1:" + std::to_string(server_->port());
+  const std::string login = std::string("operator:") + kSecret + "@";
+  const struct {
+    const char *url, *words;
+    bool retryable;
+  } rows[] = {
+      {"https://status-407.invalid/v1", "the proxy wants a login (HTTP 407)", false},
+      {"https://status-407.invalid:8443/v1", "in the option proxy or in the environment's", false},
+      {"https://status-403.invalid/v1", "the proxy refused to connect (HTTP 403)", false},
+      {"https://status-404.invalid/v1", "the proxy refused to connect (HTTP 404)", false},
+      {"https://status-502.invalid/v1", "the proxy refused to connect (HTTP 502)", true},
+      {"https://status-503.invalid/v1", "the proxy refused to connect (HTTP 503)", true},
+  };
+  for (const auto& row : rows) {
+    for (const std::string& proxy : {"http://" + here, "http://" + login + here}) {
+      SCOPED_TRACE(row.url);
+      HttpSettings settings;
+      settings.ignore_environment = true;
+      settings.proxy = proxy;
+      const Caught caught =
+          Catch([&] { HttpClient::Open(settings)->Start(At(row.url))->Status(); });
+      EXPECT_EQ(caught.failure.kind, FailureKind::kTransport);
+      EXPECT_EQ(caught.failure.retryable, row.retryable);
+      EXPECT_NE(caught.message.find(row.words), std::string::npos) << caught.message;
+      EXPECT_EQ((caught.message + caught.details).find("0123456789"), std::string::npos);
+    }
+  }
+  // A page that a proxy gets itself has the proxy's status.
+  HttpSettings settings;
+  settings.ignore_environment = true;
+  settings.proxy = "http://" + here;
+  auto transfer =
+      HttpClient::Open(settings)->Start(At("http://far.invalid/s/status-407~plain/models"));
+  EXPECT_EQ(transfer->Status(), 407);
+  const Failure failure = ClassifyResponse(407, transfer->headers(), "<html></html>");
+  EXPECT_EQ(failure.message, kProxyLogin);
+  EXPECT_FALSE(failure.retryable);
+}
+
 // --- cancelling ------------------------------------------------------------------------------
 
 // Cancels from another thread once the reader has waited for a while, or at once; how long it took
