@@ -67,21 +67,40 @@ std::vector<std::string> ParseHeaders(const std::string& json) {
   return headers;
 }
 
+// What a header's value cannot have within it, or ""; `at` is where.
+const char* OddByte(std::string_view key, size_t* at) {
+  const auto odd = std::find_if_not(key.begin(), key.end(), IsVisibleAscii);
+  if (odd == key.end()) return "";
+  *at = static_cast<size_t>(odd - key.begin()) + 1;
+  if (*odd == ' ' || *odd == '\t') return "a blank";
+  if (*odd == '\n' || *odd == '\r') return "a line end";
+  return static_cast<unsigned char>(*odd) < 0x80 ? "a control character" : "a letter beyond ASCII";
+}
+
 // A key as people paste it or read it from a file: with a line end, blanks, quotes, or the word
 // that goes before it. What is left must fit a header.
 std::string TidyKey(std::string_view text, const std::string& where) {
   std::string_view key = Trimmed(text);
-  if (key.size() >= 2 && key.front() == key.back() && (key.front() == '"' || key.front() == '\'')) {
-    key = Trimmed(key.substr(1, key.size() - 2));
-  }
-  constexpr std::string_view kBearer = "bearer ";
-  if (LowerAscii(key.substr(0, kBearer.size())) == kBearer) {
-    key = Trimmed(key.substr(kBearer.size()));
-  }
-  if (!std::all_of(key.begin(), key.end(), IsVisibleAscii)) {
+  size_t before = 0;
+  do {  // one may stand within the other
+    before = key.size();
+    const bool quoted = key.size() >= 2 && key.front() == key.back();
+    if (quoted && (key.front() == '"' || key.front() == '\'')) {
+      key = Trimmed(key.substr(1, key.size() - 2));
+    }
+    constexpr std::string_view kBearer = "bearer";
+    const std::string_view rest = key.substr(std::min(key.size(), kBearer.size()));
+    const bool named = LowerAscii(key.substr(0, kBearer.size())) == kBearer;
+    if (named && Trimmed(rest).size() != rest.size()) key = Trimmed(rest);
+    if (named && rest.empty()) key = rest;
+  } while (key.size() != before);
+  size_t at = 0;
+  const char* odd = OddByte(key, &at);
+  if (*odd != '\0') {
     Throw(Code::kInvalidArgument,
-          "%s: a key has no blanks, control characters or letters beyond ASCII within it",
-          where.c_str());
+          "%s: the key has %s at byte %zu of %zu, which no key has: set it again from where it was "
+          "issued",
+          where.c_str(), odd, at, key.size());
   }
   return std::string(key);
 }
@@ -172,14 +191,17 @@ void Client::AddTarget(const ModelTarget& model) {
     BadOption("base_url", "must be set: no address is known for " + provider.name);
   }
   if (overridden) main.key = TidyKey(options_.api_key, "option api_key");
+  std::string without_key;  // variables that are set
   for (const std::string& name : provider.key_environment) {
     if (!main.key.empty()) break;
     const char* value = std::getenv(name.c_str());
-    if (value != nullptr) main.key = TidyKey(value, "the variable " + name);
+    if (value == nullptr) continue;
+    main.key = TidyKey(value, "the variable " + name);
+    without_key += (without_key.empty() ? "; there is no key in " : ", ") + name;
   }
   if (main.key.empty() && provider.key_required && options_.replay.empty()) {
-    Throw(Code::kAuthentication, "%s: no key: set the option api_key or the variable %s",
-          provider.name.c_str(), KeyNames(provider).c_str());
+    Throw(Code::kAuthentication, "%s: no key: set the option api_key or the variable %s%s",
+          provider.name.c_str(), KeyNames(provider).c_str(), without_key.c_str());
   }
   if (!main.key.empty()) {
     main.key_label = KeyLabel(main.key);

@@ -23,7 +23,8 @@ std::string BaseUrlProblem(std::string_view text) {
   // A login may stand before an @ or behind a question mark: not shown.
   if (url.find_first_of("?#@") != std::string::npos) {
     return expected +
-           ", without a login, ? or #: a key goes into api_key, others into http_headers";
+           ", without a login, ? or #: a key goes into api_key, others into http_headers; a query, "
+           "such as api-version, cannot be sent";
   }
   return expected + ", found \"" + Shown(text) + "\"";
 }
@@ -49,6 +50,11 @@ std::string TidyBaseUrl(std::string_view text, std::string_view wire_format,
                       std::string(call.wire_format);
     }
     break;
+  }
+  // Half of that format's path, as other clients want it.
+  constexpr std::string_view kVersion = "/v1";
+  if (wire_format == "anthropic" && url.ends_with(kVersion)) {
+    url = WithoutSlash(url.substr(0, url.size() - kVersion.size()));
   }
   return url;
 }

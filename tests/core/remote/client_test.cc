@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace finback {
 namespace {
 
@@ -54,12 +56,13 @@ TEST_F(ClientTest, ReachesAProviderOfAUsersFileByItsRowAlone) {
 }
 
 TEST_F(ClientTest, TakesTheAddressOfACallAsTheServices) {
-  for (const char* path : {"/chat/completions", "/completions/", "/chat/completions//", ""}) {
+  for (const char* path :
+       {"/chat/completions", "/completions/", "/chat/completions//", "/chat/completions \t", ""}) {
     options_.service.base_url = std::string(" https://proxy.example/v1") + path + "\n";
     EXPECT_EQ(Target().main.provider.base_url, "https://proxy.example/v1") << path;
   }
   options_.service.wire_format = "anthropic";
-  for (const char* path : {"/v1/messages", "/messages/"}) {
+  for (const char* path : {"/v1/messages", "/messages/", "/v1/messages/ ", "/v1/", ""}) {
     options_.service.base_url = std::string("https://proxy.example") + path;
     EXPECT_EQ(Target().main.provider.base_url, "https://proxy.example") << path;
   }
@@ -70,7 +73,11 @@ TEST_F(ClientTest, RefusesAddressesThatItCannotTakeWithoutShowingLogins) {
       {"https://proxy.example/v1/messages", "set wire_format to anthropic"},
       {"localhost:8000/v1", "expected http:// or https://"},
       {"https://user:hunter22@proxy.example", "api_key"},
-      {"https://proxy.example/v1/chat/completions?api-key=hunter22", "api_key"}};
+      {"https://proxy.example/v1/chat/completions?api-key=hunter22", "api_key"},
+      {"https://proxy.example/models/chat/completions?api-version=hunter22", "such as api-version"},
+      {"https://proxy.example/v1/chat/completions#hunter22", "? or #"},
+      {"https://proxy.example/v1/responses/", "set wire_format to responses"},
+      {"https://proxy.example/v1 /chat/completions", "expected http:// or https://"}};
   for (const auto& [url, words] : cases) {
     options_.service.base_url = url;
     try {
@@ -85,21 +92,73 @@ TEST_F(ClientTest, RefusesAddressesThatItCannotTakeWithoutShowingLogins) {
   }
 }
 
-TEST_F(ClientTest, TidiesKeysAsPeoplePasteThem) {
-  for (const char* key :
-       {"sk-test\n", "\r\n sk-test\t", "\"sk-test\"", "Bearer sk-test", "'sk-test' "}) {
-    options_.service.api_key = key;
-    EXPECT_EQ(Target().main.key, "sk-test") << key;
+// Where a key may come from: the option, or the service's variable.
+class KeyTest : public ClientTest {
+ protected:
+  ~KeyTest() override { unsetenv("DEEPSEEK_API_KEY"); }
+
+  void Put(const std::string& key, bool variable) {
+    options_.service.api_key = variable ? "" : key;
+    variable ? setenv("DEEPSEEK_API_KEY", key.c_str(), 1) : unsetenv("DEEPSEEK_API_KEY");
   }
-  for (const char* key : {"sk test", "sk-\ntest", "sk-\x01test", "sk-\xC3\xA9test"}) {
-    options_.service.api_key = key;
+
+  std::string Problem() const {
     try {
       Target();
-      ADD_FAILURE() << key;
+      return "";
     } catch (const Error& error) {
-      EXPECT_TRUE(std::string_view(error.what()).starts_with("option api_key: ")) << error.what();
+      return error.what();
     }
   }
+};
+
+TEST_F(KeyTest, IsTakenAsPeoplePasteIt) {
+  for (const bool variable : {false, true}) {
+    for (const char* key : {"sk-test\n", "sk-test\r\n", "\r\n sk-test\t", "\"sk-test\"",
+                            "'sk-test' ", "Bearer sk-test", "BEARER\tsk-test\n",
+                            "\"Bearer sk-test\"", "Bearer 'sk-test'", "\"'sk-test'\""}) {
+      Put(key, variable);
+      EXPECT_EQ(Target().main.key, "sk-test") << key;
+    }
+    Put("bearer-of-news", variable);
+    EXPECT_EQ(Target().main.key, "bearer-of-news");
+  }
+}
+
+TEST_F(KeyTest, ThatNoHeaderCanHaveIsRefusedWithoutShowingIt) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"sk test", "a blank at byte 3 of 7"},
+      {"sk-\ntest", "a line end at byte 4 of 8"},
+      {"sk-\x01test", "a control character at byte 4 of 8"},
+      {"sk-\xC3\xA9test", "a letter beyond ASCII at byte 4 of 9"},
+      {"\xE2\x80\x9Csk-test\xE2\x80\x9D", "a letter beyond ASCII at byte 1 of 13"},
+      {"\xEF\xBB\xBFsk-test", "a letter beyond ASCII at byte 1 of 10"},
+      {"export KEY=sk-test", "a blank at byte 7 of 18"},
+      {"Bearer Bearer sk test", "a blank at byte 3 of 7"}};
+  for (const bool variable : {false, true}) {
+    for (const auto& [key, words] : rows) {
+      Put(key, variable);
+      const std::string problem = Problem();
+      EXPECT_TRUE(
+          problem.starts_with(variable ? "the variable DEEPSEEK_API_KEY: " : "option api_key: "))
+          << problem;
+      EXPECT_NE(problem.find(words), std::string::npos) << problem;
+      EXPECT_NE(problem.find("set it again"), std::string::npos) << problem;
+      EXPECT_EQ(problem.find("test"), std::string::npos) << problem;
+    }
+  }
+}
+
+TEST_F(KeyTest, ThatIsEmptyIsSaidToBeMissing) {
+  for (const char* key : {"", "\n", " \t", "\"\"", "''", "Bearer ", "\"Bearer\""}) {
+    Put(key, true);
+    EXPECT_EQ(Problem(),
+              "deepseek: no key: set the option api_key or the variable DEEPSEEK_API_KEY; there is "
+              "no key in DEEPSEEK_API_KEY")
+        << key;
+  }
+  unsetenv("DEEPSEEK_API_KEY");
+  EXPECT_EQ(Problem(), "deepseek: no key: set the option api_key or the variable DEEPSEEK_API_KEY");
 }
 
 TEST_F(ClientTest, KnowsTheSecretsOfProxiesAndHeaders) {
