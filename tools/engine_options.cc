@@ -95,14 +95,19 @@ bool EngineOptions::NamesModel() const {
                      [](const CLI::Option* option) { return option->count() != 0; });
 }
 
+std::string EngineOptions::ModelVariable() {
+  const char* variable = std::getenv("FINBACK_MODEL");
+  return variable != nullptr ? variable : "";
+}
+
 std::string EngineOptions::Model() const {
   if (NamesModel()) {
     if (!model_.empty()) return model_;
     throw Failure(kExitUsage, "the model's name is empty",
                   "name a checkpoint folder, krill or PROVIDER:MODEL, or leave --model out");
   }
-  const char* variable = std::getenv("FINBACK_MODEL");
-  return variable != nullptr && *variable != '\0' ? variable : "krill";
+  const std::string variable = ModelVariable();
+  return variable.empty() ? "krill" : variable;
 }
 
 namespace {
@@ -219,9 +224,14 @@ EngineHandle EngineOptions::Open(ProgressLine* progress) const {
   progress->Clear();
   if (!engine) {
     const finback_status code = finback_last_error_code();
-    const Failure failure = LibraryFailure();
+    Failure failure = LibraryFailure();
     const bool named = code == FINBACK_ERROR_NOT_FOUND || code == FINBACK_ERROR_INVALID_ARGUMENT;
     const std::string model = finback_options_get(options.get(), "model");
+    // Who did not type the name may not know where it comes from.
+    if (named && !NamesModel() && model == ModelVariable()) {
+      failure = Failure(failure.exit_code(), std::string("FINBACK_MODEL: ") + failure.what(),
+                        failure.hint());
+    }
     // A path that was typed is a path; the library says what is wrong with it.
     const bool path = model.find('/') != std::string::npos && model.find(':') == std::string::npos;
     throw named && !path ? WithNearModel(failure, model, options.get()) : failure;

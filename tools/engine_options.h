@@ -40,6 +40,9 @@ class EngineOptions {
   // Opens the engine; `progress` must outlive it.
   EngineHandle Open(ProgressLine* progress) const;
 
+  // FINBACK_MODEL; "" if it is unset or empty.
+  static std::string ModelVariable();
+
   // Whether the command line itself names a model or a service.
   bool has_model() const;
   // "budget 0.05 dollars (in total)", or "" without one.

@@ -30,10 +30,24 @@ namespace {
 constexpr int kHistoryLines = 1000;
 constexpr int kLetInWhileWaiting[] = {SIGINT, SIGTSTP, SIGWINCH};
 
+// What could not be written at the end is said at the beginning.
+std::string CheckedHistory(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const char* problem = "";
+  if (std::filesystem::is_directory(path, error)) problem = "is a folder";
+  if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
+    problem = "lies in a folder that is not there";
+  }
+  if (*problem == '\0') return path;
+  throw Failure(kExitUsage, "FINBACK_HISTORY: " + WithoutControls(ValidUtf8(path)) + " " + problem,
+                "name a file for the typed lines, or set it empty for none");
+}
+
 // FINBACK_HISTORY, empty for none; else where the desktop conventions keep such things.
 std::string HistoryFile() {
   const char* named = std::getenv("FINBACK_HISTORY");
-  if (named != nullptr) return named;
+  if (named != nullptr) return CheckedHistory(named);
   const char* state = std::getenv("XDG_STATE_HOME");
   const char* home = std::getenv("HOME");
   std::filesystem::path folder;

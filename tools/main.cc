@@ -96,15 +96,20 @@ void RefuseEmptyValues(const CLI::App& app) {
   }
 }
 
-// The library takes an unknown value as none.
+// A model of this process is refused by the library itself; what opens none is judged here too.
 void CheckEnvironment() {
   const char* isa = std::getenv("FINBACK_ISA");
   if (isa == nullptr || *isa == '\0') return;
-  const std::vector<std::string> known = {"scalar", "blas", "avx2"};
+  std::vector<std::string> known;
+  std::string list;
+  const Json build = LibraryJson(finback_build_info());
+  for (const Json& name : build.at("isas_compiled")) {
+    known.push_back(name.get<std::string>());
+    list += (list.empty() ? "" : ", ") + known.back();
+  }
   if (std::find(known.begin(), known.end(), isa) != known.end()) return;
-  const std::string meant = DidYouMean(isa, known);
-  throw Failure(kExitUsage, "FINBACK_ISA=" + std::string(isa) + ": expected scalar, blas or avx2",
-                meant);
+  throw Failure(kExitUsage, "FINBACK_ISA=" + std::string(isa) + ": this library has " + list,
+                DidYouMean(isa, known));
 }
 
 // The parser's arguments, which it wants from the last to the first. Left to itself it takes what

@@ -60,7 +60,7 @@ uint32_t AvailableIsa(const char* limit) {
 
 uint32_t ActiveIsa() {
   static const uint32_t isa = [] {
-    const char* limit = getenv("FINBACK_ISA");
+    const char* limit = getenv(kIsaVariable);
     return AvailableIsa(limit == nullptr ? "" : limit);
   }();
   return isa;

@@ -25,7 +25,10 @@ std::span<const IsaTier> IsaTiers();
 // OpenBLAS starts threads when it is opened, so it is tried only where no tier above is available.
 uint32_t AvailableIsa(const char* limit);
 
-uint32_t ActiveIsa();                // within FINBACK_ISA, computed once
+// The variable that names such a limit.
+inline constexpr char kIsaVariable[] = "FINBACK_ISA";
+
+uint32_t ActiveIsa();                // within kIsaVariable, computed once
 uint32_t RunnableIsa();              // every available tier, OpenBLAS too; for tests and benchmarks
 const char* IsaName(uint32_t bits);  // of the best tier in `bits`
 

@@ -18,6 +18,7 @@
 #include "core/kernels/isa.h"
 #include "core/local/checkpoint_folder.h"
 #include "core/local/choices.h"
+#include "core/local/isa_limit.h"
 #include "core/local/local_stream.h"
 #include "core/local/lone_sequence.h"
 #include "core/local/machine_memory.h"
@@ -441,6 +442,7 @@ std::unique_ptr<TokenSequence> LocalBackend::NewSequence() {
 }  // namespace
 
 std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options) {
+  CheckIsaLimit();
   return std::make_shared<LocalBackend>(options);
 }
 

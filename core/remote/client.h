@@ -57,8 +57,8 @@ class Client {
   // A call that is not a conversation, as GET /models: the body. Throws on any failure.
   std::string Get(const Endpoint& endpoint, const std::string& path);
 
-  // What an answer says that is no success: its status counts, even where its words are lost because
-  // they break off or cannot be decoded. `body` is what came of them.
+  // What an answer says that is no success: its status counts, even where its words are lost
+  // because they break off or cannot be decoded. `body` is what came of them.
   Failure Refusal(HttpTransfer* transfer, std::string_view base_url, std::string_view path,
                   std::string* body) const;
 

@@ -390,6 +390,12 @@ class Conversation(CommandTest):
         second.send("\x1b[A\x1b[A")
         second.until("remembered line")
 
+    def test_history_that_cannot_be_kept_is_said_at_once(self):
+        for path, words in {"/no/such/history": "not there", self.temporary_folder(): "is a folder"}.items():
+            terminal = Terminal("--no-think", env=environment(FINBACK_HISTORY=path))
+            self.addCleanup(terminal.close)
+            terminal.until(f"FINBACK_HISTORY: {path} .*{words}")
+
 
 if __name__ == "__main__":
     unittest.main()

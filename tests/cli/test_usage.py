@@ -97,9 +97,19 @@ class Usage(CommandTest):
     def test_what_would_be_ignored_is_refused(self):
         self.assert_fails(finback("--json", "tokenize", "x"), 2, "--json")
         self.assert_fails(finback("encode", "--request", "--no-think", stdin="{}"), 2, "--request")
-        for isa in ["avx512", "AVX2", "none"]:
-            self.assert_fails(finback("--version", env=environment(FINBACK_ISA=isa)), 2, "FINBACK_ISA", "scalar, blas or avx2")
         self.assert_ok(finback("--version", env=environment(FINBACK_ISA="")))
+
+    def test_variables_are_judged_by_name(self):
+        for isa, near in {"Scalar": "scalar", "blass": "blas", "none": "", "avx512-and-more": ""}.items():
+            for command in [["--version"], ["models"], ["chat", "x"]]:
+                said = [f"FINBACK_ISA={isa}", "blas, scalar", f"did you mean {near}?" if near else ""]
+                self.assert_fails(finback(*command, env=environment(FINBACK_ISA=isa)), 2, *said)
+        for model, near in {"kril": "krill", "deepsek:x": "deepseek:x", "/no/such": ""}.items():
+            run = finback("chat", "x", env=environment(FINBACK_MODEL=model))
+            self.assert_fails(run, 1, "FINBACK_MODEL: ", model, f"did you mean {near}?" if near else "")
+        run = finback("chat", "--model", "/no/such", "x", env=environment(FINBACK_MODEL="kril"))
+        self.assert_fails(run, 1, "/no/such")
+        self.assertNotIn(b"FINBACK_MODEL:", run.stderr)
 
     def test_messages_are_utf8_whatever_was_typed(self):
         odd = b"\xe9\xff"

@@ -1,0 +1,47 @@
+#include "core/local/isa_limit.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "core/base/ascii.h"
+#include "core/base/status.h"
+#include "core/json/json_fields.h"
+#include "core/kernels/isa.h"
+
+namespace finback {
+namespace {
+
+// Of the tiers' names the one that begins most like `name`; "" if none does by three letters.
+std::string_view NearTier(std::string_view name) {
+  std::string_view nearest;
+  size_t most = 2;
+  for (const IsaTier& tier : IsaTiers()) {
+    const std::string_view known = tier.name;
+    size_t alike = 0;
+    while (alike < std::min(known.size(), name.size()) && known[alike] == name[alike]) ++alike;
+    if (alike > most || name.find(known) != std::string_view::npos) nearest = known;
+    most = std::max(most, alike);
+  }
+  return nearest;
+}
+
+}  // namespace
+
+void CheckIsaLimit() {
+  const char* limit = std::getenv(kIsaVariable);
+  if (limit == nullptr || *limit == '\0') return;
+  std::string known;
+  for (const IsaTier& tier : IsaTiers()) {
+    if (strcmp(tier.name, limit) == 0) return;
+    known += (known.empty() ? "" : ", ") + std::string(tier.name);
+  }
+  const std::string_view near = NearTier(LowerAscii(limit));
+  const std::string hint = near.empty() ? "" : "; did you mean " + std::string(near) + "?";
+  throw Error(Code::kInvalidArgument, std::string(kIsaVariable) + "=" + Shown(limit) +
+                                          ": this library has " + known + hint);
+}
+
+}  // namespace finback
