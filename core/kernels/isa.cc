@@ -58,11 +58,13 @@ uint32_t AvailableIsa(const char* limit) {
   return isa;
 }
 
+const char* IsaLimit() {
+  const char* limit = getenv(kIsaVariable);
+  return limit == nullptr ? "" : limit;
+}
+
 uint32_t ActiveIsa() {
-  static const uint32_t isa = [] {
-    const char* limit = getenv(kIsaVariable);
-    return AvailableIsa(limit == nullptr ? "" : limit);
-  }();
+  static const uint32_t isa = AvailableIsa(IsaLimit());
   return isa;
 }
 

@@ -25,8 +25,9 @@ std::span<const IsaTier> IsaTiers();
 // OpenBLAS starts threads when it is opened, so it is tried only where no tier above is available.
 uint32_t AvailableIsa(const char* limit);
 
-// The variable that names such a limit.
+// The variable that names such a limit, and its value; "" if it is not set.
 inline constexpr char kIsaVariable[] = "FINBACK_ISA";
+const char* IsaLimit();
 
 uint32_t ActiveIsa();                // within kIsaVariable, computed once
 uint32_t RunnableIsa();              // every available tier, OpenBLAS too; for tests and benchmarks

@@ -1,7 +1,6 @@
 #include "core/local/isa_limit.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -31,8 +30,8 @@ std::string_view NearTier(std::string_view name) {
 }  // namespace
 
 void CheckIsaLimit() {
-  const char* limit = std::getenv(kIsaVariable);
-  if (limit == nullptr || *limit == '\0') return;
+  const char* limit = IsaLimit();
+  if (*limit == '\0') return;
   std::string known;
   for (const IsaTier& tier : IsaTiers()) {
     if (strcmp(tier.name, limit) == 0) return;
