@@ -299,7 +299,7 @@ void ParseIndexer(JsonFields* root, Config* config) {
   for (const LayerSpec& layer : c.layers) needed |= layer.kind == LayerKind::kCsa;
   if (!needed) return;
   c.index_heads = Int32(root, {"index_n_heads"}, 1, kMaxHeads);
-  c.index_head_dim = Int32(root, {"index_head_dim"}, 2, kMaxHeadDim);
+  c.index_head_dim = Int32(root, {"index_head_dim"}, 2, kMaxIndexHeadDim);
   c.index_topk = Int32(root, {"index_topk"}, 1, 1 << 20);
   const bool power_of_two = (c.index_head_dim & (c.index_head_dim - 1)) == 0;
   if (!power_of_two || c.index_head_dim < c.rope_dim) {

@@ -14,6 +14,8 @@ enum class Scoring : uint8_t { kSqrtSoftplus, kSigmoid, kSoftmax };
 // How reasoning effort is spelled in the prompt.
 enum class EffortLadder : uint8_t { kPreview, k0731 };
 
+inline constexpr int32_t kMaxIndexHeadDim = 4096;
+
 struct LayerSpec {
   LayerKind kind = LayerKind::kWindow;
   int32_t ratio = 0;         // tokens per compressed entry; 0 for kWindow

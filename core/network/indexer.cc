@@ -8,15 +8,15 @@
 namespace finback {
 namespace {
 
-constexpr size_t kScoreTile = 64;  // entries unpacked at once
-constexpr size_t kMaxTileFloats = 64 * 1024 / sizeof(float);
+constexpr size_t kScoreTile = 64;         // entries that one task scores
+constexpr size_t kUnpackedFloats = kMaxIndexHeadDim;  // of the entries unpacked at once
 
 // Index queries as the keys are: rotary, Hadamard, FP4 (through the packed form, which is exact).
 void RoundQueries(const Compute& compute, const RotaryAngles& angles, size_t rows, float* queries) {
   const EntryFormat format = EntryFormat::Index(compute.sizes, compute.numerics);
   const size_t heads = compute.sizes.index_heads, width = format.width;
   compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
-    uint8_t packed[4096];  // index_head_dim is bounded by the config
+    uint8_t packed[kMaxIndexHeadDim];
     for (size_t i = begin * heads; i < end * heads; ++i) {
       float* q = queries + i * width;
       Rotate(angles.Row(i / heads), Turn::kForward, q, width);
@@ -77,8 +77,8 @@ struct IndexQuery {
 void ScoreEntries(const Compute& compute, const IndexQuery& query, const CompressorState& state,
                   size_t begin, size_t end, float* score) {
   const size_t width = state.format.width;
-  const size_t tile = std::min(kScoreTile, std::max<size_t>(1, kMaxTileFloats / width));
-  float keys[kMaxTileFloats];
+  const size_t tile = kUnpackedFloats / width;
+  float keys[kUnpackedFloats];
   for (size_t first = begin; first < end; first += tile) {
     const size_t count = std::min(tile, end - first);
     for (size_t i = 0; i < count; ++i) {
