@@ -27,7 +27,7 @@ constexpr size_t kMaxPatterns = 500;
 // What judging one value against one schema may cost: steps of roughly equal price, and nesting.
 constexpr int64_t kMaxSteps = 20000000;
 constexpr int64_t kPatternSteps = 2000;
-constexpr int kMaxNesting = 1000;
+constexpr int kMaxNesting = 300;  // a level takes up to 280 bytes of stack
 constexpr size_t kMaxProblems = 3;
 
 }  // namespace
@@ -402,17 +402,15 @@ class Judge final : public rule::ConstraintVisitor {
     if (steps_ > kMaxSteps) FailAt(path_, "judging this answer takes too much work");
   }
 
-  bool ApplyNode(uint32_t node) {
-    if (++depth_ > kMaxNesting) FailAt(path_, "judging this answer nests too deep");
-    const bool fits = Apply(*schemas_[node]);
-    --depth_;
-    return fits;
-  }
+  bool ApplyNode(uint32_t node) { return Apply(*schemas_[node]); }
 
   bool Apply(const valijson::Subschema& schema) {
     Spend(1);
     if (schema.getAlwaysInvalid()) return Fail("nothing", Found());
-    return problems_ == nullptr ? schema.applyStrict(accept_) : schema.apply(accept_);
+    if (++depth_ > kMaxNesting) FailAt(path_, "judging this answer nests too deep");
+    const bool fits = problems_ == nullptr ? schema.applyStrict(accept_) : schema.apply(accept_);
+    --depth_;
+    return fits;
   }
 
   bool ApplyTo(const Json& value, Step step, const valijson::Subschema& schema) {
