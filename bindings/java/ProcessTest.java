@@ -31,7 +31,7 @@ public final class ProcessTest {
                 }
               },
               "reader",
-              how.equals("small stacks") ? 256 << 10 : 0);
+              how.equals("small stacks") ? 128 << 10 : 0);
       thread.setDaemon(true);
       thread.start();
     }

@@ -1,8 +1,8 @@
 // Dense products through OpenBLAS's sgemm, for machines whose instruction set has no kernel here.
 //
-//   weights  [kOutputs][kDepth]   64 KB, decoded to float32
+//   weights  [kOutputs][kDepth]   32 KB, decoded to float32
 //   input    [kRows][kDepth]       8 KB, rows beyond the last are zero
-//   result   [kBlock][kOutputs]   16 KB
+//   result   [kBlock][kOutputs]    8 KB
 //
 // sgemm may add in another order for another shape, so every call has the one shape kRows x
 // kOutputs x kDepth (rows, outputs and depth padded with zeros), output tiles start at multiples of
@@ -22,7 +22,7 @@ namespace finback {
 namespace {
 
 constexpr int kRows = 8;
-constexpr int kOutputs = 64;
+constexpr int kOutputs = 32;
 constexpr int kDepth = 256;
 constexpr size_t kBlock = 64;  // rows that share a decoded tile; a multiple of kRows
 

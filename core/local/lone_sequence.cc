@@ -14,7 +14,7 @@ int32_t Chunk(int64_t context_tokens, int32_t chunk_tokens) {
 
 uint64_t LoneSequence::PlanBytes(const Model& model, int64_t context_tokens, int32_t chunk_tokens) {
   return Sequence::PlanBytes(model.config(), model.precision(), context_tokens, chunk_tokens) +
-         Evaluator::PlanBytes(model.config(), context_tokens, Chunk(context_tokens, chunk_tokens));
+         Evaluator::PlanBytes(model, context_tokens, Chunk(context_tokens, chunk_tokens));
 }
 
 LoneSequence::LoneSequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens)

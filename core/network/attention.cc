@@ -1,6 +1,7 @@
 #include "core/network/attention.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -12,7 +13,6 @@ namespace finback {
 namespace {
 
 constexpr size_t kHeadsPerTask = 16;
-constexpr size_t kTileFloats = 128 * 1024 / sizeof(float);
 
 // The published model normalizes query heads in bfloat16 steps, without a weight
 // (docs/architecture.md 3.5).
@@ -125,25 +125,26 @@ struct HeadsTask {
   const float* sink;    // [count]
   size_t count;         // at most kHeadsPerTask
   RotaryAngles angles;  // of the query
+  float* tile;          // [KeysPerTile(head_dim), head_dim] to unpack keys in
   float* out;           // [count, head_dim]
 };
 
 // Softmax over the keys with a sink in the denominator, then the inverse rotary.
 void AttendHeads(const Compute& compute, const HeadsTask& task, const KeyList& keys) {
   const size_t width = compute.sizes.head_dim, pairs = task.angles.pairs;
-  const size_t tile_keys = std::clamp<size_t>(kTileFloats / width, 1, kAttentionTile);
-  float tile[kTileFloats], top[kHeadsPerTask], sum[kHeadsPerTask];
+  const size_t tile_keys = KeysPerTile(width);
+  float top[kHeadsPerTask], sum[kHeadsPerTask];
   std::fill(top, top + kHeadsPerTask, -std::numeric_limits<float>::infinity());
   std::fill(sum, sum + kHeadsPerTask, 0.0f);
   std::fill(task.out, task.out + task.count * width, 0.0f);
   for (size_t first = 0; first < keys.size(); first += tile_keys) {
     const size_t count = std::min(tile_keys, keys.size() - first);
     for (size_t i = 0; i < count; ++i) {
-      keys.state.format.Load(compute.kernels, keys[first + i], tile + i * width);
+      keys.state.format.Load(compute.kernels, keys[first + i], task.tile + i * width);
     }
     compute.kernels.attention_tile(
         {.q = task.q,
-         .keys = tile,
+         .keys = task.tile,
          .heads = task.count,
          .head_dim = width,
          .count = count,
@@ -170,9 +171,13 @@ float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer, const Rota
   const Compute& compute = pass.compute;
   const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
   const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
+  const size_t tasks = pass.rows() * groups, tile_floats = KeysPerTile(width) * width;
+  const size_t takers = std::min(tasks, static_cast<size_t>(compute.parallel.threads()));
   float* attended = pass.scratch->attended.data();
-  compute.parallel.For(pass.rows() * groups, 1, [&](size_t begin, size_t end) {
-    for (size_t task = begin; task < end; ++task) {
+  float* tiles = pass.scratch->key_tiles.data();
+  std::atomic<size_t> next{0};
+  compute.parallel.For(takers, 1, [&](size_t taker, size_t) {
+    for (size_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) {
       const size_t row = task / groups, first = task % groups * kHeadsPerTask;
       const size_t offset = (row * heads + first) * width;
       AttendHeads(compute,
@@ -180,6 +185,7 @@ float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer, const Rota
                    .sink = sink.data() + first,
                    .count = std::min(kHeadsPerTask, heads - first),
                    .angles = angles.Row(row),
+                   .tile = tiles + taker * tile_floats,
                    .out = attended + offset},
                   KeysOf(pass, layer, selection, row));
     }

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "core/base/status.h"
-#include "core/kernels/isa.h"
 #include "core/network/layer.h"
 
 namespace finback {
@@ -32,10 +31,10 @@ bool Cancelled(const EvaluateControl& control) {
 
 }  // namespace
 
-uint64_t Evaluator::PlanBytes(const Config& config, int64_t context_tokens, int32_t chunk_tokens) {
+uint64_t Evaluator::PlanBytes(const Model& model, int64_t context_tokens, int32_t chunk_tokens) {
   Scratch scratch;
   Reserve reserve(Reserve::Mode::kCount);
-  scratch.ReserveAll(config, PickKernels(ActiveIsa()), static_cast<size_t>(chunk_tokens),
+  scratch.ReserveAll(model.compute(), static_cast<size_t>(chunk_tokens),
                      static_cast<size_t>(context_tokens), &reserve);
   return reserve.bytes();
 }
@@ -45,7 +44,7 @@ Evaluator::Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_t
       chunk_(RequirePositive("chunk_tokens", chunk_tokens)),
       context_(RequirePositive("context_tokens", context_tokens)) {
   Reserve reserve(Reserve::Mode::kTake);
-  scratch_.ReserveAll(model.config(), model.compute().kernels, chunk_, context_, &reserve);
+  scratch_.ReserveAll(model.compute(), chunk_, context_, &reserve);
   done_.reserve(chunk_);
   ids_.reserve(chunk_);
   segments_.reserve(chunk_);

@@ -36,7 +36,7 @@ struct EvaluateControl {
 class Evaluator {
  public:
   // Bytes that an Evaluator reserves.
-  static uint64_t PlanBytes(const Config& config, int64_t context_tokens, int32_t chunk_tokens);
+  static uint64_t PlanBytes(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
 
   // Computes `chunk_tokens` rows at once, of sequences that hold up to `context_tokens`.
   Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_tokens);

@@ -8,7 +8,7 @@
 namespace finback {
 namespace {
 
-constexpr size_t kScoreTile = 64;         // entries that one task scores
+constexpr size_t kScoreTile = 64;                     // entries that one task scores
 constexpr size_t kUnpackedFloats = kMaxIndexHeadDim;  // of the entries unpacked at once
 
 // Index queries as the keys are: rotary, Hadamard, FP4 (through the packed form, which is exact).

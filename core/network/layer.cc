@@ -39,7 +39,7 @@ void EmbedToken(const Compute& compute, const Linear& embed, int32_t id, float* 
 // each has its own place for what comes out.
 void ScatterLogits(const Compute& compute, const Linear& w, const float* x, size_t begin,
                    size_t end, std::span<float* const> logits) {
-  constexpr size_t kTileFloats = 64 * 1024 / sizeof(float), kTileRows = 256;
+  constexpr size_t kTileFloats = 4096, kTileRows = 64;
   const size_t rows_at_once = std::min(kTileRows, logits.size());
   const size_t outs_at_once = kTileFloats / rows_at_once;
   float tile[kTileFloats];

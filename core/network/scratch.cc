@@ -9,12 +9,20 @@ namespace {
 // whole context when that is longer.
 constexpr size_t kScoreBatch = size_t{1} << 20;
 
+constexpr size_t kKeyTileFloats = 128 * 1024 / sizeof(float);  // stay in a core's cache
+
 }  // namespace
 
-void Scratch::ReserveAll(const Config& c, const Kernels& kernels, size_t rows,
-                         size_t context_tokens, Reserve* reserve) {
+size_t KeysPerTile(size_t head_dim) {
+  return std::clamp<size_t>(kKeyTileFloats / head_dim, 1, kAttentionTile);
+}
+
+void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tokens,
+                         Reserve* reserve) {
   Reserve& take = *reserve;
-  const Sizes sizes(c);
+  const Config& c = compute.config;
+  const Kernels& kernels = compute.kernels;
+  const Sizes& sizes = compute.sizes;
   const size_t d = sizes.hidden, m = sizes.streams;
   take(streams, rows * m * d);
   take(x, rows * d);
@@ -29,12 +37,14 @@ void Scratch::ReserveAll(const Config& c, const Kernels& kernels, size_t rows,
   take(cosine, rows * sizes.rope_pairs);
   take(sine, rows * sizes.rope_pairs);
 
+  const size_t threads = static_cast<size_t>(compute.parallel.threads());
   const size_t head_dim = sizes.head_dim, heads = sizes.heads * head_dim;
   const size_t low = sizes.o_groups * sizes.o_lora_rank;
   take(q_low, rows * sizes.q_lora_rank);
   take(q_low_forms, copies * rows * sizes.q_lora_rank);
   take(q, rows * heads);
   take(attended, rows * heads);
+  take(key_tiles, threads * KeysPerTile(head_dim) * head_dim);
   take(kv, rows * head_dim);
   take(o_low, rows * low);
   take(o_low_forms, copies * rows * low);

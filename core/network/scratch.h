@@ -9,6 +9,9 @@
 
 namespace finback {
 
+// Keys that attention unpacks and reads at once.
+size_t KeysPerTile(size_t head_dim);
+
 struct Scratch {
   Buffer<float> streams;           // [chunk, hc, hidden] the residual
   Buffer<float> x, normed, y;      // [chunk, hidden]
@@ -21,6 +24,7 @@ struct Scratch {
   Buffer<float> q_low;                           // [chunk, q_lora_rank]
   Buffer<float> q_low_forms;                     // [copies, chunk, q_lora_rank]
   Buffer<float> q, attended;                     // [chunk, heads, head_dim]
+  Buffer<float> key_tiles;                       // [threads, KeysPerTile(head_dim), head_dim]
   Buffer<float> kv;                              // [chunk, head_dim]
   Buffer<float> o_low;                           // [chunk, o_groups * o_lora_rank]
   Buffer<float> o_low_forms;                     // [copies, chunk, o_groups * o_lora_rank]
@@ -37,8 +41,7 @@ struct Scratch {
   Buffer<float> pair_x, pair_y;              // [pairs, hidden]
   Buffer<float> pair_gate, pair_up;          // [pairs, expert_width]
 
-  void ReserveAll(const Config& config, const Kernels& kernels, size_t rows, size_t context_tokens,
-                  Reserve* reserve);
+  void ReserveAll(const Compute& compute, size_t rows, size_t context_tokens, Reserve* reserve);
 };
 
 // What the draft block needs beside it.

@@ -593,6 +593,21 @@ class Objects(unittest.TestCase):
         self.assertNotEqual(code, 0)
         self.assertIn("twice(int)", output)
 
+    def stack_frames(self, size):
+        tree = Tree({})
+        source = f"void use(char *);\nvoid f() {{ char place[{size}]; use(place); }}\n"
+        path = self.compile(tree, source, "out/libx.so", "-shared", "-fPIC", "-O2")
+        return tree.run("check_stack_frames.py", path)
+
+    def test_stack_frames_clean(self):
+        code, output = self.stack_frames(4000)
+        self.assertEqual(code, 0, output)
+
+    def test_stack_frames_large(self):
+        code, output = self.stack_frames(20000)
+        self.assertNotEqual(code, 0)
+        self.assertIn("f()", output)
+
     def test_undefined_nothing_there(self):
         tree = Tree({})
         code, output = tree.run("check_undefined.py", tree.path("nowhere"))

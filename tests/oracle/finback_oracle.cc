@@ -129,7 +129,7 @@ class Run {
     for (size_t i = 0; i < states_.size(); ++i) {
       ReserveLayer(sizes(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
     }
-    scratch_.ReserveAll(config(), compute_.kernels, tokens, tokens, &reserve);
+    scratch_.ReserveAll(compute_, tokens, tokens, &reserve);
     if (config().drafts > 0) draft_scratch_.ReserveAll(sizes(), tokens, &reserve);
   }
 

@@ -40,7 +40,7 @@
  *            sequences, tokens, text and bytes belong to one thread at a time; the two _cancel
  *            functions may be called from any thread. Callbacks run on a thread that is inside a
  *            call of yours.
- *            A thread that computes needs a stack of 256 KiB.
+ *            A stack of 128 KiB is enough for every call, as musl's threads have.
  * Processes  A child of fork() has workers of its own and may use the engines, sessions and
  *            sequences of its parent. A stream that was begun before the fork stays the parent's,
  *            as does what a thread of the parent was inside of: the child is refused

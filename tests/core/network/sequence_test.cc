@@ -309,7 +309,7 @@ TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
   const Config& c = model->config();
   const auto plan = [&](int64_t context_tokens) {
     return Sequence::PlanBytes(c, Precision::kPublished, context_tokens, 32) +
-           Evaluator::PlanBytes(c, context_tokens, 32);
+           Evaluator::PlanBytes(*model, context_tokens, 32);
   };
   const uint64_t small = plan(4096), large = plan(8192);
   uint64_t entries = 0;
