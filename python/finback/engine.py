@@ -24,6 +24,7 @@ from .request import (
     message_list,
     option_list,
     to_json,
+    utf8,
 )
 from .response import ChatResponse, Completion
 from .sequence import Sequence
@@ -172,7 +173,7 @@ class Engine(
         self._handle: Optional[_finback.Engine] = _finback.Engine(
             rows, progress_function(progress), _log
         )
-        self._name = dict(rows)["model"]
+        self._name = os.fsdecode(dict(rows)[b"model"])
 
     def __repr__(self) -> str:
         return f"<finback.Engine {self._name!r}{' (closed)' if self._handle is None else ''}>"
@@ -215,7 +216,7 @@ class Engine(
 
         Errors: NotFoundError (no tokenizer.json), CheckpointError, UnsupportedError (at a service).
         """
-        return self._open().tokenize(text, recognize_special)
+        return self._open().tokenize(utf8("text", text), recognize_special)
 
     def detokenize(self, ids: Iterable[int]) -> str:
         """The text of token ids, special tokens spelled out; bytes that are no UTF-8 become
@@ -257,7 +258,7 @@ class Engine(
         """Reads every weight and checks it; with what sha256sum printed also every file.
 
         Errors: CheckpointError (names file and tensor), InvalidArgumentError, CancelledError."""
-        self._open().verify(sha256_list)
+        self._open().verify(None if sha256_list is None else utf8("SHA-256 list", sha256_list))
 
     def models(self) -> list[dict[str, Any]]:
         """The models of a service. Errors: UnsupportedError (in process), RemoteError."""
@@ -305,7 +306,7 @@ def parse(text: str, *, thinking: bool = False, strict: bool = False) -> dict[st
     >>> finback.parse("Who?</think>Whales.", thinking=True)["reasoning_content"]
     'Who?'
     """
-    return _object(_finback.parse_completion(text, thinking, strict))
+    return _object(_finback.parse_completion(utf8("text", text), thinking, strict))
 
 
 def encode_messages(messages: SequenceOf[Mapping[str, Any]], **fields: Any) -> str:

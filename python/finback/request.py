@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Literal, Optional, TypedDict, Union
 
 from .definitions import tool_definition
+from .errors import InvalidArgumentError, InvalidRequestError
 from .response import ChatResponse
 
 if TYPE_CHECKING:
@@ -153,35 +154,69 @@ class EngineOptions(TypedDict, total=False):
     replay: Union[str, os.PathLike[str]]
 
 
-def option_text(name: str, value: object) -> str:
+def utf8(what: str, text: object) -> bytes:
+    """Text as the library takes it."""
+    if isinstance(text, bytes):
+        return text  # which the library checks
+    if not isinstance(text, str):
+        raise TypeError(f"{what}: expected text, got {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"{what}: {_half_pair(error)}") from None
+
+
+def _half_pair(error: UnicodeEncodeError) -> str:
+    character = error.object[error.start]
+    return (
+        f"character {error.start} is half a surrogate pair (U+{ord(character):04X}), which UTF-8 "
+        "does not have; bytes that are no text become such when Python decodes a file's name"
+    )
+
+
+def option_text(name: str, value: object) -> Union[str, bytes]:
     """An option's value as the library reads it."""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, Mapping):
         return json.dumps(dict(value))
-    if isinstance(value, (str, os.PathLike)):
-        return os.fspath(value)
+    if isinstance(value, (str, bytes, os.PathLike)):
+        # The bytes that a file's name or a variable really has, should they be no UTF-8.
+        path = os.fspath(value)
+        try:
+            return path.encode(errors="surrogateescape") if isinstance(path, str) else path
+        except UnicodeEncodeError as error:
+            raise InvalidArgumentError(f"option {name}: {_half_pair(error)}") from None
     if isinstance(value, float):
         # Budgets are decimal: no exponent, and no digits beyond the number's own.
         return format(value, "f").rstrip("0").rstrip(".") if value % 1 else str(int(value))
     if isinstance(value, int):
         return str(value)
-    raise TypeError(f"option {name}: expected text, a number or a switch, got {value!r}")
+    raise TypeError(
+        f"option {name}: expected text, a number or a switch, got {type(value).__name__}"
+    )
 
 
-def option_list(model: Optional[object], options: Mapping[str, Any]) -> list[tuple[str, str]]:
+def option_list(
+    model: Optional[object], options: Mapping[str, Any]
+) -> list[tuple[bytes, Union[str, bytes]]]:
     """Names and values for the library; ``None`` leaves an option at its default."""
-    rows = [] if model is None else [("model", option_text("model", model))]
-    rows += [
-        (name, option_text(name, value)) for name, value in options.items() if value is not None
+    named = {**({} if model is None else {"model": model}), **options}
+    return [
+        (utf8("option name", name), option_text(name, value))
+        for name, value in named.items()
+        if value is not None
     ]
-    return rows
 
 
 def message_list(messages: Messages) -> list[Mapping[str, Any]]:
     """The messages that stand for a conversation."""
     if isinstance(messages, str):
         return [{"role": "user", "content": messages}]
+    if isinstance(messages, (bytes, bytearray)) or not isinstance(messages, Iterable):
+        raise TypeError(
+            f"messages: expected text or a list of messages, got {type(messages).__name__}"
+        )
     return [
         message.message if isinstance(message, ChatResponse) else message for message in messages
     ]
@@ -215,12 +250,14 @@ def _plain(value: object) -> Any:
 
 
 def to_json(document: object) -> str:
-    """The document in JSON. Lone surrogates, which UTF-8 cannot hold, stay escaped."""
+    """The document in JSON. Errors: InvalidRequestError (half a surrogate pair)."""
     text = json.dumps(document, ensure_ascii=False, default=_plain, allow_nan=False)
     try:
         text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(document, default=_plain, allow_nan=False)
+    except UnicodeEncodeError as error:
+        begin = max(error.start - 20, 0)
+        where = ascii(text[begin : error.start + 1])
+        raise InvalidRequestError(f"request: at {where}: {_half_pair(error)}") from None
     return text
 
 

@@ -95,7 +95,7 @@ class Sequence:
 
         Errors: InvalidArgumentError (not a snapshot, damaged, or of another model),
         ContextFullError."""
-        self._handle.restore(bytes(snapshot))
+        self._handle.restore(bytes(memoryview(snapshot)))
 
     def cancel(self) -> None:
         """Stops a running :meth:`evaluate`, or else the next one, with CancelledError. Any

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace finback_python {
 
@@ -145,6 +146,14 @@ inline py::str Text(std::string_view text) {
       PyUnicode_DecodeUTF8(text.data(), static_cast<py::ssize_t>(text.size()), "replace");
   if (decoded == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::str>(decoded);
+}
+
+// Names and values; the package gives them as bytes, because names of files may be any.
+using OptionList = std::vector<std::pair<std::string, std::string>>;
+inline void SetAll(const OptionList& options, finback::Options* values) {
+  for (const auto& [name, value] : options) {
+    values->Set(finback::detail::WithoutNul("option name", name), value);
+  }
 }
 
 // Callbacks of Python for the library; None gives an empty one.

@@ -12,8 +12,6 @@
 namespace finback_python {
 namespace {
 
-using OptionList = std::vector<std::pair<std::string, std::string>>;
-
 std::vector<py::str> DescribeOptions() {
   std::vector<py::str> rows;
   const std::size_t count = finback_options_count();
@@ -24,7 +22,7 @@ std::vector<py::str> DescribeOptions() {
 py::str CostReport(const OptionList& options, const std::string& query_json) {
   finback::Options values;
   return Text(Released([&] {
-    for (const auto& [name, value] : options) values.Set(name.c_str(), value);
+    SetAll(options, &values);
     return finback::CostReport(values, query_json);
   }));
 }

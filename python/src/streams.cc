@@ -43,16 +43,19 @@ py::object Step(PyStream& self) {
 }
 
 // To the end in one go, for whoever wants the response alone. Returns the texts of the notices.
-std::vector<std::string> Drain(PyStream& self) {
+std::vector<py::str> Drain(PyStream& self) {
   const Exclusive exclusive(&self.busy, "stream");
   const InterruptScope scope(self.cancellable());
-  return Released([&] {
-    std::vector<std::string> notices;
+  const std::vector<std::string> notices = Released([&] {
+    std::vector<std::string> texts;
     while (const finback::Event* event = self.stream.Next()) {
-      if (event->kind == finback::EventKind::kNotice) notices.emplace_back(event->text);
+      if (event->kind == finback::EventKind::kNotice) texts.emplace_back(event->text);
     }
-    return notices;
+    return texts;
   });
+  std::vector<py::str> decoded;
+  for (const std::string& notice : notices) decoded.push_back(Text(notice));
+  return decoded;
 }
 
 py::tuple Usage(PyStream& self) {
@@ -106,17 +109,17 @@ void AddStreams(py::module_* module) {
       .def("chat", &SessionChat, py::arg("request_json"), "Starts an answer in this session.");
 
   py::class_<finback::Engine>(*module, "Engine", "One open model. Any thread.")
-      .def(py::init([](const std::vector<std::pair<std::string, std::string>>& options,
-                       const py::object& progress, const py::object& log) {
-             finback::Options values;
-             finback::Progress call_progress = MakeProgress(progress);
-             finback::Log call_log = MakeLog(log);
-             return Released([&] {
-               for (const auto& [name, value] : options) values.Set(name.c_str(), value);
-               return finback::Engine(std::move(values), std::move(call_progress),
-                                      std::move(call_log));
-             });
-           }),
+      .def(py::init(
+               [](const OptionList& options, const py::object& progress, const py::object& log) {
+                 finback::Options values;
+                 finback::Progress call_progress = MakeProgress(progress);
+                 finback::Log call_log = MakeLog(log);
+                 return Released([&] {
+                   SetAll(options, &values);
+                   return finback::Engine(std::move(values), std::move(call_progress),
+                                          std::move(call_log));
+                 });
+               }),
            py::arg("options"), py::arg("progress"), py::arg("log"))
       .def("info",
            [](finback::Engine& self) { return Text(Released([&] { return self.Info(); })); })

@@ -55,6 +55,29 @@ TEST(Wrapper, ThrowsWithTheCode) {
   }
 }
 
+TEST(Wrapper, RefusesWhatWouldEndAtANul) {
+  const std::string nul("{}\0{}", 5);
+  finback::Options options;
+  try {
+    options.Set("model", std::string("krill\0 and more", 15));
+    ADD_FAILURE() << "expected an error";
+  } catch (const finback::Error& error) {
+    EXPECT_EQ(error.code(), FINBACK_ERROR_INVALID_ARGUMENT);
+    EXPECT_STREQ(error.what(), "option model: NUL character at byte 5");
+  }
+  EXPECT_EQ(options.Get("model"), "");
+  EXPECT_THROW(options.Set(nullptr, std::string("x")), finback::Error);
+  finback::Engine engine = Open("scripted");
+  EXPECT_THROW(engine.Chat(nul), finback::Error);
+  EXPECT_THROW(engine.Complete(nul), finback::Error);
+  EXPECT_THROW(engine.Encode(nul), finback::Error);
+  EXPECT_THROW(engine.EncodeTokens(nul), finback::Error);
+  EXPECT_THROW(engine.NewSession().Chat(nul), finback::Error);
+  EXPECT_THROW(engine.Verify(nul), finback::Error);
+  EXPECT_THROW(finback::CostReport(options, nul), finback::Error);
+  EXPECT_THROW(finback::EncodeMessages(nul), finback::Error);
+}
+
 TEST(Wrapper, KeepsTheProgressCallbackAlive) {
   int calls = 0;
   finback::Options options;

@@ -63,6 +63,14 @@ inline void Check(finback_status status) {
   if (status < 0) Error::ThrowLast();
 }
 
+// The library takes NUL-terminated text: what follows a NUL must not vanish in silence.
+inline const char *WithoutNul(const char *what, const std::string &text) {
+  const std::size_t position = text.find('\0');
+  if (position == std::string::npos) return text.c_str();
+  throw Error(FINBACK_ERROR_INVALID_ARGUMENT,
+              std::string(what) + ": NUL character at byte " + std::to_string(position));
+}
+
 inline std::string TakeText(finback_text *owned) {
   const Handle<finback_text, finback_text_free> text(NotNull(owned));
   return std::string(finback_text_data(text.get()), finback_text_size(text.get()));
@@ -91,7 +99,10 @@ class Options {
     detail::Check(finback_options_set(handle_.get(), name, value));
     return *this;
   }
-  Options &Set(const char *name, const std::string &value) { return Set(name, value.c_str()); }
+  Options &Set(const char *name, const std::string &value) {
+    const std::string what = std::string("option ") + (name == nullptr ? "" : name);
+    return Set(name, detail::WithoutNul(what.c_str(), value));
+  }
   std::string Get(const char *name) const {
     return detail::NotNull(finback_options_get(handle_.get(), name));
   }
@@ -197,7 +208,8 @@ class Session {
   explicit Session(finback_session *owned, std::shared_ptr<void> keep = nullptr)
       : keep_(std::move(keep)), handle_(detail::NotNull(owned)) {}
   Stream Chat(const std::string &request_json) {
-    return Stream(finback_session_chat(handle_.get(), request_json.c_str()), keep_);
+    return Stream(finback_session_chat(handle_.get(), detail::WithoutNul("request", request_json)),
+                  keep_);
   }
   finback_session *get() noexcept { return handle_.get(); }
 
@@ -270,7 +282,8 @@ class Engine {
   std::string Info() { return detail::NotNull(finback_engine_info(handle_.get())); }
   void Verify() { detail::Check(finback_engine_verify(handle_.get(), nullptr)); }
   void Verify(const std::string &sha256_list) {
-    detail::Check(finback_engine_verify(handle_.get(), sha256_list.c_str()));
+    detail::Check(
+        finback_engine_verify(handle_.get(), detail::WithoutNul("SHA-256 list", sha256_list)));
   }
   // What a service says of its models, and of the key's account, as JSON.
   std::string Models() { return detail::TakeText(finback_engine_models(handle_.get())); }
@@ -284,16 +297,21 @@ class Engine {
     return detail::TakeText(finback_engine_detokenize(handle_.get(), ids.data(), ids.size()));
   }
   std::string Encode(const std::string &request_json) {
-    return detail::TakeText(finback_engine_encode(handle_.get(), request_json.c_str()));
+    return detail::TakeText(
+        finback_engine_encode(handle_.get(), detail::WithoutNul("request", request_json)));
   }
   std::vector<int32_t> EncodeTokens(const std::string &request_json) {
-    return detail::TakeTokens(finback_engine_encode_tokens(handle_.get(), request_json.c_str()));
+    return detail::TakeTokens(
+        finback_engine_encode_tokens(handle_.get(), detail::WithoutNul("request", request_json)));
   }
   Stream Chat(const std::string &request_json) {
-    return Stream(finback_engine_chat(handle_.get(), request_json.c_str()), callbacks_);
+    return Stream(finback_engine_chat(handle_.get(), detail::WithoutNul("request", request_json)),
+                  callbacks_);
   }
   Stream Complete(const std::string &request_json) {
-    return Stream(finback_engine_complete(handle_.get(), request_json.c_str()), callbacks_);
+    return Stream(
+        finback_engine_complete(handle_.get(), detail::WithoutNul("request", request_json)),
+        callbacks_);
   }
   Session NewSession() { return Session(finback_session_new(handle_.get()), callbacks_); }
   Sequence NewSequence() { return Sequence(finback_sequence_new(handle_.get()), callbacks_); }
@@ -326,11 +344,12 @@ class Engine {
 
 // What was spent, by a ledger, as JSON; finback_cost_report() has the query.
 inline std::string CostReport(const Options &options, const std::string &query_json) {
-  return detail::TakeText(finback_cost_report(options.get(), query_json.c_str()));
+  return detail::TakeText(
+      finback_cost_report(options.get(), detail::WithoutNul("query", query_json)));
 }
 
 inline std::string EncodeMessages(const std::string &json) {
-  return detail::TakeText(finback_encode_messages(json.c_str()));
+  return detail::TakeText(finback_encode_messages(detail::WithoutNul("messages", json)));
 }
 
 // Text as a JSON string, quotes included.
