@@ -60,16 +60,6 @@ inline Failure CurrentFailure() {
   }
 }
 
-// The C library takes NUL-terminated text: what follows a NUL must not vanish in silence.
-inline const std::string &WithoutNul(const char *what, const std::string &text) {
-  const std::size_t position = text.find('\0');
-  if (position != std::string::npos) {
-    throw Error(FINBACK_ERROR_INVALID_ARGUMENT,
-                std::string(what) + ": NUL character at byte " + std::to_string(position));
-  }
-  return text;
-}
-
 // The handle inside an object. Any thread may close it at any time; a call that is running keeps it
 // alive until it returns.
 template <typename T>
@@ -151,10 +141,14 @@ class OpenStreams {
 class Options {
  public:
   void Set(const std::string &name, const std::string &value) {
-    options_.Set(WithoutNul("option name", name).c_str(), WithoutNul(name.c_str(), value));
+    options_.Set(detail::WithoutNul("option name", name), value);
   }
+#if !defined(SWIG) || defined(SWIGPERL)
+  // For a language that keeps apart what a file's name is in bytes.
+  void SetBytes(const std::string &name, const Bytes &value) { Set(name, value.data); }
+#endif
   std::string Get(const std::string &name) const {
-    return options_.Get(WithoutNul("option name", name).c_str());
+    return options_.Get(detail::WithoutNul("option name", name));
   }
 #ifndef SWIG
   const finback::Options &get() const { return options_; }
@@ -273,7 +267,7 @@ inline bool CancelStream(int64_t number) {
 class Session {
  public:
   Stream *Chat(const std::string &request_json) {
-    return new Stream(held_.Use()->Chat(WithoutNul("request", request_json)));
+    return new Stream(held_.Use()->Chat(request_json));
   }
   void Close() { held_.Close(); }
 
@@ -340,7 +334,7 @@ class Engine {
     if (sha256_list.empty()) {
       held_.Get()->Verify();
     } else {
-      held_.Get()->Verify(WithoutNul("sha256 list", sha256_list));
+      held_.Get()->Verify(sha256_list);
     }
   }
   TokenIds Tokenize(const std::string &text) const { return held_.Get()->Tokenize(text); }
@@ -350,16 +344,16 @@ class Engine {
   }
   std::string Detokenize(const TokenIds &ids) const { return held_.Get()->Detokenize(ids); }
   std::string Encode(const std::string &request_json) const {
-    return held_.Get()->Encode(WithoutNul("request", request_json));
+    return held_.Get()->Encode(request_json);
   }
   TokenIds EncodeTokens(const std::string &request_json) const {
-    return held_.Get()->EncodeTokens(WithoutNul("request", request_json));
+    return held_.Get()->EncodeTokens(request_json);
   }
   Stream *Chat(const std::string &request_json) const {
-    return new Stream(held_.Get()->Chat(WithoutNul("request", request_json)));
+    return new Stream(held_.Get()->Chat(request_json));
   }
   Stream *Complete(const std::string &request_json) const {
-    return new Stream(held_.Get()->Complete(WithoutNul("request", request_json)));
+    return new Stream(held_.Get()->Complete(request_json));
   }
   Session *NewSession() const { return new Session(held_.Get()->NewSession()); }
   Sequence *NewSequence() const { return new Sequence(held_.Get()->NewSequence()); }
@@ -374,9 +368,7 @@ class Engine {
 
 inline std::string Version() { return finback_version(); }
 inline std::string BuildInfo() { return finback_build_info(); }
-inline std::string EncodeMessages(const std::string &json) {
-  return finback::EncodeMessages(WithoutNul("messages", json));
-}
+inline std::string EncodeMessages(const std::string &json) { return finback::EncodeMessages(json); }
 // Strict: the published grammar; any deviation is an error.
 inline std::string ParseCompletion(const std::string &text, bool thinking, bool strict) {
   return finback::ParseCompletion(text, thinking ? StartsIn::kReasoning : StartsIn::kContent,
@@ -384,7 +376,7 @@ inline std::string ParseCompletion(const std::string &text, bool thinking, bool 
 }
 inline std::string CostReport(const Options &options, const std::string &query_json) {
   return detail::TakeText(
-      finback_cost_report(options.get().get(), WithoutNul("query", query_json).c_str()));
+      finback_cost_report(options.get().get(), detail::WithoutNul("query", query_json)));
 }
 inline std::string Services(const Options &options) {
   return detail::TakeText(finback_services(options.get().get()));

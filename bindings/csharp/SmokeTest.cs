@@ -157,6 +157,22 @@ public static class SmokeTest {
     Check(Fails("not_found", () => new Engine("/" + whale)).Message.Contains(whale), whale);
   }
 
+  private static void TextThatUtf8DoesNotHave() {
+    foreach (string text in new[] { "\ud83d", "a\udc33b", "\udc33\ud83d" }) {
+      Fails("invalid_argument", () => Krill.Tokenize(text));
+      Fails("invalid_argument", () => Library.ParseCompletion(text, true, false));
+      Fails("invalid_argument", () => Krill.Chat("{\"messages\": [" + Library.Quote(text) + "]}"));
+      Fails("invalid_argument", () => new Engine("/" + text));
+      Fails("invalid_argument", () => new Options().Set(text, 1));
+    }
+    Fails("invalid_request", () => Krill.Chat(Question.Replace("What", "\\ud83d")));
+    string where = Fails("invalid_argument", () => new Engine("krill\0 and more")).Message;
+    Check(where.Contains("model: NUL character at byte 5"), where);
+    Fails("invalid_argument", () => new Options().Set("model\0", "krill"));
+    Fails("invalid_argument", () => Krill.Verify("\0"));
+    Fails("invalid_argument", () => Krill.Chat(Question + "\0"));
+  }
+
   private static void Snapshots() {
     int[] ids = Krill.Tokenize("Baleen whales eat");
     int[] one = { ids[0] };
@@ -212,7 +228,7 @@ public static class SmokeTest {
     Action[] tests = {
       ChatStreams, Logprobs, ToolsAtAService, SessionsRemember, CancelFromAnotherThread,
       () => TokensCancelTasks().GetAwaiter().GetResult(), ThreadsShareAnEngine, Errors, TextBeyondAscii,
-      Snapshots, Release, TheLibrary,
+      TextThatUtf8DoesNotHave, Snapshots, Release, TheLibrary,
     };
     foreach (Action test in tests) {
       test();

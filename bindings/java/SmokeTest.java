@@ -176,6 +176,22 @@ public final class SmokeTest {
     check(fails("not_found", () -> Engine.open("/" + whale)).getMessage().contains(whale), whale);
   }
 
+  private static void textThatUtf8DoesNotHave() {
+    for (String text : List.of("\ud83d", "a\udc33b", "\udc33\ud83d")) {
+      fails("invalid_argument", () -> ENGINE.tokenize(text));
+      fails("invalid_argument", () -> Finback.parseCompletion(text, true, false));
+      fails("invalid_argument", () -> ENGINE.chat("{\"messages\": [" + Finback.quote(text) + "]}"));
+      fails("invalid_argument", () -> Engine.open("/" + text));
+      fails("invalid_argument", () -> new Options().set(text, 1));
+    }
+    fails("invalid_request", () -> ENGINE.chat(QUESTION.replace("What", "\\ud83d")));
+    String where = fails("invalid_argument", () -> Engine.open("krill\0 and more")).getMessage();
+    check(where.contains("model: NUL character at byte 5"), where);
+    fails("invalid_argument", () -> new Options().set("model\0", "krill"));
+    fails("invalid_argument", () -> ENGINE.verify("\0"));
+    fails("invalid_argument", () -> ENGINE.chat(QUESTION + "\0"));
+  }
+
   private static void snapshots() {
     int[] ids = ENGINE.tokenize("Baleen whales eat");
     int[] one = {ids[0]};
@@ -228,9 +244,10 @@ public final class SmokeTest {
     threadsShareAnEngine();
     errors();
     textBeyondAscii();
+    textThatUtf8DoesNotHave();
     snapshots();
     release();
     library();
-    System.out.println("11 tests passed");
+    System.out.println("12 tests passed");
   }
 }

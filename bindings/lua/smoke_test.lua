@@ -115,6 +115,38 @@ function tests.text_beyond_ascii()
   assert(failure.message:find("\u{9cb8}", 1, true))
 end
 
+-- Strings of Lua are bytes: what is not UTF-8 is refused where text belongs, and taken where a file's name does.
+function tests.bytes_that_are_no_text()
+  local function chat(text) return ('{"messages": [{"role": "user", "content": "%s"}]}'):format(text) end
+  for _, bytes in ipairs { "a\xff", "\xc3", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xc0\x80" } do
+    fails("invalid_argument", engine.tokenize, engine, bytes)
+    for _, method in ipairs { "chat", "encode", "encode_tokens" } do
+      fails("invalid_request", engine[method], engine, chat(bytes))
+    end
+    fails("invalid_argument", finback.parse_completion, bytes, true, false)
+    local failure = fails("not_found", finback.open, { model = "/" .. bytes })
+    assert(utf8.len(failure.message), failure.message)
+    failure = fails("not_found", finback.open, { [bytes] = "1" })
+    assert(utf8.len(failure.message), failure.message)
+  end
+  local failure = fails("invalid_argument", finback.open, { model = "krill\0 and more" })
+  assert(failure.message:find("model: NUL character at byte 5", 1, true), failure.message)
+  fails("invalid_argument", finback.open, { ["model\0"] = "krill" })
+  fails("invalid_argument", engine.verify, engine, "\0")
+  equal("a\0b", engine:detokenize(engine:tokenize("a\0b")))
+end
+
+function tests.folders_by_their_bytes()
+  local exchange = os.getenv "FINBACK_TOOL_EXCHANGE"
+  if not exchange then return print("skipped: FINBACK_TOOL_EXCHANGE is not set") end
+  local link = os.tmpname() .. "k\xff\xe9"
+  assert(os.execute(("ln -s '%s/../../../examples/krill' '%s'"):format(exchange, link)))
+  local own <close> = finback.open { model = link, threads = 1 }
+  assert(own:chat(QUESTION):finish():find("krill", 1, true))
+  assert(utf8.len(own:info()))
+  os.remove(link)
+end
+
 function tests.snapshots()
   local sequence <close> = engine:new_sequence()
   local ids = engine:tokenize("Baleen whales eat")

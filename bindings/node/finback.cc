@@ -209,12 +209,18 @@ Result FromUsage(const Usage &usage) {
   };
 }
 
-// Options as a list of name, value, name, value.
+// Options as a list of name, value, name, value; values are text, or bytes of a file's name.
 std::shared_ptr<Options> ToOptions(const Napi::Value &value) {
   auto options = std::make_shared<Options>();
   const auto list = value.As<Napi::Array>();
   for (uint32_t i = 0; i + 1 < list.Length(); i += 2) {
-    options->Set(list.Get(i).As<Napi::String>(), list.Get(i + 1).As<Napi::String>());
+    const Napi::Value item = list.Get(i + 1);
+    if (item.IsBuffer()) {
+      const auto bytes = item.As<Napi::Buffer<char>>();
+      options->Set(list.Get(i).As<Napi::String>(), std::string(bytes.Data(), bytes.Length()));
+    } else {
+      options->Set(list.Get(i).As<Napi::String>(), item.As<Napi::String>());
+    }
   }
   return options;
 }

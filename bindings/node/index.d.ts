@@ -1,7 +1,10 @@
 /// <reference types="node" />
 
-/** Options of finback.h by name, or the model alone: a folder, "krill" or "PROVIDER:MODEL". */
-export type Options = string | Record<string, string | number | boolean>;
+/**
+ * Options of finback.h by name, or the model alone: a folder, "krill" or "PROVIDER:MODEL". A file's name may be a Buffer,
+ * as fs has it; what is null or undefined keeps its default.
+ */
+export type Options = string | Record<string, string | number | bigint | boolean | Buffer | null | undefined>;
 
 /** A Chat Completions request, or its JSON. */
 export type Request = string | { [field: string]: unknown };

@@ -46,10 +46,19 @@ function tokenIds(ids) {
 
 function optionList(options) {
   const object = typeof options === 'string' ? { model: options } : options;
-  return Object.entries(object).flatMap(([name, value]) => [
-    text(name, 'option name'),
-    typeof value === 'boolean' ? String(Number(value)) : text(String(value), name),
-  ]);
+  return Object.entries(object)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .flatMap(([name, value]) => [text(name, 'option name'), optionValue(name, value)]);
+}
+
+function optionValue(name, value) {
+  switch (typeof value) {
+    case 'boolean': return String(Number(value));
+    case 'number': case 'bigint': return String(value);
+    case 'string': return text(value, name);
+  }
+  if (Buffer.isBuffer(value)) return value; // a file's name, as fs has it
+  throw new TypeError(`${name}: expected a string, number, boolean or Buffer`);
 }
 
 // Calls on one object take turns, in the order in which they were made.

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
 const { Worker } = require('node:worker_threads');
@@ -139,6 +140,41 @@ test('text beyond ASCII', async () => {
   assert.equal(await engine.detokenize(await engine.tokenize(text)), text);
   assert.ok((await engine.encode({ messages: [{ role: 'user', content: text }] })).includes('鲸, \u{1F433}'));
   assert.match((await fails('not_found', Engine.open('/鲸\u{1F433}'))).message, /鲸\u{1F433}/u);
+});
+
+test('text that UTF-8 does not have', async () => {
+  for (const text of ['\ud83d', 'a\udc33b', '\udc33\ud83d']) {
+    await fails('invalid_argument', engine.tokenize(text));
+    await fails('invalid_argument', engine.chat(`{"messages": [${text}]}`));
+    await fails('invalid_request', engine.chat({ messages: [{ role: 'user', content: text }] }));
+    await fails('invalid_argument', Engine.open(`/${text}`));
+    await fails('invalid_argument', Engine.open({ model: 'krill', [text]: 1 }));
+    assert.throws(() => finback.parseCompletion(text, { thinking: true }), FinbackError);
+  }
+  const error = await fails('invalid_argument', Engine.open('krill\0 and more'));
+  assert.match(error.message, /model: NUL character at byte 5/);
+  await fails('invalid_argument', Engine.open({ 'model\0': 'krill' }));
+  await fails('invalid_argument', engine.verify('\0'));
+  await fails('invalid_argument', engine.chat('{"messages": []}\0'));
+});
+
+test('options of other types', async () => {
+  const own = await Engine.open({ model: 'krill', threads: 1n, context_tokens: undefined, base_url: null });
+  own.close();
+  for (const value of [{}, [], Symbol('krill'), () => 'krill']) {
+    await assert.rejects(Engine.open({ model: value }), { name: 'TypeError', message: /^model: expected/ });
+  }
+});
+
+test('folders by their bytes', { skip: !process.env.FINBACK_TOOL_EXCHANGE }, async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'finback-'));
+  const link = Buffer.concat([Buffer.from(`${folder}/k`), Buffer.from([0xff, 0xe9])]);
+  fs.symlinkSync(path.join(process.env.FINBACK_TOOL_EXCHANGE, '../../../examples/krill'), link);
+  const own = await Engine.open({ model: link, threads: 1 });
+  assert.match(await content(await own.chat(QUESTION)), /krill/);
+  assert.equal(typeof (await own.info()).model, 'string');
+  own.close();
+  fs.rmSync(folder, { recursive: true });
 });
 
 test('snapshots', async () => {

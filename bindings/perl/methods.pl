@@ -52,7 +52,13 @@ sub _options {
     my @values  = @_;
     my $options = Finback::Options->new;
     while (my ($name, $value) = splice @values, 0, 2) {
-        $options->set($name, $value);
+        # readdir and @ARGV give names of files in bytes, whatever these mean.
+        my $bytes = $value // '';
+        if (!ref $bytes && $bytes =~ /[\x80-\xff]/ && utf8::downgrade($bytes, 1) && $bytes !~ /\0/ && -e $bytes) {
+            $options->set_bytes($name, $bytes);
+        } else {
+            $options->set($name, $value);
+        }
     }
     return $options;
 }

@@ -4,6 +4,7 @@ use warnings;
 use utf8;
 use Config;
 use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
 use JSON::PP ();
 use Test::More;
 use Finback;
@@ -138,6 +139,35 @@ subtest 'text beyond ASCII' => sub {
     is($engine->detokenize($engine->tokenize($latin1)), $latin1, 'whatever Perl stores it as');
     fails(not_found => sub { Finback::Engine->new(model => "/\x{9cb8}") })->message =~ /鲸/
         and pass('in an error');
+};
+
+subtest 'text that UTF-8 does not have' => sub {
+    no warnings qw(surrogate non_unicode);
+    for my $text ("\x{d800}", "a\x{dfff}b", chr 0x110000) {
+        fails(invalid_argument => sub { $engine->tokenize($text) });
+        fails(invalid_request => sub { $engine->chat({ messages => [ { role => 'user', content => $text } ] }) });
+        fails(not_found => sub { Finback::Engine->new(model => "/$text") });
+        fails(not_found => sub { Finback::Engine->new($text => 1) });
+    }
+    like(fails(invalid_argument => sub { Finback::Engine->new(model => "krill\0 and more") })->message,
+        qr/model: NUL character at byte 5/, 'where');
+    fails(invalid_argument => sub { Finback::Engine->new("model\0" => 'krill') });
+    fails(invalid_argument => sub { $engine->verify("\0") });
+    is($engine->detokenize($engine->tokenize("a\0b")), "a\0b", 'NUL is a character');
+};
+
+subtest 'folders by their bytes' => sub {
+    plan skip_all => 'FINBACK_TOOL_EXCHANGE is not set' if !$ENV{FINBACK_TOOL_EXCHANGE};
+    my $folder = tempdir(CLEANUP => 1);
+    # As readdir and @ARGV give them.
+    for my $name ("k\xff\xe9", "\xe9\xb2\xb8", "caf\xc3\xa9") {
+        symlink "$ENV{FINBACK_TOOL_EXCHANGE}/../../../examples/krill", "$folder/$name" or die $!;
+        my $own = Finback::Engine->new(model => "$folder/$name", threads => 1);
+        like($own->chat($QUESTION)->finish->{choices}[0]{message}{content}, qr/krill/, 'answers');
+        ok(utf8::is_utf8($own->info->{model}) && utf8::valid($own->info->{model}), 'is named in characters');
+    }
+    # In characters, as other text.
+    like(Finback::Engine->new(model => "$folder/\x{9cb8}", threads => 1)->info->{model}, qr/\x{9cb8}$/, 'decoded');
 };
 
 subtest 'snapshot' => sub {

@@ -38,6 +38,8 @@ module Finback
   # Requests are Hashes (or JSON text).
   def self.request_json(request, fields)
     request.nil? || request.is_a?(Hash) ? JSON.generate({ **(request || {}), **fields }) : request
+  rescue JSON::GeneratorError, EncodingError => e # text that has no UTF-8 form, numbers that are none
+    raise Error.new("request: #{e.message.scrub}", -2, "invalid_request")
   end
   private_class_method :request_json
 

@@ -61,8 +61,10 @@ VALUE InUtf8(VALUE string) {
 std::string *ToText(VALUE value) {
   if (SYMBOL_P(value)) value = rb_sym2str(value);
   if (!RB_TYPE_P(value, T_STRING)) return nullptr;
-  // Bytes without an encoding are taken for UTF-8; the library checks them.
-  if (rb_enc_get(value) != rb_ascii8bit_encoding()) {
+  // Bytes without an encoding are taken for UTF-8, which the library checks; so are names of files,
+  // which Dir marks as UTF-8 or US-ASCII whatever they are.
+  const rb_encoding *encoding = rb_enc_get(value);
+  if (encoding != rb_ascii8bit_encoding() && encoding != rb_usascii_encoding()) {
     const std::optional<VALUE> text = Try(InUtf8, value);
     if (!text) return nullptr;
     value = *text;

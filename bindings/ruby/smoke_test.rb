@@ -2,7 +2,9 @@
 
 # What a user of the Ruby module relies on, with krill.
 require "minitest/autorun"
+require "pathname"
 require "timeout"
+require "tmpdir"
 require "finback"
 
 class SmokeTest < Minitest::Test
@@ -130,6 +132,44 @@ class SmokeTest < Minitest::Test
     assert_includes ENGINE.encode(messages: [{ role: "user", content: text }]), text
     assert_equal "café", ENGINE.detokenize(ENGINE.tokenize("café".encode("ISO-8859-1")))
     assert_includes fails(:not_found) { Finback::Engine.new(model: "/鲸") }.message, "鲸"
+  end
+
+  # What is not UTF-8 is refused where text belongs, and taken where a file's name does.
+  def test_bytes_that_are_no_text
+    ["a\xff", "\xc3", "\xed\xa0\x80", "\xf5\x80\x80\x80"].each do |bytes|
+      [bytes, bytes.b].each do |text|
+        fails(:invalid_argument) { ENGINE.tokenize(text) }
+        fails(:invalid_argument) { Finback.parse_completion(text, true, false) }
+        fails(:invalid_request) { ENGINE.chat(messages: [{ role: "user", content: text }]) }
+        fails(:invalid_request) { ENGINE.encode("{\"messages\": [{\"role\": \"user\", \"content\": \"".b + bytes.b + "\"}]}") }
+        assert_predicate fails(:not_found) { Finback::Engine.new(model: "/".b + text.b) }.message, :valid_encoding?
+        assert_predicate fails(:not_found) { Finback::Engine.new(text => "1") }.message, :valid_encoding?
+      end
+    end
+    fails(:invalid_argument) { ENGINE.tokenize("a\xff".dup.force_encoding("US-ASCII")) }
+    message = fails(:invalid_argument) { Finback::Engine.new(model: "krill\0 and more") }.message
+    assert_match(/model: NUL character at byte 5/, message)
+    fails(:invalid_argument) { Finback::Engine.new("model\0" => "krill") }
+    fails(:invalid_argument) { ENGINE.verify("\0") }
+    assert_equal "a\0b", ENGINE.detokenize(ENGINE.tokenize("a\0b"))
+    assert_includes ENGINE.encode(messages: [{ role: "user", content: "a\0b" }]), "a\0b"
+    # Only what has no UTF-8 form in another encoding is no text.
+    assert_equal "é", ENGINE.detokenize(ENGINE.tokenize("é".encode("UTF-16LE")))
+  end
+
+  def test_folders_by_their_bytes
+    skip "FINBACK_TOOL_EXCHANGE is not set" unless ENV["FINBACK_TOOL_EXCHANGE"]
+    Dir.mktmpdir do |folder|
+      link = "#{folder}/k\xff\xe9"
+      File.symlink("#{ENV["FINBACK_TOOL_EXCHANGE"]}/../../../examples/krill", link)
+      # As Dir gives it in any locale.
+      [link, link.b, link.dup.force_encoding("US-ASCII"), Pathname(link)].each do |model|
+        Finback::Engine.open(model: model, threads: 1) do |engine|
+          assert_match(/krill/, engine.chat(QUESTION).finish["choices"][0]["message"]["content"])
+          assert_predicate engine.info["model"], :valid_encoding?
+        end
+      end
+    end
   end
 
   def test_snapshots

@@ -130,6 +130,22 @@ test text-2 {a whale is one character of four bytes} -body {
   $engine detokenize [$engine tokenize [encoding convertfrom utf-8 "\xf0\x9f\x90\xb3"]]
 } -result [encoding convertfrom utf-8 "\xf0\x9f\x90\xb3"]
 
+test text-3 {half pairs are no text} -body {
+  set seen {}
+  foreach text [list \ud83d \udc33 a\ud800b] {
+    set request [format {{"messages": [{"role": "user", "content": "%s"}]}} $text]
+    lappend seen [failure {$engine tokenize $text}] [failure {$engine chat $request}] \
+      [failure {finback::Engine new -model /$text}]
+  }
+  lsort -unique $seen
+} -result {invalid_argument invalid_request not_found}
+
+test text-4 {NUL ends nothing early} -body {
+  catch {finback::Engine new -model "krill\0 and more"} message
+  list $message [failure {finback::Engine new "-model\0" krill}] [failure {$engine verify "\0"}] \
+    [failure {$engine chat "{\"messages\": \[\]}\0"}] [string equal "a\0b" [$engine detokenize [$engine tokenize "a\0b"]]]
+} -result {{option model: NUL character at byte 5} invalid_argument invalid_argument invalid_argument 1}
+
 test snapshot-1 {round trip} -body {
   set sequence [$engine new_sequence]
   set other [$engine new_sequence]

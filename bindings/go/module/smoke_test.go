@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"finback"
 )
@@ -269,6 +270,60 @@ func TestTextBeyondASCII(t *testing.T) {
 	_, err = finback.Open(finback.Options{"model": "/" + whale})
 	if !strings.Contains(fails(t, finback.NotFound, err).Message, whale) {
 		t.Fatal(err)
+	}
+}
+
+// Strings of Go are bytes: what is not UTF-8 is refused where text belongs, and taken where a file's name does.
+func TestBytesThatAreNoText(t *testing.T) {
+	for _, text := range []string{"a\xff", "\xc3", "\xed\xa0\x80", "\xf5\x80\x80\x80"} {
+		_, err := krill.Tokenize(text)
+		fails(t, finback.InvalidArgument, err)
+		_, err = finback.ParseCompletion(text, true, false)
+		fails(t, finback.InvalidArgument, err)
+		_, err = krill.Chat(background, `{"messages": [{"role": "user", "content": "`+text+`"}]}`)
+		fails(t, finback.InvalidRequest, err)
+		_, err = finback.Open(finback.Options{"model": "/" + text})
+		if failure := fails(t, finback.NotFound, err); !utf8.ValidString(failure.Message) {
+			t.Fatal(failure.Message)
+		}
+		_, err = finback.Open(finback.Options{text: 1})
+		fails(t, finback.NotFound, err)
+		// encoding/json replaces it, as its documentation says.
+		prompt, err := krill.Encode(ask(text))
+		ok(t, err)
+		if !strings.Contains(prompt, "\ufffd") || !utf8.ValidString(prompt) {
+			t.Fatal(prompt)
+		}
+	}
+	_, err := finback.Open(finback.Options{"model": "krill\x00 and more"})
+	if failure := fails(t, finback.InvalidArgument, err); !strings.Contains(failure.Message, "NUL character at byte 5") {
+		t.Fatal(failure)
+	}
+	_, err = finback.Open(finback.Options{"model\x00": "krill"})
+	fails(t, finback.InvalidArgument, err)
+	fails(t, finback.InvalidArgument, krill.Verify("\x00"))
+}
+
+func TestFoldersByTheirBytes(t *testing.T) {
+	exchange := os.Getenv("FINBACK_TOOL_EXCHANGE")
+	if exchange == "" {
+		t.Skip("FINBACK_TOOL_EXCHANGE is not set")
+	}
+	link := t.TempDir() + "/k\xff\xe9"
+	ok(t, os.Symlink(exchange+"/../../../examples/krill", link))
+	engine, err := finback.Open(finback.Options{"model": link, "threads": 1})
+	ok(t, err)
+	defer engine.Close()
+	stream, err := engine.Chat(background, question)
+	ok(t, err)
+	defer stream.Close()
+	if text, _, _, err := content(stream); err != nil || !strings.Contains(text, "krill") {
+		t.Fatal(text, err)
+	}
+	info, err := engine.Info()
+	ok(t, err)
+	if !utf8.Valid(info) || !json.Valid(info) {
+		t.Fatal(string(info))
 	}
 }
 
