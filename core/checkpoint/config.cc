@@ -177,6 +177,34 @@ void CheckFixedChoices(JsonFields* root) {
   }
 }
 
+// The published inference code has its own names for some fields; a file with both must agree.
+void CheckInferenceNames(const JsonFields& root, const Json& document) {
+  static constexpr std::pair<const char*, const char*> kNames[] = {
+      {"dim", "hidden_size"},
+      {"n_layers", "num_hidden_layers"},
+      {"n_heads", "num_attention_heads"},
+      {"rope_head_dim", "qk_rope_head_dim"},
+      {"window_size", "sliding_window"},
+      {"moe_inter_dim", "moe_intermediate_size"},
+      {"n_activated_experts", "num_experts_per_tok"},
+      {"n_hash_layers", "num_hash_layers"},
+      {"n_mtp_layers", "num_nextn_predict_layers"},
+      {"norm_eps", "rms_norm_eps"},
+      {"score_func", "scoring_func"},
+      {"route_scale", "routed_scaling_factor"}};
+  const auto same = [](const Json& a, const Json& b) {
+    return a.IsNumber() && b.IsNumber() ? a.number == b.number : JsonText(a) == JsonText(b);
+  };
+  for (const auto& [name, published] : kNames) {
+    const Json* other = document.Find(name);
+    const Json* value = document.Find(published);
+    if (other == nullptr || other->IsNull() || value == nullptr || value->IsNull()) continue;
+    if (!same(*other, *value)) {
+      Wrong(root, name, Described(*other), Described(*value) + " as " + published + " has it");
+    }
+  }
+}
+
 // Fields of the families that shape V4's layers; others of a family belong to another model.
 void CheckFamilies(const JsonFields& root, const Json& document) {
   static constexpr std::string_view kFamilies[] = {"rope_",     "index_",  "hc_",     "swiglu_",
@@ -513,8 +541,9 @@ Config ParseConfig(const std::string& text, const std::string& path) {
   CheckArchitecture(&root);
   CheckFixedChoices(&root);
   CheckFamilies(root, document);
+  CheckInferenceNames(root, document);
   Config config;
-  const bool quantized = CheckQuantization(&root);
+  config.quantized = CheckQuantization(&root);
   const RopeSettings rope = ReadRope(&root);
   ParseSizes(&root, rope, &config);
   ParseSchedule(&root, document, &config);
@@ -523,8 +552,8 @@ Config ParseConfig(const std::string& text, const std::string& path) {
   ParseNumbers(&root, &config);
   ParseRope(&root, rope, &config);
   NoteUnknown(&root, document, unknown, &config.notes);
-  config.quantized_cache =
-      quantized && (config.head_dim - config.rope_dim) % 64 == 0 && config.index_head_dim % 32 == 0;
+  config.quantized_cache = config.quantized && (config.head_dim - config.rope_dim) % 64 == 0 &&
+                           config.index_head_dim % 32 == 0;
   return config;
 }
 

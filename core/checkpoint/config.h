@@ -44,6 +44,7 @@ struct Config {
 
   std::vector<std::string> notes;  // what was ignored, for the log
 
+  bool quantized = true;  // has a quantization_config, without which FP8 and FP4 are refused
   // False for checkpoints that say nothing of quantization, and when head shapes do not allow the
   // published roundings (head_dim - rope_dim not a multiple of 64, index_head_dim not of 32): they
   // run without the cache simulations (docs/architecture.md 1.4).

@@ -138,6 +138,12 @@ Linear WeightBinder::Matrix(TensorKind kind, const std::string& name, Storage st
   linear.weight = store_.tensors[tensor].data;
   const StoredType type = store_.entries[tensor]->type;
   const bool blocked = storage == Storage::kFp8 || storage == Storage::kExpert;
+  if (linear.quantized() && !config_.quantized) {
+    Throw(Code::kCheckpoint,
+          "%s: found %s, but config.json has no quantization_config, without which caches would be "
+          "rounded otherwise than the model was made for; restore the published config.json",
+          store_.Where(tensor).c_str(), StoredTypeName(type));
+  }
   if (linear.quantized() && blocked && in % 128 != 0) {
     Throw(Code::kUnsupported, "%s: found %s with %lld inputs, expected a multiple of 128",
           store_.Where(tensor).c_str(), StoredTypeName(type), static_cast<long long>(in));

@@ -289,6 +289,8 @@ TEST(Config, CacheRoundingsNeedQuantizationAndFittingHeads) {
 
 TEST(Config, OddButHarmlessFlagsAreAccepted) {
   EXPECT_NO_THROW(Parse([](Json& j) {
+    j["n_layers"] = j["num_hidden_layers"];
+    j["route_scale"] = j["routed_scaling_factor"].get<double>();
     j["some_future_key"] = {1, 2, 3};
     j["eos_token_id"] = {1, 3};
     j["expert_dtype"] = nullptr;
@@ -582,6 +584,18 @@ const std::vector<Case> kRefusedConfigs = {
      [](Json& j) { j["mlp_layer_types"] = std::vector<std::string>(5, "moe"); },
      kBad,
      {"mlp_layer_types[0]", "num_hash_layers"}},
+    {"layers_given_twice",
+     [](Json& j) { j["n_layers"] = 43; },
+     kBad,
+     {"n_layers", "5 as num_hidden_layers has it", "43"}},
+    {"scale_given_twice",
+     [](Json& j) { j["route_scale"] = 9.5; },
+     kBad,
+     {"route_scale", "routed_scaling_factor", "9.5"}},
+    {"scoring_given_twice",
+     [](Json& j) { j["score_func"] = "softmax"; },
+     kBad,
+     {"score_func", "scoring_func", "softmax"}},
     {"rates_given_twice",
      [](Json& j) {
        j["compress_rates"] = {{"heavily_compressed_attention", 64}};

@@ -293,6 +293,14 @@ TEST(WeightsVariants, UnquantizedLinearsOfAnyWidth) {
   }
 }
 
+TEST(WeightsVariants, QuantizedLinearsNeedTheirConfig) {
+  Json config = SmallestConfig();
+  config.erase("quantization_config");
+  TempFolder folder;
+  BuildCheckpoint(config, 3).Write(folder.path());
+  ExpectRefusal([&] { Open(folder); }, Code::kCheckpoint, {"F8_E4M3", "quantization_config"});
+}
+
 TEST(WeightsVariants, SmallTensorsOfTheOtherFloatTypeAreConverted) {
   TempFolder folder;
   BuiltCheckpoint built = Smallest();
