@@ -9,9 +9,15 @@ namespace finback {
 namespace {
 
 constexpr std::string_view kBlockWord = "tool_calls";
-constexpr size_t kMaxBlanks = 8;  // before the word
+constexpr size_t kMaxBlanks = 8;  // beside the bars and before the word
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+size_t BehindBlanks(std::string_view text, size_t begin) {
+  size_t i = begin;
+  while (i < text.size() && i - begin < kMaxBlanks && IsSpace(text[i])) ++i;
+  return i;
+}
 
 // What begins a tag, at the beginning of `text`, which begins with `<`: `<|DSML|`, and the word
 // behind it when that is the block's.
@@ -20,14 +26,14 @@ Match ReadMarker(std::string_view text, MarkupFilter::Marker* marker) {
   if (i == text.size()) return Match::kNeedMore;
   marker->closes = text[i] == '/';
   i += marker->closes ? 1 : 0;
+  i = BehindBlanks(text, i);
   Match match = Bars(text, &i);
+  i = BehindBlanks(text, i);
   if (match == Match::kYes) match = Literal(text, "DSML", &i);
+  i = BehindBlanks(text, i);
   if (match == Match::kYes) match = Bars(text, &i);
   if (match != Match::kYes) return match;
-  size_t word_begin = i;
-  while (word_begin < text.size() && word_begin - i < kMaxBlanks && IsSpace(text[word_begin])) {
-    ++word_begin;
-  }
+  const size_t word_begin = BehindBlanks(text, i);
   if (word_begin == text.size()) return Match::kNeedMore;
   for (const std::string_view word : kBlockWords) {
     size_t end = word_begin;

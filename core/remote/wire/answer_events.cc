@@ -313,7 +313,9 @@ void AnswerEvents::AddRescuedCalls() {
     if (!IsServed(call, &taken)) missed.push_back(&call);
   }
   if (missed.empty()) return;
-  Notice("markup_rescued", Format("%zu tool calls were found in the text", missed.size()));
+  Notice("markup_rescued", missed.size() == 1
+                               ? "a tool call was found in the text"
+                               : Format("%zu tool calls were found in the text", missed.size()));
   for (const ToolCall* call : missed) {
     const size_t index = AddCall();
     ExtendCall(index, "", call->name, call->arguments);

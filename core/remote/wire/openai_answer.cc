@@ -354,7 +354,9 @@ void Decoder::ReadDetails(const Json& list) {
   }
 }
 
+// What a service says instead of an answer is the answer: nobody should get an empty one.
 void Decoder::ReadContent(const Json& delta) {
+  AddText(EventKind::kContent, "refusal", FindText(delta, "refusal"));
   const char* field = "content";
   const Json* content = FindValue(delta, field);
   if (content == nullptr) content = FindValue(delta, field = "text");  // a plain completion
@@ -362,6 +364,7 @@ void Decoder::ReadContent(const Json& delta) {
   if (content->IsString()) AddText(EventKind::kContent, field, content->text);
   for (const Json& part : content->items) {
     AddText(EventKind::kContent, "text", FindText(part, "text"));
+    AddText(EventKind::kContent, "refusal", FindText(part, "refusal"));
   }
 }
 

@@ -80,7 +80,10 @@ TEST(MarkupFilter, ReadsCallsInEverySpelling) {
                     {"|", "|", "calls"},
                     {kBar, kBar, "function_calls"},
                     {"|", kBar, " tool_calls"},
-                    {"|", "|", "toolcalls"}};
+                    {"|", "|", "toolcalls"},
+                    {"\uFF5C ", " \uFF5C", "tool_calls"},
+                    {" | ", " | ", " tool_calls"},
+                    {"\uFF5C ", "\uFF5C ", "calls"}};
   for (const auto& [open, bar, word] : kSpellings) {
     EXPECT_EQ(Outcome(kContent, "Hi." + Block(open, bar, word)), std::string("[c]Hi.") + kCall);
   }
@@ -96,7 +99,8 @@ TEST(MarkupFilter, LosesNothingOfOrdinaryText) {
                            "a<<|<b",      "tool_calls",
                            "<table><tr>", "\u2016x\u2016",
                            "<||",         "\n\n<",
-                           "DSML",        "<|DSM"}) {
+                           "DSML",        "<|DSM",
+                           "a <  | b",    "<| DSMX"}) {
     EXPECT_EQ(Outcome(kContent, text), std::string("[c]") + text);
     EXPECT_EQ(Outcome(kReasoning, text), std::string("[r]") + text);
   }

@@ -566,6 +566,15 @@ TEST(OpenAiAnswer, BearsValuesOfTheWrongKind) {
             "content a\nfinish stop\n");
 }
 
+TEST(OpenAiAnswer, TellsTheWordsOfARefusal) {
+  const std::string end = Chunk("{}", R"(, "finish_reason": "content_filter")");
+  for (const char* delta : {R"({"content": null, "refusal": "I cannot."})",
+                            R"({"content": [{"type": "refusal", "refusal": "I cannot."}]})"}) {
+    EXPECT_EQ(Hear(Ask(kFlash, kTools), {Chunk(delta), end}).words,
+              "content I cannot.\nfinish content_filter\n");
+  }
+}
+
 TEST(OpenAiAnswer, PardonsTextThatIsNotUtf8) {
   EXPECT_EQ(HearDeltas({"{\"content\": \"a\xFF\xE2\x82\"}"}).words,
             "content a\xEF\xBF\xBD\xEF\xBF\xBD\nfinish stop\n");
