@@ -85,9 +85,6 @@ class MessageReader {
     } else {
       ReadEncoderParts(content);
     }
-    if (is_chat_ && message_.role == Role::kDeveloper && message_.content.empty()) {
-      fields_.Fail("content", "must not be empty");
-    }
   }
 
   struct Part {
@@ -113,9 +110,8 @@ class MessageReader {
     for (size_t i = 0; i < list.items.size(); ++i) {
       const Part part = ReadPart(list.items[i], i);
       is_plain = is_plain && part.is_text;
-      if (!part.is_text) continue;
       if (i > 0) message_.content += "\n\n";
-      message_.content += part.text;
+      message_.content += part.is_text ? part.text : UnreadPart(part.text);
     }
     if (!is_plain) message_.parts = list.items;
   }
@@ -227,6 +223,18 @@ class MessageReader {
 }  // namespace
 
 std::string_view RoleName(Role role) { return RowOf(role).name; }
+
+std::string_view UnreadPart(std::string_view type) {
+  constexpr std::string_view kImage = "[Unsupported Image]", kDocument = "[Unsupported Document]";
+  // A file of Chat Completions is shown as an image, which it may be: so the services do it.
+  constexpr std::pair<std::string_view, std::string_view> kParts[] = {
+      {"image_url", kImage},   {"file", kImage},        {"image", kImage},
+      {"input_image", kImage}, {"document", kDocument}, {"input_file", kDocument}};
+  for (const auto& [name, shown] : kParts) {
+    if (name == type) return shown;
+  }
+  return {};
+}
 
 std::vector<Message> ParseChatMessages(const Json& list, const std::string& path,
                                        UnknownMembers* unknown) {

@@ -46,9 +46,14 @@ struct PromptMessage {
 struct Message : PromptMessage {
   bool has_reasoning = false;  // reasoning_content was given, though it may be empty
   std::string name;
-  std::vector<Json> parts;  // the content as it came, when not all of it is text
+  std::vector<Json> parts;  // the content as it came, when not all of it is text; `content` has
+                            // what stands for the others
   Json reasoning_details;   // a gateway's own form of the reasoning, to be given back as it is
 };
+
+// What a model that reads text alone is shown in place of a part of that type; "" for types that
+// have none.
+std::string_view UnreadPart(std::string_view type);
 
 // Two dialects, read by one reader; both throw Error(kInvalidRequest) with "<path>: ...".
 //

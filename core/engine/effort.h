@@ -37,6 +37,13 @@ constexpr std::string_view EffortName(Effort effort) {
   return EffortName(Effort::kHigh);
 }
 
+// The most tokens of a chat's answer when a request does not say, as DeepSeek's services have it:
+// a request then ends alike wherever it is answered.
+constexpr int64_t DefaultMaxTokens(bool thinking, Effort effort) {
+  if (!thinking) return 8192;
+  return effort == Effort::kMax ? 131072 : 65536;
+}
+
 // "low, high, max", for messages.
 inline std::string EffortNames() {
   std::string names;

@@ -85,7 +85,8 @@ void ReadThinking(JsonFields* fields, Request* request) {
   }
   if (const std::string* effort = fields->FindString("reasoning_effort")) {
     if (*effort == kNoEffort) {
-      request->thinking = Toggle::kOff;
+      // As services have it: the switch itself counts, if it was said.
+      if (request->thinking == Toggle::kDefault) request->thinking = Toggle::kOff;
     } else if (const auto found = FindRequestedEffort(*effort)) {
       request->effort = *found;
     } else {

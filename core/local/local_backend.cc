@@ -11,7 +11,6 @@
 
 #include "core/base/process.h"
 #include "core/base/processors.h"
-#include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/checkpoint/settings/generation_config.h"
 #include "core/checkpoint/verify.h"
@@ -25,6 +24,7 @@
 #include "core/local/memory_budget.h"
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"
+#include "core/local/sampling_plan.h"
 #include "core/local/session.h"
 #include "core/network/model.h"
 #include "core/tokenizer/tokenizer.h"
@@ -104,7 +104,6 @@ class LocalBackend final : public Backend {
   PromptRules rules() const;
   EncodedPrompt Encode(const Request& request) const;
   std::vector<int32_t> CompletionTokens(const Request& request);
-  void PlanSampling(const Request& request, SamplerOptions* sampling) const;
   std::unique_ptr<Stream> MakeStream(AnswerPlan plan, SessionState* session,
                                      std::unique_ptr<SessionState> own);
 
@@ -308,35 +307,26 @@ std::vector<int32_t> LocalBackend::CompletionTokens(const Request& request) {
   return ids;
 }
 
-void LocalBackend::PlanSampling(const Request& request, SamplerOptions* sampling) const {
-  const double default_temperature = generation_.do_sample ? generation_.temperature : 0;
-  sampling->temperature = request.has_temperature ? request.temperature : default_temperature;
-  sampling->top_p = request.has_top_p ? request.top_p : generation_.top_p;
-  sampling->top_k = request.has_top_k ? request.top_k : generation_.top_k;
-  sampling->min_p = request.has_min_p ? request.min_p : generation_.min_p;
-  sampling->seed = request.has_seed ? request.seed : RandomNumber();
-  sampling->logit_bias = request.logit_bias;
-  for (const auto& [id, bias] : request.logit_bias) {
-    if (id >= model_->config().vocab) {
-      Throw(Code::kInvalidRequest, "logit_bias.%d: the vocabulary has %d tokens", id,
-            model_->config().vocab);
-    }
-  }
-}
-
 AnswerPlan LocalBackend::Plan(const Request& request) {
   RequireInProcess(request);
   model_->weights().CheckFiles();
   AnswerPlan plan;
-  PlanSampling(request, &plan.sampling);
+  plan.max_tokens = request.max_tokens;
+  AnswerKind kind;
   if (request.is_chat) {
     const EncodeOptions options = ChatOptions(request, rules());
+    const std::vector<PromptMessage> messages = PromptMessages(request);
     plan.parsing = AnswerMode(request, options);
-    if (request.tool_choice != ToolChoice::kNone) plan.tools = request.tools;
-    plan.ids = ChatPrompts().Encode(EncodeChat(PromptMessages(request), {}, options).spans);
+    plan.tools = OfferedTools(messages);
+    plan.notice = UnreadParts(request);
+    kind.thinking = options.thinking == ThinkingMode::kThinking;
+    kind.tools = !plan.tools.empty();
+    if (plan.max_tokens < 0) plan.max_tokens = DefaultMaxTokens(kind.thinking, request.effort);
+    plan.ids = ChatPrompts().Encode(EncodeChat(messages, {}, options).spans);
   } else {
     plan.ids = CompletionTokens(request);
   }
+  plan.sampling = PlanSampling(request, generation_, kind, model_->config().vocab);
   if (static_cast<int64_t>(plan.ids.size()) > shape_.context_tokens) {
     Throw(Code::kContextFull,
           "the prompt has %zu tokens, context_tokens is %" PRId64 " (the model's limit is %" PRId64
@@ -344,7 +334,6 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
           plan.ids.size(), shape_.context_tokens, model_->config().max_position);
   }
   plan.stop = request.stop;
-  plan.max_tokens = request.max_tokens;
   plan.top_logprobs = request.top_logprobs;
   plan.chunk_tokens = shape_.chunk_tokens;
   plan.progress_events = request.progress_events;

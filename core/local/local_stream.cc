@@ -44,6 +44,7 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
   content_.reserve(kTextBytes);
   parsed_.reserve(kQueueSlots);
   usage_.prompt_tokens = static_cast<int64_t>(plan_.ids.size());
+  if (!plan_.notice.empty()) queue_.Push(EventKind::kNotice)->text = plan_.notice;
   session_ = session;  // last: a constructor that throws leaves the session to its caller
 }
 

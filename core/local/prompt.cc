@@ -4,6 +4,7 @@
 
 #include "core/base/status.h"
 #include "core/chat/wire_strings.h"
+#include "core/engine/event.h"
 #include "core/engine/request_tools.h"
 #include "core/json/json_fields.h"
 
@@ -26,17 +27,19 @@ EffortPrefix PrefixFor(Effort effort, EffortLadder ladder) {
   return EffortPrefix::kNone;
 }
 
-void RequireText(const Message& message) {
+// Images and documents are shown as what could not be read; of anything else the model would know
+// nothing at all.
+void RequireShown(const Message& message) {
   for (size_t i = 0; i < message.parts.size(); ++i) {
     const Json* type = message.parts[i].Find("type");
-    if (type == nullptr || type->text == "text") continue;
+    if (type == nullptr || type->text == "text" || !UnreadPart(type->text).empty()) continue;
     FailAt(Format("%s.content[%zu].type", message.path.c_str(), i),
            "\"" + Shown(type->text) + "\" is not supported; only \"text\" parts can be read");
   }
 }
 
 void RequireChat(const Request& request) {
-  for (const Message& message : request.messages) RequireText(message);
+  for (const Message& message : request.messages) RequireShown(message);
   for (size_t i = 0; i < request.tools.size(); ++i) {
     const Json* strict = request.tools[i].Find("strict");
     if (strict == nullptr || !strict->boolean) continue;
@@ -74,6 +77,33 @@ std::vector<PromptMessage> PromptMessages(const Request& request) {
     PlaceResponseFormat(request.format, &messages);
   }
   return messages;
+}
+
+std::vector<Json> OfferedTools(const std::vector<PromptMessage>& messages) {
+  std::vector<Json> tools;
+  for (const PromptMessage& message : messages) {
+    tools.insert(tools.end(), message.tools.begin(), message.tools.end());
+  }
+  return tools;
+}
+
+std::string UnreadParts(const Request& request) {
+  UnknownMembers parts;
+  for (const Message& message : request.messages) {
+    for (size_t i = 0; i < message.parts.size(); ++i) {
+      const Json* type = message.parts[i].Find("type");
+      if (type == nullptr || type->text == "text") continue;
+      if (parts.paths.size() < UnknownMembers::kMostPaths) {
+        parts.paths.push_back(Format("%s.content[%zu]", message.path.c_str(), i));
+      }
+      ++parts.count;
+    }
+  }
+  if (parts.count == 0) return "";
+  return NoticeText("parts_unread",
+                    "this model reads text alone and is told that there is "
+                    "something else: " +
+                        parts.Listed());
 }
 
 EncodeOptions ChatOptions(const Request& request, const PromptRules& rules) {

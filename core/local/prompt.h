@@ -30,6 +30,13 @@ void RequireInProcess(const Request& request);
 // system message, which is made when there is none.
 std::vector<PromptMessage> PromptMessages(const Request& request);
 
+// The tools that these messages offer.
+std::vector<Json> OfferedTools(const std::vector<PromptMessage>& messages);
+
+// The text of a notice that names the parts that the model is not shown, and what stands for them;
+// "" without any.
+std::string UnreadParts(const Request& request);
+
 // How a chat request is to be rendered.
 EncodeOptions ChatOptions(const Request& request, const PromptRules& rules);
 

@@ -446,7 +446,8 @@ FINBACK_API void finback_text_free(finback_text *self);
  *     role developer         | system text                     | as system, or sent if known
  *     role latest_reminder   | a turn of its own kind          | DeepSeek; else error
  *     text parts             | joined by an empty line         | the same
- *     image_url, file parts  | error                           | of user and tool: if known
+ *     image_url, file parts  | shown as [Unsupported Image],   | of user and tool: if known
+ *                            | with a NOTICE (parts_unread)    |
  *     name                   | -                               | sent; Chat Completions alone
  *     tool_calls, results    | shown, sorted by their ids      | sent; ids needed, all answered
  *     reasoning_content      | shown, by drop_thinking         | sent, by replay_reasoning
@@ -456,17 +457,18 @@ FINBACK_API void finback_text_free(finback_text *self);
  *   thinking {"type":        | absent: enabled, unless the     | always said; absent: enabled;
  *     enabled (or adaptive), | model says otherwise            | without a switch: notice
  *     disabled}              |                                 |
- *   reasoning_effort none,   | none: thinking is disabled;     | as the service spells them, or
- *     low, high, max         | else the nearest step that the  | the nearest that it has;
- *                            | checkpoint knows; absent: high  | absent: high
- *   max_tokens, also         | reasoning counts; absent: until | always sent; absent: 8,192,
- *     max_completion_tokens  | the context is full             | thinking 65,536, effort max
- *     >= 1                   |                                 | 131,072. Lowered to the limit
+ *   reasoning_effort none,   | none: thinking is disabled, if  | as the service spells them, or
+ *     low, high, max         | it is not enabled; else nearest | the nearest that it has;
+ *                            | step of the model; absent: high | absent: high
+ *   max_tokens, also         | reasoning counts; absent: 8192, | always sent; absent: the same.
+ *     max_completion_tokens  | thinking 65,536, effort max     | Lowered to the limit
+ *     >= 1                   | 131,072, or the context's end   |
  *   temperature 0..2         | 0: the likeliest, smaller id    | sent
  *   top_k >= 0 (0: off)      | what is left to sample from, in | if known; never in Responses
  *   top_p above 0, to 1      | this order, after temperature;  | sent
  *   min_p 0..1               | min_p: of the likeliest token   | if known; Chat Completions alone
- *     (absent: generation_config.json, where it has it)        | (absent: the service's own)
+ *     (absent: generation_config.json; else 1, 0, 1, 0; top_p  | (absent: the service's own)
+ *     0.95 in thinking with tools)                             |
  *   seed, 64 bits            | the same text, at any number of | if known; Chat Completions alone
  *                            | threads; absent: random         |
  *   stop, a string or up     | ends before the first of them   | as many as known; never in

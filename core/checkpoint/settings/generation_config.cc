@@ -64,7 +64,7 @@ class Reader {
     } else if (name == "temperature") {
       Number(name, value, 100, &config_.temperature);
     } else if (name == "top_p") {
-      Number(name, value, 1, &config_.top_p);
+      config_.has_top_p = Number(name, value, 1, &config_.top_p);
     } else if (name == "min_p") {
       Number(name, value, 1, &config_.min_p);
     } else if (name == "top_k") {
@@ -93,12 +93,14 @@ class Reader {
     return value.IsBool();
   }
 
-  void Number(const std::string& name, const Json& value, double high, double* number) {
-    if (value.IsNumber() && value.number >= 0 && value.number <= high) {
+  bool Number(const std::string& name, const Json& value, double high, double* number) {
+    const bool good = value.IsNumber() && value.number >= 0 && value.number <= high;
+    if (good) {
       *number = value.number;
     } else {
       Note(name, "ignored " + Described(value) + Format(", expected a number from 0 to %g", high));
     }
+    return good;
   }
 
   // 50.0 is a whole number elsewhere, and -1 is how other engines spell "off".

@@ -20,6 +20,7 @@ TokenIds ReadTokenIds(const Json& value, int32_t vocab);
 struct GenerationConfig {
   bool do_sample = true;
   double temperature = 1.0, top_p = 1.0, min_p = 0.0;
+  bool has_top_p = false;     // the file says it
   int32_t top_k = 0;          // 0: off
   bool has_thinking = false;  // optional "thinking": true|false in the file overrides the default
   bool thinking = true;

@@ -15,11 +15,6 @@
 namespace finback {
 namespace {
 
-// What the service takes when max_tokens is not given (docs/services.md 4); sent explicitly, so
-// that other services do the same.
-constexpr int64_t kAnswerTokens = 8192;
-constexpr int64_t kThinkingTokens = 65536;
-constexpr int64_t kMaxEffortTokens = 131072;
 constexpr int64_t kFimTokens = 4096;  // the most that the beta endpoint gives
 constexpr size_t kMaxUserIdBytes = 512;
 constexpr int64_t kLeastThinkingBudget = 1024;
@@ -172,9 +167,8 @@ void Planner::PlanTokens() {
   if (!plan_.send_max_tokens && whole > 0) {
     plan_.max_tokens = whole;
   } else if (request_.max_tokens < 0) {
-    plan_.max_tokens = !plan_.thinking                ? kAnswerTokens
-                       : plan_.effort == Effort::kMax ? kMaxEffortTokens
-                                                      : kThinkingTokens;
+    // Sent explicitly, so that other services do as DeepSeek's (docs/services.md 4).
+    plan_.max_tokens = DefaultMaxTokens(plan_.thinking, plan_.effort);
   }
   if (limit <= 0 || plan_.max_tokens <= limit) return;
   plan_.max_tokens = limit;

@@ -25,6 +25,7 @@ TEST(GenerationConfig, AbsentGivesThePublishedDefaults) {
   EXPECT_TRUE(c.do_sample);
   EXPECT_EQ(c.temperature, 1.0);
   EXPECT_EQ(c.top_p, 1.0);
+  EXPECT_FALSE(c.has_top_p);
   EXPECT_EQ(c.min_p, 0.0);
   EXPECT_EQ(c.top_k, 0);
   EXPECT_FALSE(c.has_thinking);
@@ -39,6 +40,7 @@ TEST(GenerationConfig, ValuesAreRead) {
   EXPECT_FALSE(c.do_sample);
   EXPECT_EQ(c.temperature, 0.6);
   EXPECT_EQ(c.top_p, 0.95);
+  EXPECT_TRUE(c.has_top_p);
   EXPECT_EQ(c.min_p, 0.05);
   EXPECT_EQ(c.top_k, 40);
   EXPECT_TRUE(c.has_thinking);

@@ -46,11 +46,39 @@ TEST(InProcessRequest, NamesThePathOfWhatOnlyAServiceCanDo) {
 }
 
 TEST(InProcessRequest, NamesThePartThatIsNoText) {
-  EXPECT_EQ(Refusal(ParseChatRequest(
-                R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"},
-                    {"type": "file", "file_id": "f"}]}]})")),
-            "messages[0].content[1].type: \"file\" is not supported; only \"text\" parts can be "
-            "read");
+  EXPECT_EQ(
+      Refusal(ParseChatRequest(
+          R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"},
+                    {"type": "input_audio", "input_audio": {}}]}]})")),
+      "messages[0].content[1].type: \"input_audio\" is not supported; only \"text\" parts can "
+      "be read");
+}
+
+// Of a user, a tool, a rule and an answer: whoever shows an image.
+TEST(InProcessRequest, ShowsThatThereAreImagesAndDocuments) {
+  const Request request = ParseChatRequest(R"({"reasoning_effort": "none", "messages": [
+      {"role": "system", "content": [{"type": "document"}]},
+      {"role": "user", "content": [{"type": "text", "text": "a"},
+                                   {"type": "image_url", "image_url": {"url": "x"}},
+                                   {"type": "text", "text": "b"}]},
+      {"role": "assistant", "content": [{"type": "file", "file_id": "f"}],
+       "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+      {"role": "tool", "tool_call_id": "c", "content": [{"type": "image_url"}]}]})");
+  EXPECT_EQ(Refusal(request), "no error");
+  const std::string text = EncodeChat(PromptMessages(request), {}, ChatOptions(request, {})).Text();
+  const std::string_view expected[] = {
+      "[Unsupported Document]<\uff5cUser\uff5c>",
+      "<\uff5cUser\uff5c>a\n\n[Unsupported Image]\n\nb<\uff5cAssistant\uff5c>",
+      "</think>[Unsupported Image]\n\n<", "<tool_result>[Unsupported Image]</tool_result>"};
+  for (const std::string_view part : expected)
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(UnreadParts(request),
+            R"({"code": "parts_unread", "message": "this model reads text alone and is told that )"
+            R"(there is something else: messages[0].content[0], messages[1].content[1], )"
+            R"(messages[2].content[0], messages[3].content[0]"})");
+  EXPECT_EQ(UnreadParts(ParseChatRequest(
+                R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]})")),
+            "");
 }
 
 TEST(InProcessRequest, RefusesSuffixAndEchoOfACompletion) {
