@@ -1,40 +1,159 @@
-"""Where Finback differs from DeepSeek's official converter on purpose, in prompts.
+"""Where Finback differs from DeepSeek's official converter on purpose, in prompts: the one list of it.
 
-Each entry has what it is about, a predicate over the request that was compared, and its reason. A request that an entry
-matches is not compared; an entry that no request needs any more is to be removed.
+A difference in what is rendered is written as what the converter must be given, and what becomes of its prompt, so that
+the two are equal: everything else in such a request is compared all the same. A difference in what is refused is told by
+the words of whoever refuses. compare_recipe.py counts each entry and reports those that no request needs any more.
 """
+import copy
 import json
+import re
+from typing import Callable, NamedTuple
 
 
-def arguments_of(body):
-    return [call["function"]["arguments"] for message in body["messages"] for call in message.get("tool_calls") or []]
+class Rendered(NamedTuple):
+    about: str
+    reason: str
+    adapt: Callable  # request -> (request for the converter, its prompt -> the prompt to expect), or None: the same
 
 
-def holds_number_of_other_spelling(body):
-    """Anything whose numbers Python does not print as Rust does."""
+class Refused(NamedTuple):
+    about: str
+    reason: str
+    words: str  # an expression for the refusal
+    is_rendered: bool = True  # whether the prompt, which nobody is given, is compared all the same
 
-    def any_number(value):
+
+def placeholders(body):
+    """Every number that Python and Rust spell differently becomes an integer that both spell alike."""
+    spellings = {}
+
+    def number(value, spelling):
+        placeholder = 4611686018000000000 + len(spellings)
+        spellings[str(placeholder)] = spelling
+        return placeholder
+
+    def integer(text):
+        value = int(text)
+        return value if text != "-0" and -2**63 <= value < 2**64 else number(value, str(value))
+
+    def inexact(value):
+        text = json.dumps(value)
+        return number(value, text) if "e" in text or "n" in text else value
+
+    def replaced(value):
         if isinstance(value, dict):
-            return any(any_number(v) for v in value.values())
+            return {name: replaced(below) for name, below in value.items()}
         if isinstance(value, list):
-            return any(any_number(v) for v in value)
+            return [replaced(below) for below in value]
         if isinstance(value, int) and not isinstance(value, bool):
-            return not -2**63 <= value < 2**64
-        return isinstance(value, float) and "e" in repr(value)
+            return integer(str(value))
+        return inexact(value) if isinstance(value, float) else value
 
-    for text in arguments_of(body):
-        if "-0" in text:  # an integer there, -0.0 to the converter
-            return True
-        try:
-            if any_number(json.loads(text)):
-                return True
-        except ValueError:
-            continue
-    return any_number(body.get("tools")) or any_number(body.get("response_format"))
+    body = {name: replaced(value) if name in ("tools", "response_format") else copy.deepcopy(value)
+            for name, value in body.items()}
+    for message in body["messages"] if isinstance(body.get("messages"), list) else []:
+        for call in message.get("tool_calls") or []:
+            function = call.get("function") or {}
+            before = len(spellings)
+            try:
+                value = json.loads(function.get("arguments"), parse_int=integer,
+                                   parse_float=lambda text: inexact(float(text)), parse_constant=lambda text: number(0, text))
+                text = json.dumps(value, ensure_ascii=False)
+                text.encode()
+            except (ValueError, TypeError):
+                continue
+            if isinstance(value, dict) and len(spellings) > before:
+                function["arguments"] = text
+    if not spellings:
+        return None
+
+    def spelled(prompt):
+        for placeholder, spelling in spellings.items():
+            prompt = prompt.replace(placeholder, spelling)
+        return prompt
+
+    return body, spelled
 
 
-# (about, predicate over the request, reason)
-PROMPTS = [
-    ("numbers", holds_number_of_other_spelling,
-     "numbers are printed as the published encoder prints them, in both dialects"),
+def messages_changed(change):
+    """An adaption that changes some messages: `change` takes a copy of one and says whether it did."""
+
+    def adapt(body):
+        if not isinstance(body.get("messages"), list):
+            return None
+        body = copy.deepcopy(body)
+        changes = [change(message) for message in body["messages"]]
+        return (body, lambda prompt: prompt) if any(changes) else None
+
+    return adapt
+
+
+def developer(message):
+    if message.get("role") != "developer":
+        return False
+    message["role"] = "system"
+    return True
+
+
+def other_reasoning(message):
+    if message.get("reasoning_content") is not None or not isinstance(message.get("reasoning"), str):
+        return False
+    message["reasoning_content"] = message["reasoning"]
+    return message["role"] == "assistant"
+
+
+RENDERED = [
+    Rendered("numbers", "they are printed as the published encoder prints them, which is Python; so are NaN and infinities",
+             placeholders),
+    Rendered("developer", "the text of OpenAI's role is system text, where the converter knows no such role",
+             messages_changed(developer)),
+    Rendered("reasoning", "a turn that came from vLLM or a gateway keeps the reasoning that they call so",
+             messages_changed(other_reasoning)),
+]
+
+# What a model in this process refuses though the converter renders it.
+REFUSED_HERE = [
+    Refused("forced tools", "nothing here can hold a model to a call yet; asking for one and getting a text would be worse",
+            r"^tool_choice: .*(cannot be forced|is not supported)", is_rendered=False),
+    Refused("named tool without tools", "the name is one that nobody offered; the converter takes it for auto",
+            r"^tool_choice.function.name: no tool is called"),
+    Refused("required without tools", "there is nothing to require; the converter takes it for auto",
+            r'^tool_choice: "required" needs tools'),
+    Refused("json_schema", "nothing here can hold a model to a schema yet",
+            r'^response_format.type: "json_schema" is not supported'),
+    Refused("regex", "nothing here can hold a model to an expression yet", r"^response_format.type: must be .* got .regex"),
+    Refused("strict tools", "nothing here can hold a model to a schema yet", r"^tools\[\d+\].function.strict: is not supported",
+            is_rendered=False),
+    Refused("parallel_tool_calls", "nothing here keeps a model to one call; the converter ignores it",
+            r"^parallel_tool_calls: cannot be turned off"),
+    Refused("obsolete functions", "they would be ignored, and the tools with them",
+            r"^(functions|function_call): is obsolete"),
+    Refused("fields of other roles", "what stands on the wrong message would be ignored",
+            r"^messages\[\d+\]\.\w+: only "),
+    Refused("equal names", "they are refused in any case; the converter does not look at tools that are not offered",
+            r"is defined twice"),
+    Refused("sampling", "fields of other engines that the converter does not know have bounds here",
+            r"^(top_k|min_p|logit_bias|max_completion_tokens)\b"),
+]
+
+# What a model in this process takes though the converter answers 400: finback encode --check-service says it.
+TAKEN_HERE = [
+    Refused("content is null", "a turn without text is an empty one", r"content or tool_calls must be set"),
+    Refused("no calls", "an empty list is none", r"tool_calls': empty array"),
+    Refused("results", "a conversation that broke off goes on all the same",
+            r"must be followed by tool messages|must be a response to a preceding message"),
+    Refused("equal ids", "calls keep their order", r"Duplicate value for 'tool_call_id'"),
+    Refused("prefix with tools", "an answer can go on behind calls", r"Function call should not be used with prefix"),
+    Refused("prefix with json_object", "the instruction is no guarantee", r"json_object should not be used with prefix"),
+    Refused("the word json", "the instruction stands in the prompt by itself", r"Prompt must contain the word 'json'"),
+    Refused("schemas", "a tool's parameters are shown as they are", r"Invalid schema for function"),
+    Refused("limits", "as many tokens as the context holds, and any seed", r"Invalid (max_tokens|seed) value"),
+    Refused("stream_options", "they say nothing about the text", r"stream_options should be set along with stream"),
+    Refused("shape of calls", "ids and types of calls may be missing",
+            r"missing field `(id|type|tool_call_id)`|unknown variant `custom`"),
+    Refused("parts of reminders", "a list of parts is one text, whatever the role", r"invalid type: sequence, expected a string"),
+    Refused("inside of stream_options", "they say nothing about the text", r"integer `1`, expected a boolean"),
+    Refused("seed", "any integer of 64 bits", r"integer `-\d+`, expected u64"),
+    Refused("detail", "what nobody looks at is not judged", r"expected one of `low`, `high`, `original`, `auto`"),
+    Refused("images", "an image that cannot be seen needs no address", r"missing field `(image_url|url)`|expected struct ChatCompletionImageUrl"),
 ]
