@@ -49,8 +49,9 @@ using std::chrono::milliseconds;
 
 // Every worker has to report before a call returns, even if others did its share. Where more
 // threads want to run than there are cores, the system may run it a time slice later, thousands of
-// times a second. So a caller who waited long for nothing works alone for a while, longer each
-// time, until workers report in time again; meanwhile they fall asleep.
+// times a second. So a caller who waited long for nothing works alone for a while: as long as it
+// waited, and several times that if it happens again soon after. Until a time without such waits
+// has passed, workers sleep between calls instead of looking out for the next one.
 // What is computed is the same.
 class Patience {
  public:
@@ -62,24 +63,25 @@ class Patience {
 #endif
   }
 
+  bool Crowded(Clock::time_point now) const { return now < crowded_until_; }
+
   // A call with workers began, the caller had no more to do at `finished`,
   // all had reported at `end`.
   void Took(Clock::time_point begin, Clock::time_point finished, Clock::time_point end) {
-    const bool late = end - finished > kLate && end - finished > finished - begin;
-    if (late) {
-      alone_until_ = end + alone_;
-      alone_ = std::min(2 * alone_, kLongest);
-    } else {
-      alone_ = std::max(alone_ - alone_ / 64, kShortest);
-    }
+    const Clock::duration waited = end - finished;
+    if (waited <= kLate || waited <= finished - begin) return;
+    times_ = Crowded(begin) ? std::min(2 * times_, kMostTimes) : 1;
+    alone_until_ = end + std::min<Clock::duration>(times_ * waited, kLongest);
+    crowded_until_ = alone_until_ + kCalm;
   }
 
  private:
   static constexpr Clock::duration kLate = milliseconds(1);  // to wake up takes a tenth of it
-  static constexpr Clock::duration kShortest = milliseconds(4), kLongest = milliseconds(256);
+  static constexpr Clock::duration kLongest = milliseconds(1000), kCalm = milliseconds(100);
+  static constexpr int kMostTimes = 32;
 
-  Clock::time_point alone_until_;
-  Clock::duration alone_ = kShortest;
+  Clock::time_point alone_until_, crowded_until_;
+  int times_ = 1;  // how many times as long as it waited
 };
 
 // While one lives, threads that are made take no signals of the process: those are for the threads
@@ -170,7 +172,7 @@ void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
         if (std::this_thread::get_id() == work->caller) work->finished = Clock::now();
         MarkRelease(argument);
       },
-      &job, count, grain, 0);
+      &job, count, grain, state_->patience.Crowded(begin) ? PTHREADPOOL_FLAG_YIELD_WORKERS : 0);
   MarkAcquire(&job);
   state_->patience.Took(begin, job.finished, Clock::now());
 }
