@@ -67,6 +67,14 @@ std::string ResolveModel(const std::string& model) {
 std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
   options->user_agent = std::string("finback/") + finback_version();
   if (AsksForService(*options) && !IsFolder(options->model)) return OpenRemoteBackend(*options);
+  const bool records = !options->service.record.empty();
+  if (records || !options->service.replay.empty()) {
+    Throw(
+        Code::kInvalidArgument,
+        "option %s: exchanges with services are recorded and replayed, and the model \"%s\" runs in "
+        "this process; leave it out, or name a service",
+        records ? "record" : "replay", options->model.c_str());
+  }
   options->model = ResolveModel(options->model);
   if (!IsFolder(options->model)) {
     const std::string hint = ServiceHint(options->service.providers_file, options->model);

@@ -190,7 +190,10 @@ std::string NearModel(const std::string& model, const finback_options* options) 
     const std::string near = Nearest(provider, providers);
     if (!near.empty()) return near + model.substr(colon);
   }
-  return Nearest(model, names);
+  const std::string near = Nearest(model, names);
+  if (!near.empty() || colon != std::string::npos) return near;
+  const std::string service = Nearest(model, providers);
+  return service.empty() ? "" : service + ":MODEL";
 }
 
 // What failed, with the name that was probably meant. `model` may be a list.

@@ -57,6 +57,22 @@ std::string MeantBy(const CLI::App& command, const std::string& typed) {
   return DidYouMean(typed.substr(0, typed.find('=')), known);
 }
 
+// The parser's words for a value of the wrong kind, which are made for programmers, or others.
+std::string WithoutConversions(const CLI::App& command, const std::string& words) {
+  for (const CLI::Option* option : command.get_options()) {
+    const CLI::ConversionError raw(option->get_name(), option->results());
+    if (option->count() == 0 || words != raw.what()) continue;
+    const std::string& value = option->results().back();
+    char* end = nullptr;
+    std::strtod(value.c_str(), &end);
+    const char* expected = option->get_expected_max() == 0 ? "takes no value"
+                           : *end == '\0'                  ? "must be a whole number"
+                                                           : "must be a number";
+    return option->get_name() + ": " + expected + ", got \"" + value + "\"";
+  }
+  return words;
+}
+
 // CLI11 has codes of its own for each kind of mistake; ours are success and usage.
 int ReportParse(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {  // --help
@@ -66,7 +82,8 @@ int ReportParse(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* command = &app;
   for (const CLI::App* chosen : app.get_subcommands()) command = chosen;
   const std::string name = command == &app ? "" : command->get_name() + " ";
-  std::string message = error.what(), hint = "finback " + name + "--help says what is possible";
+  std::string message = WithoutConversions(*command, error.what()),
+              hint = "finback " + name + "--help says what is possible";
   const std::vector<std::string> rest = app.remaining(true);
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !rest.empty()) {
     const std::string& first = rest.front();

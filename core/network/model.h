@@ -13,8 +13,8 @@ namespace finback {
 
 struct ModelOptions {
   Precision precision = Precision::kPublished;
-  int threads = 0;    // 0: AvailableProcessors()
-  CopyProgress copy;  // if not empty, weights are copied into memory and this is told
+  int threads = 0;         // 0: AvailableProcessors()
+  CopyProgress copy = {};  // if not empty, weights are copied into memory and this is told
 };
 
 class Model {

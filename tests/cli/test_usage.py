@@ -56,9 +56,24 @@ class Usage(CommandTest):
             with self.subTest(arguments):
                 self.assert_fails(finback(*arguments), 2, "--help")
 
+    def test_values_of_the_wrong_kind_are_named_in_plain_words(self):
+        for arguments, words in [
+            (["--temperature", "hot"], '--temperature: must be a number, got "hot"'),
+            (["--max-tokens", "5.5"], '--max-tokens: must be a whole number, got "5.5"'),
+            (["--think=maybe"], '--think: takes no value, got "maybe"'),
+        ]:
+            with self.subTest(arguments):
+                self.assert_fails(finback("chat", *arguments, "hi"), 2, words)
+
+    def test_records_are_refused_where_there_is_no_service(self):
+        for option in ["record", "replay"]:
+            with self.subTest(option):
+                self.assert_fails(finback("chat", "--" + option, "x", "hi"), 1, f"option {option}:", "krill")
+
     def test_mistyped_names_are_told_what_they_were_meant_to_be(self):
         for arguments, code, meant in [
             (["caht", "hi"], 2, "did you mean chat?"),
+            (["models", "deepsek"], 1, "did you mean deepseek:MODEL?"),
             (["inspct"], 2, "did you mean inspect?"),
             (["chat", "--temprature", "1", "hi"], 2, "did you mean --temperature?"),
             (["chat", "--max_tokens=3", "hi"], 2, "did you mean --max-tokens?"),
