@@ -135,57 +135,86 @@ bool Repeats(const uint8_t* data, size_t bytes, size_t unit) {
         check.where.c_str(), found.c_str());
 }
 
-// Pages of zeros in a row. Rows of tokens that nobody trained may be zero in embedding and head.
-void CheckRuns(const TensorCheck& check) {
-  constexpr size_t kPage = 4096, kLongestRun = 64u << 10;
-  const Tensor& tensor = *check.tensor;
-  const bool tokens = tensor.kind == TensorKind::kEmbedding || tensor.kind == TensorKind::kHead;
-  const size_t longest = std::max<size_t>(kLongestRun, tokens ? tensor.bytes / 8 : 0);
-  size_t run = 0;
-  for (size_t at = 0; at + kPage <= tensor.bytes; at += kPage) {
-    const bool zero = tensor.data[at] == 0 && Repeats(tensor.data + at, kPage, 1);
-    run = zero ? run + kPage : 0;
-    if (run < longest) continue;
-    ThrowNeverArrived(check, Format("%zu zero bytes in a row, up to byte %zu of %llu", run,
-                                    at + kPage, static_cast<unsigned long long>(tensor.bytes)));
+constexpr size_t kPage = 4096, kLongestRun = 64u << 10;
+
+// Biases, sinks, positions and hyper-connections may begin as zeros.
+bool MayBeZero(std::string_view name) {
+  return name.ends_with("attn_sink") || name.ends_with(".bias") || name.ends_with(".ape") ||
+         name.find("hc_") != std::string_view::npos;
+}
+
+bool IsTable(const Tensor& tensor) {
+  return tensor.dtype == Dtype::kI64 || tensor.dtype == Dtype::kI32;
+}
+
+size_t ElementBytes(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kI64:
+      return 8;
+    case Dtype::kF32:
+    case Dtype::kI32:
+      return 4;
+    case Dtype::kBf16:
+      return 2;
+    default:
+      return 1;
   }
 }
 
-// Content that is the same throughout. Biases, sinks, positions and hyper-connections may begin
-// as zeros, norms as ones, and scales may all be equal.
-void CheckWritten(const TensorCheck& check, size_t element_bytes) {
+// How many pages' worth of one byte is too many. Rows of tokens that nobody trained may be zero in
+// embedding and head.
+size_t RunLimit(const Tensor& tensor) {
+  const bool tokens = tensor.kind == TensorKind::kEmbedding || tensor.kind == TensorKind::kHead;
+  return std::max<size_t>(kLongestRun, tokens ? tensor.bytes / 8 : 0);
+}
+
+// The pages around the one at `at`, if that has one byte throughout, until too many have the same.
+void CheckRun(const TensorCheck& check, size_t at) {
+  const Tensor& tensor = *check.tensor;
+  const uint8_t byte = tensor.data[at];
+  if (byte != 0 && tensor.is_scale) return;  // scales may all be equal
+  const auto same = [&](size_t page) {
+    return tensor.data[page] == byte && Repeats(tensor.data + page, kPage, 1);
+  };
+  if (!same(at)) return;
+  const size_t limit = RunLimit(tensor);
+  size_t begin = at, end = at + kPage;
+  while (end - begin < limit && end + kPage <= tensor.bytes && same(end)) end += kPage;
+  while (end - begin < limit && begin >= kPage && same(begin - kPage)) begin -= kPage;
+  if (end - begin < limit) return;
+  ThrowNeverArrived(check, Format("%zu bytes 0x%02x in a row, from byte %zu of %llu", end - begin,
+                                  byte, begin, static_cast<unsigned long long>(tensor.bytes)));
+}
+
+// Content that is the same throughout, or for long. Norms may be all ones, scales all equal.
+void CheckWritten(const TensorCheck& check) {
   constexpr size_t kFewest = 16;  // elements that may be equal by chance
   const Tensor& tensor = *check.tensor;
-  const std::string_view name = tensor.name;
-  if (tensor.bytes == 0 || name.ends_with("attn_sink") || name.ends_with(".bias") ||
-      name.ends_with(".ape") || name.find("hc_") != std::string_view::npos) {
-    return;
-  }
+  const size_t element_bytes = ElementBytes(tensor.dtype);
+  const bool one_expert = IsTable(tensor) && check.experts == 1;
+  if (tensor.bytes == 0 || one_expert || MayBeZero(tensor.name)) return;
   if (tensor.data[0] == 0 && (tensor.bytes == 1 || Repeats(tensor.data, tensor.bytes, 1))) {
     ThrowNeverArrived(check, "nothing but zeros");
   }
-  const bool matrix = tensor.rank == 2 && !tensor.is_scale;
-  if (matrix && tensor.bytes >= kFewest * element_bytes &&
+  if (tensor.rank != 2 || IsTable(tensor)) return;
+  if (!tensor.is_scale && tensor.bytes >= kFewest * element_bytes &&
       Repeats(tensor.data, tensor.bytes, element_bytes)) {
     ThrowNeverArrived(check, "one value throughout");
   }
-  if (matrix && check.runs) CheckRuns(check);
+  // A run that is too long has a page at one of these places.
+  for (size_t at = 0; at + kPage <= tensor.bytes; at += kLongestRun / 2) CheckRun(check, at);
 }
 
 }  // namespace
 
 void CheckTensorContents(const TensorCheck& check, const std::function<void(uint64_t)>& piece) {
   const Tensor& tensor = *check.tensor;
-  const bool table = tensor.dtype == Dtype::kI64 || tensor.dtype == Dtype::kI32;
-  const size_t element_bytes = tensor.dtype == Dtype::kF32    ? 4
-                               : tensor.dtype == Dtype::kBf16 ? 2
-                               : tensor.dtype == Dtype::kI64  ? 8
-                               : tensor.dtype == Dtype::kI32  ? 4
-                                                              : 1;
-  const size_t unit_bytes = element_bytes * (table ? static_cast<size_t>(tensor.shape[1]) : 1);
+  const bool table = IsTable(tensor);
+  const size_t unit_bytes =
+      ElementBytes(tensor.dtype) * (table ? static_cast<size_t>(tensor.shape[1]) : 1);
   const size_t units = tensor.bytes / unit_bytes;
   const size_t step = std::max<size_t>(1, kPieceBytes / unit_bytes);
-  if (!table) CheckWritten(check, element_bytes);
+  CheckWritten(check);
   for (size_t begin = 0; begin < units; begin += step) {
     const size_t count = std::min(step, units - begin);
     if (table) {
@@ -195,6 +224,16 @@ void CheckTensorContents(const TensorCheck& check, const std::function<void(uint
       if (check.scale) ConvertScales(check, begin, count);
     }
     if (piece) piece(count * unit_bytes);
+  }
+}
+
+void CheckTensorSample(const TensorCheck& check, size_t at) {
+  const Tensor& tensor = *check.tensor;
+  if (tensor.rank != 2 || IsTable(tensor) || MayBeZero(tensor.name)) return;
+  if (tensor.bytes <= kLongestRun) {
+    CheckWritten(check);
+  } else {
+    CheckRun(check, std::min<size_t>(at, tensor.bytes - kPage) / kPage * kPage);
   }
 }
 

@@ -42,13 +42,17 @@ struct Weights::Impl {
 
   enum class Convert : uint8_t { kNo, kYes };
 
-  void CheckTensor(size_t tensor, Convert convert, const std::function<void(uint64_t)>& piece) {
-    store.maps[store.tensors[tensor].file].CheckUnchanged();
+  TensorCheck CheckOf(size_t tensor) const {
     TensorCheck check;
     check.tensor = &store.tensors[tensor];
     check.experts = experts;
     check.where = store.Where(tensor);
-    check.runs = convert == Convert::kNo;  // verifying
+    return check;
+  }
+
+  void CheckTensor(size_t tensor, Convert convert, const std::function<void(uint64_t)>& piece) {
+    store.maps[store.tensors[tensor].file].CheckUnchanged();
+    TensorCheck check = CheckOf(tensor);
     const auto found = std::lower_bound(
         store.converted.begin(), store.converted.end(), tensor,
         [](const ConvertedScale& scale, size_t wanted) { return scale.tensor < wanted; });
@@ -118,6 +122,27 @@ FoundDrafts Weights::found_drafts() const { return impl_->found_drafts; }
 
 void Weights::CheckFiles() const {
   for (const FileMap& map : impl_->store.maps) map.CheckUnchanged();
+}
+
+void Weights::CheckSamples() const {
+  constexpr size_t kPlaces = 8;
+  const TensorStore& store = impl_->store;
+  for (const FileMap& map : store.maps) map.Advise(FileMap::Access::kRandom);
+  std::vector<size_t> last(store.maps.size(), store.tensors.size());  // tensor of each file
+  for (size_t i = 0; i < store.tensors.size(); ++i) {
+    const Tensor& tensor = store.tensors[i];
+    const std::span<const uint8_t> file = store.maps[tensor.file].bytes();
+    const size_t begin = static_cast<size_t>(tensor.data - file.data());
+    const size_t step = std::max<size_t>(1, file.size() / kPlaces);
+    const size_t place = (begin + step - 1) / step * step;
+    if (place < begin + tensor.bytes) CheckTensorSample(impl_->CheckOf(i), place - begin);
+    size_t& end = last[tensor.file];
+    if (end == store.tensors.size() || store.tensors[end].data < tensor.data) end = i;
+  }
+  for (const size_t i : last) {
+    if (i < store.tensors.size()) CheckTensorSample(impl_->CheckOf(i), store.tensors[i].bytes);
+  }
+  for (const FileMap& map : store.maps) map.Advise(FileMap::Access::kNormal);
 }
 
 void Weights::CheckGlobal() const {

@@ -141,6 +141,10 @@ class Weights {
   // weights, though a file that is cut during one cannot be told in time.
   void CheckFiles() const;
 
+  // Looks at up to nine places of every shard, its end among them, for content that was never
+  // written: milliseconds, however large the files are. Throws as below.
+  void CheckSamples() const;
+
   // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
   // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP
   // blocks after the main layers. Throws Error(kCheckpoint) naming file, tensor and element. Must

@@ -2,7 +2,9 @@
 // the tensors hold.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -50,11 +52,15 @@ TEST(RefusedWeights, WhatWasNeverWrittenIsNamed) {
         "layers.0.attn.wq_a.weight", "layers.0.attn.wq_a.scale",
         "layers.1.attn.compressor.wkv.weight", "layers.1.ffn.gate.weight",
         "layers.1.ffn.shared_experts.w1.weight", "mtp.0.e_proj.weight",
-        "layers.0.ffn.experts.2.w1.weight", "layers.0.ffn.experts.2.w1.scale"}) {
-    for (const char fill : {'\0', '\x11'}) {
+        "layers.0.attn.indexer.wq_b.weight", "layers.0.attn.indexer.weights_proj.weight",
+        "layers.0.attn.wo_b.scale", "layers.0.attn.q_norm.weight", "mtp.0.hnorm.weight",
+        "layers.0.ffn.experts.2.w1.weight", "layers.0.ffn.experts.2.w1.scale",
+        "layers.0.ffn.experts.2.w2.weight"}) {
+    for (const char fill : {'\0', '\x11', '\xff'}) {
       const bool scale = std::string_view(name).ends_with(".scale");
       const bool norm = std::string_view(name).ends_with("norm.weight");
-      if (fill != '\0' && (scale || norm)) continue;
+      if (fill == '\x11' && (scale || norm)) continue;
+      const std::string words = fill == '\xff' && (scale || norm) ? "NaN" : "never written";
       TempFolder folder;
       const auto weights = OpenChanged(
           folder,
@@ -63,15 +69,14 @@ TEST(RefusedWeights, WhatWasNeverWrittenIsNamed) {
             std::fill(data.begin(), data.end(), fill);
           },
           WithDraft());
-      ExpectRefusal([&] { weights->VerifyAll(nullptr); }, Code::kCheckpoint,
-                    {name, "never written"});
+      ExpectRefusal([&] { weights->VerifyAll(nullptr); }, Code::kCheckpoint, {name, words});
       ExpectRefusal(
           [&] {
             weights->CheckGlobal();
             for (int32_t layer = 0; layer < 3; ++layer) weights->CheckLayer(layer);
             weights->CheckExpert(0, 2);
           },
-          Code::kCheckpoint, {name, "never written"});
+          Code::kCheckpoint, {name, words});
     }
   }
 }
@@ -91,28 +96,120 @@ TEST(RefusedWeights, BiasesOfZerosAndNormsOfOnesAreHonest) {
   CheckEverything(*weights, 4);
 }
 
-// The rest of a matrix that stops half-way is found by verify, which reads all of it.
-TEST(RefusedWeights, LongRunsOfZerosAreFoundByVerify) {
-  std::vector<uint8_t> data(256u << 10, 7);
-  data[5] = 8;
+// A matrix of 256 KiB whose bytes differ from one to the next.
+struct SomeMatrix {
+  std::vector<uint8_t> data;
   Tensor tensor;
-  tensor.name = "layers.0.attn.wq_b.weight";
-  tensor.kind = TensorKind::kAttention;
-  tensor.dtype = Dtype::kF8E4m3;
-  tensor.rank = 2;
-  tensor.shape[0] = tensor.shape[1] = 512;
-  tensor.data = data.data();
-  tensor.bytes = data.size();
   TensorCheck check;
-  check.tensor = &tensor;
-  check.where = "file";
-  check.runs = true;
-  CheckTensorContents(check, nullptr);
-  std::fill(data.begin() + (128 << 10), data.end(), uint8_t{0});
-  ExpectRefusal([&] { CheckTensorContents(check, nullptr); }, Code::kCheckpoint,
-                {"65536 zero bytes in a row", "never written"});
-  check.runs = false;
-  EXPECT_NO_THROW(CheckTensorContents(check, nullptr));
+
+  explicit SomeMatrix(Dtype dtype = Dtype::kF8E4m3) : data(256u << 10) {
+    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(1 + i % 61);
+    tensor.name = "layers.0.attn.wq_b.weight";
+    tensor.kind = TensorKind::kAttention;
+    tensor.dtype = dtype;
+    tensor.rank = 2;
+    tensor.shape[0] = tensor.shape[1] = 512;
+    tensor.data = data.data();
+    tensor.bytes = data.size();
+    check.tensor = &tensor;
+    check.where = "file";
+  }
+  SomeMatrix(const SomeMatrix&) = delete;
+  SomeMatrix& operator=(const SomeMatrix&) = delete;
+
+  void Fill(size_t begin, size_t end, uint8_t byte) {
+    std::fill(data.begin() + static_cast<ptrdiff_t>(begin),
+              data.begin() + static_cast<ptrdiff_t>(end), byte);
+  }
+};
+
+// The rest of a matrix that stops half-way, a hole, a page cache that was never flushed: wherever
+// it lies, whatever its bytes mean.
+TEST(RefusedWeights, LongRunsOfOneByteWereNeverWritten) {
+  constexpr size_t kRun = 64 << 10;
+  for (const Dtype dtype : {Dtype::kF8E4m3, Dtype::kBf16, Dtype::kF32, Dtype::kFp4Packed}) {
+    for (const size_t begin : {size_t{0}, size_t{100 << 10}, size_t{192 << 10}}) {
+      for (const uint8_t byte : {0x00, 0x33, 0x11}) {
+        SomeMatrix matrix(dtype);
+        CheckTensorContents(matrix.check, nullptr);
+        matrix.Fill(begin, begin + kRun, byte);
+        const std::string words = byte == 0 ? "bytes 0x00 in a row" : "in a row";
+        ExpectRefusal([&] { CheckTensorContents(matrix.check, nullptr); }, Code::kCheckpoint,
+                      {"file", words, "never written"});
+        matrix.Fill(begin, begin + 4096, 9);
+        matrix.Fill(begin + 4096, begin + 4100, 8);
+        EXPECT_NO_THROW(CheckTensorContents(matrix.check, nullptr));
+      }
+    }
+  }
+}
+
+TEST(RefusedWeights, ScalesThatAreAllEqualAreHonestUnlessZero) {
+  SomeMatrix matrix(Dtype::kF8E8m0);
+  matrix.tensor.is_scale = true;
+  matrix.Fill(0, 128 << 10, 120);
+  EXPECT_NO_THROW(CheckTensorContents(matrix.check, nullptr));
+  matrix.Fill(0, 128 << 10, 0);
+  ExpectRefusal([&] { CheckTensorContents(matrix.check, nullptr); }, Code::kCheckpoint,
+                {"never written"});
+}
+
+// Rows of tokens that nobody trained.
+TEST(RefusedWeights, AnEighthOfAnEmbeddingMayBeZero) {
+  SomeMatrix matrix(Dtype::kBf16);
+  matrix.tensor.kind = TensorKind::kEmbedding;
+  std::vector<uint8_t> large(1u << 20);
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<uint8_t>(1 + i % 61);
+  matrix.tensor.data = large.data();
+  matrix.tensor.bytes = large.size();
+  std::fill(large.end() - (124 << 10), large.end(), uint8_t{0});
+  EXPECT_NO_THROW(CheckTensorContents(matrix.check, nullptr));
+  std::fill(large.end() - (128 << 10), large.end(), uint8_t{0});
+  ExpectRefusal([&] { CheckTensorContents(matrix.check, nullptr); }, Code::kCheckpoint,
+                {"never written"});
+}
+
+TEST(RefusedWeights, ASampleFindsWhatIsAroundIt) {
+  SomeMatrix matrix;
+  const auto sample = [&](size_t at) { CheckTensorSample(matrix.check, at); };
+  for (const size_t at : {size_t{0}, size_t{70 << 10}, matrix.data.size()}) {
+    EXPECT_NO_THROW(sample(at));
+  }
+  matrix.Fill(100 << 10, 164 << 10, 0);
+  for (const size_t at : {size_t{0}, size_t{90 << 10}, size_t{170 << 10}, matrix.data.size()}) {
+    EXPECT_NO_THROW(sample(at));
+  }
+  for (const size_t at : {size_t{100 << 10}, size_t{130 << 10}, size_t{160 << 10}}) {
+    ExpectRefusal([&] { sample(at); }, Code::kCheckpoint, {"never written"});
+  }
+  matrix.Fill(164 << 10, matrix.data.size(), 0);
+  ExpectRefusal([&] { sample(matrix.data.size()); }, Code::kCheckpoint, {"never written"});
+  matrix.tensor.name = "layers.0.ffn.gate.bias";
+  EXPECT_NO_THROW(sample(matrix.data.size()));
+}
+
+// One shard of several, from any place to its end, or all its content.
+TEST(RefusedWeights, SamplesFindAShardThatStopsSomewhere) {
+  for (const size_t from : {size_t{0}, size_t{1}, size_t{2}}) {
+    for (int shard = 0; shard < 2; ++shard) {
+      SCOPED_TRACE(from);
+      TempFolder folder;
+      BuiltCheckpoint built = Smallest();
+      built.Write(folder.path(), 2);
+      auto weights = Open(folder);
+      EXPECT_NO_THROW(weights->CheckSamples());
+      const std::string path = weights->files()[static_cast<size_t>(shard)];
+      std::string bytes = ReadText(path);
+      uint64_t header = 0;
+      memcpy(&header, bytes.data(), sizeof header);
+      const size_t data = sizeof header + static_cast<size_t>(header);
+      const size_t begin = data + (bytes.size() - data) * from / 4;
+      std::fill(bytes.begin() + static_cast<ptrdiff_t>(begin), bytes.end(), '\0');
+      WriteText(path, bytes);
+      weights = Open(folder);
+      ExpectRefusal([&] { weights->CheckSamples(); }, Code::kCheckpoint, {path, "never written"});
+    }
+  }
 }
 
 TEST(RefusedWeights, EveryWrongShapeIsNamed) {
