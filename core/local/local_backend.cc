@@ -9,6 +9,7 @@
 #include <new>
 #include <optional>
 
+#include "core/base/file_map.h"
 #include "core/base/process.h"
 #include "core/base/processors.h"
 #include "core/base/status.h"
@@ -28,6 +29,7 @@
 #include "core/local/session.h"
 #include "core/network/model.h"
 #include "core/tokenizer/tokenizer.h"
+#include "core/tokenizer/tokenizer_file.h"
 
 namespace finback {
 namespace {
@@ -174,6 +176,7 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* bud
     };
   }
   auto model = Model::Open(options.model, model_options);
+  model->weights().CheckSamples();
   const uint64_t bytes = model->weights().total_bytes();
   report(bytes, bytes);
   return model;
@@ -205,6 +208,20 @@ LocalBackend::LocalBackend(const EngineOptions& options)
   }
 }
 
+// What the tokenizer that text will need lacks, by its file alone: engines for token ids do not
+// load it. A file that cannot be read or is no JSON is told of when text comes.
+std::string TokenizerNote(const std::string& path) {
+  std::string file;
+  try {
+    file = ReadFile(path, TokenizerFile::kMaxBytes);
+  } catch (const Error&) {
+    return "";
+  }
+  const std::string missing = file.starts_with('{') ? UnspelledMarkup(file) : "";
+  if (missing.empty()) return "";
+  return "tokenizer.json: has no " + missing + ": it is another model's, and chats are refused";
+}
+
 void LocalBackend::TakeNotes() {
   for (const std::string& note : model_->config().notes) notes_.push_back("config.json: " + note);
   for (const std::string& note : generation_.notes) {
@@ -212,6 +229,9 @@ void LocalBackend::TakeNotes() {
   }
   if (model_->config().foreign_drafts) {
     notes_.push_back("draft blocks (mtp.*) are of another design or have no schedule: not run");
+  }
+  if (std::string note = TokenizerNote(options_.model + "/tokenizer.json"); !note.empty()) {
+    notes_.push_back(std::move(note));
   }
 }
 
@@ -274,10 +294,12 @@ const PromptTokenizer& LocalBackend::prompts() {
 const PromptTokenizer& LocalBackend::ChatPrompts() {
   const PromptTokenizer& prompts = this->prompts();
   if (!missing_markup_.empty()) {
-    Throw(Code::kCheckpoint,
-          "%s/tokenizer.json: no token of its own for %s: this is not DeepSeek-V4's tokenizer, a "
-          "chat's roles would be read as plain text (take tokenizer.json from the model's page)",
-          options_.model.c_str(), missing_markup_.c_str());
+    Throw(
+        Code::kCheckpoint,
+        "%s/tokenizer.json: no token of its own for %s: this is not DeepSeek-V4's tokenizer, a "
+        "chat's roles would be read as plain text (take tokenizer.json from the model's page; plain "
+        "completions and token ids do without)",
+        options_.model.c_str(), missing_markup_.c_str());
   }
   return prompts;
 }

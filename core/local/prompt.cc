@@ -1,6 +1,7 @@
 #include "core/local/prompt.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/base/status.h"
 #include "core/chat/wire_strings.h"
@@ -56,6 +57,35 @@ void RequireChat(const Request& request) {
            "\"json_schema\" is not supported; must be \"text\" or \"json_object\"");
   }
   if (!request.parallel_tool_calls) FailAt("parallel_tool_calls", "cannot be turned off");
+}
+
+// Those of the prompt format's marks that `has` does not know, separated by commas.
+std::string MarksWithout(const std::function<bool(std::string_view)>& has) {
+  std::string missing;
+  for (const std::string_view mark : {wire::kBos, wire::kEos, wire::kUser, wire::kAssistant,
+                                      wire::kThinkOpen, wire::kThinkClose, wire::kDsml}) {
+    if (has(mark)) continue;
+    missing += (missing.empty() ? "" : ", ") + std::string(mark);
+  }
+  return missing;
+}
+
+// As JSON in ASCII spells it. Characters of marks are ASCII or have three bytes.
+std::string Escaped(std::string_view mark) {
+  std::string escaped;
+  for (size_t i = 0; i < mark.size(); ++i) {
+    const auto bits = [&](size_t at, unsigned mask) {
+      return static_cast<unsigned>(static_cast<unsigned char>(mark[at])) & mask;
+    };
+    if (bits(i, 0x80) == 0) {
+      escaped += mark[i];
+    } else {
+      const unsigned point = bits(i, 0xF) << 12 | bits(i + 1, 0x3F) << 6 | bits(i + 2, 0x3F);
+      escaped += Format("\\u%04x", point);
+      i += 2;
+    }
+  }
+  return escaped;
 }
 
 }  // namespace
@@ -131,14 +161,17 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options) {
 }
 
 std::string MissingMarkup(const Tokenizer& tokenizer) {
-  std::string missing;
-  for (const std::string_view mark : {wire::kBos, wire::kEos, wire::kUser, wire::kAssistant,
-                                      wire::kThinkOpen, wire::kThinkClose, wire::kDsml}) {
+  return MarksWithout([&](std::string_view mark) {
     const int32_t id = tokenizer.FindToken(mark);
-    if (id >= 0 && tokenizer.IsAdded(id)) continue;
-    missing += (missing.empty() ? "" : ", ") + std::string(mark);
-  }
-  return missing;
+    return id >= 0 && tokenizer.IsAdded(id);
+  });
+}
+
+std::string UnspelledMarkup(std::string_view file) {
+  return MarksWithout([&](std::string_view mark) {
+    return file.find(mark) != std::string_view::npos ||
+           file.find(Escaped(mark)) != std::string_view::npos;
+  });
 }
 
 PromptTokenizer::PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer, int32_t vocab)

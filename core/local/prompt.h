@@ -47,6 +47,10 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options);
 // tokenizer would make plain text of a prompt's roles.
 std::string MissingMarkup(const Tokenizer& tokenizer);
 
+// The same by the text of a tokenizer.json alone, without making a tokenizer of it: the marks that
+// stand nowhere in it.
+std::string UnspelledMarkup(std::string_view file);
+
 // Text to ids. Untrusted spans never give added tokens; all text between two added tokens is one
 // piece for the tokenizer, so text without added tokens gives the same ids trusted or not.
 class PromptTokenizer {

@@ -69,6 +69,11 @@ class FilesTest(CommandTest):
         self.edit("tokenizer.json", rename)
         self.assert_fails(self.chat(), 1, "tokenizer.json", "<think>, </think>")
         self.assert_fails(finback("verify", self.folder), 1, "tokenizer.json", "<think>")
+        # Told when it opens, for token ids and plain completions need none of it.
+        notes = json.loads(self.assert_ok(finback("inspect", "--json", self.folder)).stdout)["notes"]
+        self.assertEqual([note for note in notes if "<think>, </think>" in note and "tokenizer.json" in note], notes)
+        self.assertEqual(len(notes), 1)
+        self.assert_ok(finback("complete", "-m", self.folder, "--max-tokens", "2", "Whales"))
 
     def test_zeros_that_were_never_written_are_found(self):
         path = os.path.join(self.folder, "model.safetensors")
@@ -76,7 +81,7 @@ class FilesTest(CommandTest):
         with open(path, "r+b") as file:
             file.seek(size // 2)
             file.write(bytes(size - size // 2))
-        for run in (finback("verify", self.folder), self.chat()):
+        for run in (finback("verify", self.folder), self.chat(), finback("inspect", self.folder)):
             self.assert_fails(run, 1, "model.safetensors", "never written")
 
     def test_sampling_defaults_of_other_engines_open(self):
