@@ -47,6 +47,7 @@ std::string_view Unfenced(std::string_view text) {
 }
 
 bool Parses(std::string_view text, Json* json) {
+  if (text.starts_with(kByteOrderMark)) return false;
   try {
     *json = ParseJson(text, "arguments");
     return true;
@@ -99,6 +100,11 @@ class Repair {
   }
 
   bool Strip(std::string_view trimmed) {
+    if (trimmed.starts_with(kByteOrderMark)) {
+      trimmed = Trimmed(trimmed.substr(kByteOrderMark.size()));
+      Apply(trimmed, "mark");
+      if (Parses(trimmed, &json_)) return true;
+    }
     const std::string_view inside = Unfenced(trimmed);
     if (!inside.empty() && Parses(inside, &json_)) {
       Apply(inside, "fence");

@@ -384,7 +384,7 @@ Json ParseJson(std::string_view text, const char* what, JsonNumbers numbers, Cod
   };
   const size_t invalid = FindInvalidUtf8(text);
   if (invalid != kValidUtf8) fail({"invalid UTF-8", invalid});
-  if (numbers == JsonNumbers::kPython && text.substr(0, 3) == "\xEF\xBB\xBF") {
+  if (numbers == JsonNumbers::kPython && text.starts_with(kByteOrderMark)) {
     fail({"unexpected byte-order mark", 0});
   }
   NumberScan scan(text, numbers);

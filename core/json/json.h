@@ -47,6 +47,9 @@ struct Json {
 // What a value is, for messages: "a number", "an object".
 const char* KindName(const Json& json);
 
+// What may open a file of JSON, but no value inside of one.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // Nesting that ParseJson accepts; deeper documents are refused.
 inline constexpr int kJsonMaxDepth = 128;
 

@@ -9,8 +9,6 @@
 namespace finback {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 // The code unit of a `\uXXXX` at `at`, or -1.
 int EscapedUnit(std::string_view text, size_t at) {
   if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return -1;

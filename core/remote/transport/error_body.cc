@@ -254,7 +254,6 @@ ErrorText ReadError(const Json& document) {
 }
 
 ErrorText ReadErrorBody(std::string_view body) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (body.starts_with(kByteOrderMark)) body.remove_prefix(kByteOrderMark.size());
   std::string_view trimmed = Trimmed(body);
   // Gateways end what should have been a stream as if it had begun.

@@ -54,6 +54,8 @@ TEST(RepairArguments, AppliesItsRules) {
       {"{ \"input\" : {\"n\": 1.50} }", "{\"n\": 1.50}", "wrapper"},
       {"{\"arguments\": \"{\\\"city\\\": \\\"Oslo\\\"}\"}", "{\"city\": \"Oslo\"}", "wrapper"},
       {"\"{\\\"input\\\": {}}\"", "{}", "string"},
+      {"\xEF\xBB\xBF{\"city\": 1}", "{\"city\": 1}", "mark"},
+      {" \xEF\xBB\xBF ```json\n{}\n```", "{}", "mark"},
   };
   for (const Row& row : rows) Check(row, &CitySchema());
 }
