@@ -191,9 +191,10 @@ Match Bracket(std::string_view text, size_t* i) {
   return Literal(text, ">", i);
 }
 
-Match ReadInvokeHeader(std::string_view text, InvokeBody body, TagHeader* header) {
+Match ReadInvokeHeader(std::string_view text, InvokeBody body, Rest rest, TagHeader* header) {
   Match match = ReadPublishedInvoke(text, header);
-  if (match != Match::kFails) return match;
+  // What might still be a name with quotes in it is over at the end.
+  if (match == Match::kYes || (match == Match::kNeedMore && rest == Rest::kMayCome)) return match;
   match = ReadOtherHeader(text, header);
   if (match != Match::kYes || header->is_closed || body == InvokeBody::kAny) return match;
   return BodyFollows(text, header->end);

@@ -41,8 +41,11 @@ struct TagHeader {
 // What must follow the header of an invoke.
 enum class InvokeBody : uint8_t { kMarkup, kAny };
 
+// Of the text at hand.
+enum class Rest : uint8_t { kMayCome, kNone };
+
 // Both read from behind the word.
-Match ReadInvokeHeader(std::string_view text, InvokeBody body, TagHeader* header);
+Match ReadInvokeHeader(std::string_view text, InvokeBody body, Rest rest, TagHeader* header);
 Match ReadParameterHeader(std::string_view text, TagHeader* header);
 
 }  // namespace finback

@@ -5,27 +5,29 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/contains.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/chat/completion_parser.h"
 #include "core/chat/literal.h"
 #include "core/chat/markup_tags.h"
+#include "core/chat/stop_filter.h"
 #include "core/chat/tool_arguments.h"
 #include "core/chat/wire_strings.h"
+#include "core/json/json_prefix.h"
 
 namespace finback {
 namespace {
 
 constexpr size_t kSliceBytes = 256;
 constexpr size_t kLongestWord = 40;
-constexpr size_t kTailBytes = 40;  // longer than every marker
+constexpr size_t kTailBytes = 40;                  // longer than every marker
+constexpr char kToldBrackets[] = {'{', '[', '"'};  // values that begin so are told as they come
 
 // What must never be seen in reasoning or content.
 constexpr std::string_view kMarkers[] = {wire::kEos, wire::kBos, wire::kThinkOpen,
                                          wire::kThinkClose, wire::kDsml};
-// How the DSML token is led in: two newlines belong to the marker of a block.
-constexpr std::string_view kBlockStart = "\n\n<\uFF5CDSML\uFF5C";
-constexpr std::string_view kLeadIns[] = {"\n\n<", "\n<", "</", "<"};
+constexpr std::string_view kLeadIns[] = {"</", "<"};  // of the DSML token in a tag
 
 // Length of the longest suffix of `text` that is a proper prefix of `marker`.
 size_t HeldLength(std::string_view text, std::string_view marker) {
@@ -36,6 +38,7 @@ size_t HeldLength(std::string_view text, std::string_view marker) {
 }
 
 bool IsJson(std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) return false;  // inside of arguments it is none
   try {
     ParseJson(text, "value");
     return true;
@@ -60,8 +63,14 @@ struct CompletionParser::State {
   // kInvoke: between parameters. kValue: inside one.
   enum class Mode : uint8_t { kText, kTag, kBlock, kInvoke, kValue, kDone };
 
-  State(bool thinking, bool keeps_think, bool keeps_tools)
-      : reasoning(thinking), keeps_think_markers(keeps_think), keeps_tool_markup(keeps_tools) {}
+  explicit State(Options options)
+      : reasoning(options.thinking == ThinkingMode::kThinking),
+        keeps_think_markers(options.think_markers == ThinkMarkers::kText),
+        keeps_tool_markup(options.tool_markup == ToolMarkup::kText),
+        goes_on(options.start == Start::kGoesOn),
+        at_seam(!goes_on) {
+    stops.Configure(std::move(options.stop));
+  }
 
   void Feed(std::string_view text);
   void End();
@@ -90,9 +99,15 @@ struct CompletionParser::State {
   void WriteValue(std::string_view text);
   void CloseCall();
   void Deliver(std::string_view text);
+  void Tell(std::string_view text);
+  void Hold(std::string_view text);
+  void ReleaseNewlines();
+  void EndReasoning();
+  void EndContent();
   void Argument(std::string_view text);
   void Emit(Kind kind, std::string_view text);
 
+  Rest more() const { return is_last ? Rest::kNone : Rest::kMayCome; }
   std::string_view rest() const { return std::string_view(buffer).substr(position); }
   void Take(size_t bytes) {
     if (in_call) raw.append(buffer, position, bytes);
@@ -106,15 +121,18 @@ struct CompletionParser::State {
 
   Mode mode = Mode::kText;
   bool reasoning;  // until `</think>` or a call
-  const bool keeps_think_markers, keeps_tool_markup;
+  const bool keeps_think_markers, keeps_tool_markup, goes_on;
+  bool at_seam;         // newlines that come now are none of the text
+  size_t newlines = 0;  // at the end of what was told, which may be none of it
+  StopFilter stops;     // of the content
+  std::string unstopped;
   bool is_last = false;  // nothing more will come
   Utf8Stream utf8;
   std::string buffer;  // undecided from `position` on
   size_t position = 0;
   std::string joined;          // tail and rest; kept, so that a token allocates nothing
   std::string tail;            // the last delivered text, which removals may join with what follows
-  size_t newlines = 0;         // that led in the tag or block at hand
-  std::string lead;            // what has been taken of it, which is text if it makes no call
+  std::string lead;            // what has been taken of a tag, which is text if it makes no call
   bool tag_closes = false;     // kTag: it began with `</`
   bool at_line_start = false;  // kTag: it may open a block in reasoning
   bool calls_in_block = false;
@@ -128,6 +146,11 @@ struct CompletionParser::State {
   bool is_string = false;       // the open parameter
   ValueKind kind = ValueKind::kText;
   std::string key, value;       // no string: until it is closed
+  JsonPrefix prefix;            // of such a value
+  bool is_told = false;         // it is told as it comes
+  size_t told = 0;              // how much of it
+  size_t value_begin = 0;       // of its key, in the arguments
+  bool is_retold = false;       // what was told of the call is not how it goes on
   bool ended_in_value = false;  // an end-of-sentence marker is the last text of a value
   std::vector<ParserEvent>* events = nullptr;
   size_t first_event = 0;  // of this call: only those are extended
@@ -145,15 +168,61 @@ void CompletionParser::State::Emit(Kind kind, std::string_view text) {
 
 void CompletionParser::State::Deliver(std::string_view text) {
   if (text.empty()) return;
-  Emit(reasoning ? Kind::kReasoning : Kind::kContent, text);
   tail += text;
   if (tail.size() > kTailBytes) tail.erase(0, tail.size() - kTailBytes);
+  Tell(text);
+}
+
+void CompletionParser::State::Tell(std::string_view text) {
+  if (at_seam) {
+    text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
+    if (text.empty()) return;
+    at_seam = false;
+  }
+  if (reasoning) return Hold(text);
+  unstopped.clear();
+  if (stops.Push(text, &unstopped)) mode = Mode::kDone;
+  Hold(unstopped);
+}
+
+// Newlines at the end wait for what follows.
+void CompletionParser::State::Hold(std::string_view text) {
+  const size_t end = text.find_last_not_of('\n') + 1;  // npos + 1 is 0
+  if (end > 0) {
+    ReleaseNewlines();
+    Emit(reasoning ? Kind::kReasoning : Kind::kContent, text.substr(0, end));
+  }
+  newlines += text.size() - end;
+}
+
+void CompletionParser::State::ReleaseNewlines() {
+  constexpr std::string_view kNewlines = "\n\n\n\n\n\n\n\n";
+  while (newlines > 0) {
+    const size_t count = std::min(newlines, kNewlines.size());
+    Emit(reasoning ? Kind::kReasoning : Kind::kContent, kNewlines.substr(0, count));
+    newlines -= count;
+  }
+}
+
+void CompletionParser::State::EndReasoning() {
+  reasoning = false;
+  newlines = 0;
+  at_seam = true;
+  tail.clear();
+}
+
+// Before a block, or what may have become one.
+void CompletionParser::State::EndContent() {
+  unstopped.clear();
+  stops.Flush(&unstopped);
+  Hold(unstopped);
+  newlines = 0;
 }
 
 void CompletionParser::State::Argument(std::string_view text) {
   if (text.empty()) return;
   arguments += text;
-  Emit(Kind::kToolArguments, text);
+  if (!is_retold) Emit(Kind::kToolArguments, text);
 }
 
 void CompletionParser::State::Feed(std::string_view text) {
@@ -173,6 +242,10 @@ void CompletionParser::State::End() {
   is_last = true;
   while (Step()) {
   }
+  unstopped.clear();
+  stops.Flush(&unstopped);
+  Hold(unstopped);
+  ReleaseNewlines();
 }
 
 bool CompletionParser::State::Step() {
@@ -198,7 +271,7 @@ bool CompletionParser::State::FlushText(std::string_view window) {
   size_t held = 0;
   if (!is_last) {
     for (std::string_view marker : kMarkers) held = std::max(held, HeldLength(window, marker));
-    for (std::string_view marker : {kBlockStart, kBlockStart.substr(1), kTagStart, kTagClose}) {
+    for (std::string_view marker : {kTagStart, kTagClose}) {
       if (keeps_tool_markup) break;
       held = std::max(held, HeldLength(window, marker));
     }
@@ -242,16 +315,16 @@ bool CompletionParser::State::Text() {
     }
     begin -= lead.size();
     tag_closes = lead == "</";
-    newlines = lead.empty() || tag_closes ? 0 : lead.size() - 1;
-    at_line_start = newlines > 0 || begin == 0 || window[begin - 1] == '\n';
+    at_line_start = begin == 0 || window[begin - 1] == '\n';
     mode = Mode::kTag;
     this->lead.assign(lead).append(wire::kDsml);
   }
   Deliver(window.substr(delivered, begin - delivered));
   if (found == wire::kEos) mode = Mode::kDone;
   if (found == wire::kThinkClose && reasoning) {
-    reasoning = false;
-    tail.clear();
+    EndReasoning();
+  } else if (found == wire::kThinkOpen && at_seam) {
+    reasoning = true;
   }
   return true;
 }
@@ -273,6 +346,7 @@ bool CompletionParser::State::Word(size_t begin, std::string* word, size_t* end)
 // At the very end: what began as a tag is no text.
 bool CompletionParser::State::RemoveUnfinished() {
   Take(rest().size());
+  if (!in_call && !reasoning) EndContent();
   newlines = 0;
   return false;
 }
@@ -288,7 +362,7 @@ bool CompletionParser::State::Tag() {
   if (IsBlockWord(word) && (tag_closes ? calls > 0 : !reasoning || at_line_start)) {
     match = Bracket(rest(), &i);
   } else if (word == "invoke" && !tag_closes && !reasoning) {
-    match = ReadInvokeHeader(rest().substr(end), InvokeBody::kMarkup, &header);
+    match = ReadInvokeHeader(rest().substr(end), InvokeBody::kMarkup, more(), &header);
   }
   if (match == Match::kNeedMore) return is_last ? RemoveUnfinished() : false;
   if (match == Match::kFails) return StrayTag(word, end);
@@ -303,11 +377,11 @@ bool CompletionParser::State::Tag() {
 
 // A tag that makes no call is text, but for the beginning of one at the very end.
 bool CompletionParser::State::StrayTag(std::string_view word, size_t word_end) {
-  for (std::string_view known : {"tool_calls", "invoke", "parameter", "function_calls"}) {
-    if (is_last && word_end == rest().size() && known.substr(0, word.size()) == word) {
-      return RemoveUnfinished();
-    }
-  }
+  const auto begins = [word](std::string_view known) { return known.starts_with(word); };
+  const bool may_be_known =
+      lead.front() == '<' && (begins("invoke") || begins("parameter") ||
+                              std::any_of(std::begin(kBlockWords), std::end(kBlockWords), begins));
+  if (is_last && word_end == rest().size() && may_be_known) return RemoveUnfinished();
   return LeaveBlock(0);
 }
 
@@ -350,14 +424,14 @@ bool CompletionParser::State::BlockTag(size_t begin, size_t word_begin, bool clo
     match = Bracket(rest(), &i);
   } else if (word == "invoke" && !closes) {
     match = ReadInvokeHeader(rest().substr(end), reasoning ? InvokeBody::kMarkup : InvokeBody::kAny,
-                             &header);
+                             more(), &header);
   }
   if (match == Match::kNeedMore && !is_last) return false;
   if (is_block && closes) {
     if (calls_in_block) return Take(match == Match::kYes ? i : end, Mode::kDone);
     if (!reasoning) {  // an empty block is none
       lead.clear();
-      newlines = 0;
+      EndContent();
       return Take(match == Match::kYes ? i : end, Mode::kText);
     }
     lead.append(rest().substr(0, match == Match::kYes ? i : end));
@@ -378,9 +452,13 @@ void CompletionParser::State::OpenCall(const TagHeader& header, size_t header_be
   raw.assign(kTagStart).append("invoke");
   raw.append(rest().substr(header_begin, header.end));
   Take(header_begin + header.end, Mode::kInvoke);
-  newlines = 0;
   lead.clear();
-  reasoning = false;
+  if (reasoning) {
+    EndReasoning();
+  } else {
+    EndContent();
+  }
+  at_seam = false;  // text between calls is as it comes
   tail.clear();
   body.clear();
   calls_in_block = true;
@@ -388,6 +466,7 @@ void CompletionParser::State::OpenCall(const TagHeader& header, size_t header_be
   ++calls;
   Emit(Kind::kToolCall, header.name);
   arguments.clear();
+  is_retold = false;
   in_call = !header.is_closed;
   if (in_call) return;
   mode = Mode::kBlock;
@@ -408,6 +487,7 @@ void CompletionParser::State::CloseCall() {
   }
   if (is_broken && arguments.empty()) Argument(raw);
   Emit(Kind::kToolCallEnd, is_broken ? raw : arguments);
+  events->back().is_retold = is_retold && !is_broken;
 }
 
 // Inside an invoke, between parameters.
@@ -476,6 +556,9 @@ bool CompletionParser::State::OpenParameter(size_t header_begin) {
   kind = header.kind;
   is_string = kind == ValueKind::kText;
   value.clear();
+  prefix = {};
+  is_told = false;
+  told = 0;
   key = header.name;
   if (is_string) {
     WriteKey(key);
@@ -487,11 +570,19 @@ bool CompletionParser::State::OpenParameter(size_t header_begin) {
 }
 
 void CompletionParser::State::CloseValue() {
+  const bool is_json = !is_string && IsJson(value);
   if (is_string) {
     Argument("\"");
-  } else {
+  } else if (!is_told) {
     WriteKey(key);
-    Argument(IsJson(value) ? value : Quoted(value));
+    Argument(is_json ? value : Quoted(value));
+  } else if (is_json) {
+    Argument(std::string_view(value).substr(told));
+  } else {  // told as the JSON that it is not: a string, as nobody can unsay
+    is_retold = true;
+    arguments.erase(value_begin);
+    WriteKey(key);
+    Argument(Quoted(value));
   }
   has_parameters = true;
   ended_in_value = false;
@@ -503,12 +594,24 @@ void CompletionParser::State::WriteKey(std::string_view name) {
 }
 
 void CompletionParser::State::WriteValue(std::string_view text) {
-  if (!is_string) {
-    value += text;
-    return;
+  if (is_string) {
+    const std::string quoted = Quoted(text);
+    return Argument(std::string_view(quoted).substr(1, quoted.size() - 2));
   }
-  const std::string quoted = Quoted(text);
-  Argument(std::string_view(quoted).substr(1, quoted.size() - 2));
+  value += text;
+  if (kind != ValueKind::kJson) return;
+  // What is short or may yet be text waits for its end.
+  const size_t begin = SkipSpace(value, 0);
+  if (!is_told && begin < value.size() && Contains(kToldBrackets, value[begin])) {
+    is_told = true;
+    value_begin = arguments.size();
+    WriteKey(key);
+  }
+  if (!is_told) return;
+  const std::string_view news = std::string_view(value).substr(told);
+  const size_t valid = prefix.Push(news);
+  told += valid;
+  Argument(news.substr(0, valid));
 }
 
 // Whether a tag that closes `word`, with `i` behind it, ends the call that a value is open in:
@@ -588,9 +691,8 @@ bool CompletionParser::State::Value() {
   return false;
 }
 
-CompletionParser::CompletionParser(ThinkingMode thinking, ThinkMarkers markers, ToolMarkup tools)
-    : state_(std::make_unique<State>(thinking == ThinkingMode::kThinking,
-                                     markers == ThinkMarkers::kText, tools == ToolMarkup::kText)) {}
+CompletionParser::CompletionParser(Options options)
+    : state_(std::make_unique<State>(std::move(options))) {}
 
 CompletionParser::~CompletionParser() = default;
 
@@ -607,15 +709,17 @@ void CompletionParser::Finish(std::vector<ParserEvent>* events) {
 }
 
 bool CompletionParser::done() const {
-  return state_->mode == State::Mode::kDone || state_->ended_in_value;
+  return state_->mode == State::Mode::kDone || (state_->is_last && state_->ended_in_value);
 }
+
+bool CompletionParser::stopped() const { return state_->stops.stopped(); }
 
 bool CompletionParser::in_reasoning() const { return state_->reasoning; }
 
 bool CompletionParser::has_tool_calls() const { return state_->calls > 0; }
 
 ParsedCompletion ParseCompletionTolerantly(std::string_view text, ThinkingMode thinking) {
-  CompletionParser parser(thinking);
+  CompletionParser parser({.thinking = thinking});
   std::vector<ParserEvent> events;
   parser.Push(text, &events);
   parser.Finish(&events);

@@ -62,9 +62,10 @@ MarkupFilter::MarkupFilter() = default;
 MarkupFilter::~MarkupFilter() = default;
 
 void MarkupFilter::Restart() {
-  parser_ = std::make_unique<CompletionParser>(
-      kind_ == EventKind::kReasoning ? ThinkingMode::kThinking : ThinkingMode::kChat,
-      CompletionParser::ThinkMarkers::kText);
+  parser_ = std::make_unique<CompletionParser>(CompletionParser::Options{
+      .thinking = kind_ == EventKind::kReasoning ? ThinkingMode::kThinking : ThinkingMode::kChat,
+      .think_markers = CompletionParser::ThinkMarkers::kText,
+      .start = CompletionParser::Start::kGoesOn});
   closing_ = false;
 }
 

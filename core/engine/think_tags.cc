@@ -307,12 +307,28 @@ void ThinkTags::FlushLate() {
   late_.clear();
 }
 
-void ThinkTags::Consume(std::string_view text) {
+bool ThinkTags::Passes(EventKind kind, std::string_view text) {
+  const bool starts = InField() ? !field_begun_ : at_start_;
+  const bool is_plain = kind == source_ && held_.empty() && skip_blanks_ == 0 && !starts &&
+                        !in_block_ && !holds_all_ && late_.empty() && !(InField() && may_repeat_) &&
+                        FindBracket(text) == text.size();
+  if (!is_plain || (kind == EventKind::kReasoning) != InField()) return false;
+  Watch(text);
+  if (InField() && !Trimmed(text).empty()) has_reasoning_ = true;
+  return true;
+}
+
+// What tells later whether a tag is spoken of.
+void ThinkTags::Watch(std::string_view text) {
   for (const char c : text) code_.Read(c);
   tail_ += text.substr(text.size() - std::min(text.size(), kTailBytes));
   tail_.erase(0, tail_.size() - std::min(tail_.size(), kTailBytes));
+}
+
+void ThinkTags::Consume(std::string_view text) {
+  Watch(text);
   if (InField()) {
-    field_text_ += text;
+    if (may_repeat_) field_text_ += text;
     Emit(EventKind::kReasoning, text);
   } else if (in_block_) {
     EmitBlock(text);

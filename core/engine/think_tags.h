@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,10 @@ class ThinkTags {
   };
 
   // `thinking`: reasoning was asked for, so that a tag that closes what nothing opened may end it.
-  explicit ThinkTags(bool thinking) : thinking_(thinking) {}
+  // kModel: text of a model in this process, which says no reasoning twice.
+  enum class Source : uint8_t { kService, kModel };
+  explicit ThinkTags(bool thinking, Source source = Source::kService)
+      : thinking_(thinking), may_repeat_(source == Source::kService) {}
 
   // The text is whole before Finish: nothing is told earlier, and so nothing too early.
   void HoldAll() { holds_all_ = true; }
@@ -35,6 +39,10 @@ class ThinkTags {
   // a tag.
   void Push(EventKind kind, std::string_view text, std::vector<Text>* out);
   void Finish(std::vector<Text>* out);
+  // Whether Push would only tell `text` as it is, which is done with this: nothing is copied.
+  bool Passes(EventKind kind, std::string_view text);
+  // A tag ended the reasoning's own field: what is still called reasoning is content.
+  bool field_over() const { return field_over_; }
 
  private:
   // Of Markdown, by lines: what stands in code is no tag.
@@ -55,11 +63,12 @@ class ThinkTags {
   void Open(const Tag& tag);
   void Close();
   void Consume(std::string_view text);
+  void Watch(std::string_view text);
   void Emit(EventKind kind, std::string_view text);
   void EmitBlock(std::string_view text);
   void FlushLate();
 
-  const bool thinking_;
+  const bool thinking_, may_repeat_;
   bool holds_all_ = false;
   EventKind source_ = EventKind::kNone;
   std::string held_;

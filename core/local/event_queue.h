@@ -27,6 +27,7 @@ class EventQueue {
     event->tool_index = 0;
     event->usage = {};
     event->progress_done = event->progress_total = 0;
+    event->ends_reasoning = false;
     event->logprobs.clear();
     return event;
   }

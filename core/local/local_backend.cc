@@ -338,11 +338,12 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
   if (request.is_chat) {
     const EncodeOptions options = ChatOptions(request, rules());
     const std::vector<PromptMessage> messages = PromptMessages(request);
-    plan.parsing = AnswerMode(request, options);
-    plan.tools = OfferedTools(messages);
+    plan.reading.parsing = AnswerMode(request, options);
+    plan.reading.goes_on = GoesOn(request);
+    plan.reading.tools = OfferedTools(messages);
     plan.notice = UnreadParts(request);
     kind.thinking = options.thinking == ThinkingMode::kThinking;
-    kind.tools = !plan.tools.empty();
+    kind.tools = !plan.reading.tools.empty();
     if (plan.max_tokens < 0) plan.max_tokens = DefaultMaxTokens(kind.thinking, request.effort);
     plan.ids = ChatPrompts().Encode(EncodeChat(messages, {}, options).spans);
   } else {
@@ -355,7 +356,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
           ")",
           plan.ids.size(), shape_.context_tokens, model_->config().max_position);
   }
-  plan.stop = request.stop;
+  plan.reading.stop = request.stop;
   plan.top_logprobs = request.top_logprobs;
   plan.chunk_tokens = shape_.chunk_tokens;
   plan.progress_events = request.progress_events;

@@ -1,12 +1,10 @@
 #include "core/local/local_stream.h"
 
 #include <algorithm>
-#include <cinttypes>
 
 #include "core/base/contains.h"
 #include "core/base/random.h"
 #include "core/base/status.h"
-#include "core/engine/call_check.h"
 
 namespace finback {
 namespace {
@@ -15,11 +13,8 @@ constexpr size_t kQueueSlots = 16;
 constexpr size_t kTextBytes = 256;  // reserved: more than any token's text, with what was held back
 
 // Unique within a conversation, whose prompts grow, and the same for the same seed and prompt.
-// `ET_`: the services' sign of a call that was made without the reasoning that was asked for.
-std::string CallId(uint64_t seed, int64_t prompt_tokens, int32_t index, bool empty_thinking) {
-  const uint64_t counter = static_cast<uint64_t>(prompt_tokens) * kSplitMixStep;
-  return Format("call_%02d_%s%016" PRIx64, index, empty_thinking ? "ET_" : "",
-                SplitMix(seed ^ counter));
+uint64_t CallSeed(const AnswerPlan& plan) {
+  return plan.sampling.seed ^ (static_cast<uint64_t>(plan.ids.size()) * kSplitMixStep);
 }
 
 }  // namespace
@@ -31,18 +26,11 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
       own_(std::move(own)),
       session_(nullptr),
       detokenizer_(&context.tokenizer),
-      queue_(kQueueSlots) {
+      queue_(kQueueSlots),
+      reader_(std::move(plan_.reading), CallSeed(plan_), &queue_) {
   sampler_.Configure(plan_.sampling, context.model.config().vocab);
-  if (plan_.parsing.has_value()) {
-    using Parser = CompletionParser;
-    parser_.emplace(*plan_.parsing, Parser::ThinkMarkers::kMarkup,
-                    plan_.tools.empty() ? Parser::ToolMarkup::kText : Parser::ToolMarkup::kMarkup);
-  }
-  stops_.Configure(plan_.stop);
   if (plan_.top_logprobs >= 0) logprobs_.resize(static_cast<size_t>(plan_.top_logprobs) + 1);
   text_.reserve(kTextBytes);
-  content_.reserve(kTextBytes);
-  parsed_.reserve(kQueueSlots);
   usage_.prompt_tokens = static_cast<int64_t>(plan_.ids.size());
   if (!plan_.notice.empty()) queue_.Push(EventKind::kNotice)->text = plan_.notice;
   session_ = session;  // last: a constructor that throws leaves the session to its caller
@@ -123,7 +111,7 @@ void LocalStream::Prefill() {
     Evaluate(ids.subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
              LogitRows::kNone, position);
   } else {
-    if (own_ == nullptr && parser_.has_value()) session_->KeepRestorePoint();
+    if (own_ == nullptr && reader_.is_chat()) session_->KeepRestorePoint();
     Evaluate(ids.last(1), LogitRows::kLast, position);
     phase_ = Phase::kDecode;
   }
@@ -143,7 +131,7 @@ void LocalStream::Decode() {
   }
   const int32_t id = sampler_.Sample(session_->logits());
   ++usage_.completion_tokens;
-  if (parser_.has_value() && parser_->in_reasoning()) ++usage_.reasoning_tokens;
+  if (reader_.in_reasoning()) ++usage_.reasoning_tokens;
   if (Contains(context_.eos_ids, id)) {
     Finish(FinishReason::kStop);
     return;
@@ -151,8 +139,8 @@ void LocalStream::Decode() {
   if (plan_.top_logprobs >= 0) RecordLogprobs(id);
   text_.clear();
   detokenizer_.Push(id, &text_);
-  Emit(text_);
-  if (stops_.stopped() || (parser_.has_value() && parser_->done())) {
+  reader_.Push(text_);
+  if (reader_.over()) {
     Finish(FinishReason::kStop);
   } else if (usage_.completion_tokens == plan_.max_tokens ||
              sequence.position() == sequence.context_tokens()) {
@@ -175,100 +163,13 @@ void LocalStream::RecordLogprobs(int32_t id) {
     token.top.push_back(
         {other.id, static_cast<float>(other.logprob), std::string(tokenizer.Bytes(other.id))});
   }
-  pending_logprobs_.push_back(std::move(token));
-}
-
-// `text` is whole characters of the answer as the model wrote it.
-void LocalStream::Emit(std::string_view text) {
-  if (!parser_.has_value()) {
-    EmitContent(text);
-    return;
-  }
-  const bool reasoning = parser_->in_reasoning();
-  parsed_.clear();
-  parser_->Push(text, &parsed_);
-  EmitParsed();
-  // The token that ends reasoning is markup: no event's text has it.
-  if (reasoning && !parser_->in_reasoning()) pending_logprobs_.clear();
-}
-
-void LocalStream::EmitParsed() {
-  for (ParserEvent& parsed : parsed_) {
-    if (stops_.stopped()) return;
-    if (parsed.kind == ParserEvent::Kind::kContent) {
-      EmitContent(parsed.text);
-      continue;
-    }
-    if (parsed.kind == ParserEvent::Kind::kReasoning) {
-      has_reasoning_ = true;
-      PushText(EventKind::kReasoning)->text.assign(parsed.text);
-      continue;
-    }
-    FlushContent();
-    EventKind kind = EventKind::kToolArguments;
-    if (parsed.kind == ParserEvent::Kind::kToolCall) {
-      kind = EventKind::kToolCall;
-      const bool empty = *plan_.parsing == ThinkingMode::kThinking && !has_reasoning_;
-      call_id_ = CallId(plan_.sampling.seed, usage_.prompt_tokens, parsed.tool_index, empty);
-      call_name_ = parsed.text;
-      parsed.text.clear();
-    } else if (parsed.kind == ParserEvent::Kind::kToolCallEnd) {
-      kind = EventKind::kToolCallEnd;
-      parsed.text = CheckCall(parsed.text, parsed.tool_index);
-    }
-    Event* event = PushText(kind);
-    event->text.assign(parsed.text);
-    event->tool_index = parsed.tool_index;
-    event->tool_id.assign(call_id_);
-    event->tool_name.assign(call_name_);
-  }
-}
-
-// The same repairs and refusals as for services.
-std::string LocalStream::CheckCall(const std::string& said, int32_t tool_index) {
-  const EndedCall call{.name = call_name_, .said = said, .meant = said, .tool_index = tool_index};
-  const Json* tool = FindTool(plan_.tools, call_name_);
-  std::string notice;
-  std::string arguments = CheckedArguments(call, tool, &notice);
-  if (!notice.empty()) queue_.Push(EventKind::kNotice)->text = notice;
-  if (tool == nullptr) queue_.Push(EventKind::kNotice)->text = ToolUnknown(call, "model");
-  return arguments;
-}
-
-void LocalStream::EmitContent(std::string_view text) {
-  content_.clear();
-  stops_.Push(text, &content_);
-  if (!content_.empty()) PushText(EventKind::kContent)->text.assign(content_);
-}
-
-void LocalStream::FlushContent() {
-  content_.clear();
-  stops_.Flush(&content_);
-  if (!content_.empty()) PushText(EventKind::kContent)->text.assign(content_);
-}
-
-Event* LocalStream::PushText(EventKind kind) {
-  Event* event = queue_.Push(kind);
-  if (!pending_logprobs_.empty()) event->logprobs.swap(pending_logprobs_);
-  return event;
+  reader_.AddLogprob(std::move(token));
 }
 
 void LocalStream::Finish(FinishReason reason) {
-  if (!stops_.stopped()) {
-    text_.clear();
-    detokenizer_.Finish(&text_);
-    if (!text_.empty()) Emit(text_);
-    if (parser_.has_value()) {
-      parsed_.clear();
-      parser_->Finish(&parsed_);
-      EmitParsed();
-    }
-    FlushContent();
-  }
-  // What was still held back may have a stop string in it.
-  if (stops_.stopped()) reason = FinishReason::kStop;
-  const bool calls = parser_.has_value() && parser_->has_tool_calls() && !stops_.stopped();
-  if (reason == FinishReason::kStop && calls) reason = FinishReason::kToolCalls;
+  text_.clear();
+  detokenizer_.Finish(&text_);
+  reason = reader_.Finish(text_, reason);
   Event* event = queue_.Push(EventKind::kFinish);
   event->finish_reason = reason;
   event->usage = usage_;

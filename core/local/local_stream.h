@@ -1,5 +1,5 @@
-// One answer: prefill, then decode token by token, through detokenizer, stop strings and parser
-// into events. Owns its session's busy flag until it is over.
+// One answer: prefill, then decode token by token, through detokenizer and reader into events.
+// Owns its session's busy flag until it is over.
 // One thread at a time but for Cancel().
 #pragma once
 
@@ -7,16 +7,14 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "core/chat/completion_parser.h"
 #include "core/engine/backend.h"
 #include "core/engine/options.h"
+#include "core/local/answer_reader.h"
 #include "core/local/event_queue.h"
 #include "core/local/session.h"
-#include "core/local/stop_filter.h"
 #include "core/network/sampler.h"
 #include "core/tokenizer/tokenizer.h"
 
@@ -24,11 +22,9 @@ namespace finback {
 
 // Everything an answer needs to know, decided when it starts.
 struct AnswerPlan {
-  std::vector<int32_t> ids;             // the prompt
-  std::optional<ThinkingMode> parsing;  // how to parse the answer; nothing: raw text
-  std::vector<Json> tools;              // that the prompt offers; without them no call is read
+  std::vector<int32_t> ids;  // the prompt
+  AnswerReading reading;     // of the answer's text
   SamplerOptions sampling;
-  std::vector<std::string> stop;
   int64_t max_tokens = -1;
   int32_t top_logprobs = -1;
   int32_t chunk_tokens = 256;
@@ -62,12 +58,6 @@ class LocalStream final : public Stream {
   void Prefill();
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done);
   void Decode();
-  void Emit(std::string_view text);
-  void EmitParsed();
-  std::string CheckCall(const std::string& said, int32_t tool_index);
-  void EmitContent(std::string_view text);
-  void FlushContent();
-  Event* PushText(EventKind kind);
   void RecordLogprobs(int32_t id);
   void Finish(FinishReason reason);
   void End() noexcept;
@@ -82,19 +72,14 @@ class LocalStream final : public Stream {
 
   Sampler sampler_;
   Detokenizer detokenizer_;
-  std::optional<CompletionParser> parser_;
-  StopFilter stops_;
   EventQueue queue_;
+  AnswerReader reader_;
   Usage usage_;
-  bool has_reasoning_ = false;
   int32_t next_id_ = -1;  // sampled and emitted, not evaluated yet
 
   // Buffers of one step, kept from token to token.
-  std::string text_, content_;
-  std::vector<ParserEvent> parsed_;
+  std::string text_;
   std::vector<Logprob> logprobs_;
-  std::vector<TokenLogprob> pending_logprobs_;  // of tokens whose text no event has carried yet
-  std::string call_id_, call_name_;
 };
 
 }  // namespace finback

@@ -39,6 +39,14 @@ void RequireShown(const Message& message) {
   }
 }
 
+bool IsPrefix(const Message& message) {
+  return message.role == Role::kAssistant && message.without_eos;
+}
+
+bool HasText(const Message& message) {
+  return !message.content.empty() || !message.tool_calls.empty();
+}
+
 void RequireChat(const Request& request) {
   for (const Message& message : request.messages) RequireShown(message);
   for (size_t i = 0; i < request.tools.size(); ++i) {
@@ -155,9 +163,14 @@ ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options) {
   }
   const Message& last = request.messages.back();
   // A continued answer is past its reasoning once it has a text, and tasks have none.
-  const bool goes_on = last.role == Role::kAssistant && last.without_eos;
-  const bool has_begun = goes_on && (!last.content.empty() || !last.tool_calls.empty());
+  const bool has_begun = IsPrefix(last) && HasText(last);
   return has_begun || !last.task.empty() ? ThinkingMode::kChat : ThinkingMode::kThinking;
+}
+
+bool GoesOn(const Request& request) {
+  if (request.messages.empty() || !IsPrefix(request.messages.back())) return false;
+  const Message& last = request.messages.back();
+  return HasText(last) || !last.reasoning_content.empty();
 }
 
 std::string MissingMarkup(const Tokenizer& tokenizer) {

@@ -42,6 +42,8 @@ EncodeOptions ChatOptions(const Request& request, const PromptRules& rules);
 
 // Whether the answer begins inside reasoning.
 ThinkingMode AnswerMode(const Request& request, const EncodeOptions& options);
+// Whether the answer goes on with one that the request has begun.
+bool GoesOn(const Request& request);
 
 // The marks of the prompt format that are no token of their own, "" when there are none: such a
 // tokenizer would make plain text of a prompt's roles.

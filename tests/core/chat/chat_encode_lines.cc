@@ -77,7 +77,7 @@ std::string Completion(const finback::ParsedCompletion& parsed) {
 
 finback::ParsedCompletion Streamed(const std::string& text, finback::ThinkingMode mode) {
   using Kind = finback::ParserEvent::Kind;
-  finback::CompletionParser parser(mode);
+  finback::CompletionParser parser({.thinking = mode});
   std::vector<finback::ParserEvent> events;
   for (char c : text) parser.Push(std::string_view(&c, 1), &events);
   parser.Finish(&events);

@@ -1,4 +1,4 @@
-#include "core/local/stop_filter.h"
+#include "core/chat/stop_filter.h"
 
 #include <gtest/gtest.h>
 
