@@ -20,8 +20,8 @@ namespace finback {
 struct AnswerReading {
   std::optional<ThinkingMode> parsing;  // nothing: raw text
   bool goes_on = false;                 // of an answer that the prompt has begun
-  std::vector<Json> tools;              // that the prompt offers; without them no call is read
-  std::vector<std::string> stop;
+  std::vector<Json> tools = {};         // that the prompt offers; without them no call is read
+  std::vector<std::string> stop = {};
 };
 
 class AnswerReader {

@@ -244,6 +244,9 @@ def compare_parsing(program, seed, counts):
                 [[c["function"]["name"], normal(c["function"]["arguments"])] for c in message.get("tool_calls", [])]]
     for name in ("strict", "streamed"):
         got = answer[name]
+        if name == "streamed":  # newlines at the seams are left out there
+            content = expected[1].lstrip("\n")
+            expected = [expected[0].strip("\n"), content.rstrip("\n") if expected[2] else content, expected[2]]
         calls = [[c["name"], normal(c["arguments"])] for c in got["tool_calls"]]
         if [got["reasoning_content"], got["content"], calls] != expected:
             return f"{name}: expected {expected!r}\n     got {got!r}"
