@@ -12,6 +12,7 @@ MAY_INCLUDE = {
     "core/base/": (),
     "core/json/": ("core/base/",),
     "core/schema/": ("core/base/", "core/json/"),
+    "core/service_rules/": ("core/base/", "core/json/", "core/schema/"),
     "core/kernels/": ("core/base/",),
     "core/chat/": ("core/base/", "core/json/"),
     "core/tokenizer/": ("core/base/", "core/json/"),
@@ -34,7 +35,7 @@ MAY_INCLUDE = {
     "core/remote/": (
         "core/base/", "core/json/", "core/schema/", "core/chat/", "core/engine/", "core/remote/transport/",
         "core/remote/catalog/", "core/remote/policy/", "core/remote/wire/", "core/remote/money/", "core/remote/record/"),
-    "capi/": ("core/engine/", "core/chat/", "core/json/", "core/base/"),
+    "capi/": ("core/engine/", "core/chat/", "core/json/", "core/base/", "core/service_rules/"),
     "capi/include/finback/": (),
     "tools/": PUBLIC,
     "examples/": PUBLIC,

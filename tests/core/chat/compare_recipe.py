@@ -184,6 +184,11 @@ class Maker:
         return body
 
 
+def as_the_service():
+    """The options that DeepSeek's service has: calls need the reasoning that came with them."""
+    return recipe.ConversionOptions().with_reasoning_content_behavior(recipe.ReasoningContentBehavior.Reject)
+
+
 def convert(body, options=recipe.ConversionOptions):
     """The conversation, or the converter's words for what it refuses."""
     try:
@@ -222,10 +227,28 @@ def listed(entries, words, counts):
     return None
 
 
+def check_service(body, answer, counts):
+    """Whether FindServiceProblems() finds something exactly where the converter refuses."""
+    refusal = convert(body, as_the_service)
+    refusal = refusal if isinstance(refusal, str) else None
+    found = answer["service"]
+    if bool(refusal) == bool(found):
+        counts["refused by the service" if refusal else "taken by the service"] += 1
+        return None
+    if refusal and listed(differences.NOT_CHECKED, refusal, counts):
+        return None
+    if any(not problem["message"] or not problem["fix"] for problem in found):
+        return "a problem without words"
+    return f"the converter says {refusal!r}, Finback {found}"
+
+
 def compare(program, seed, counts):
     body = Maker(seed).request()
     shown = json.dumps(body)
     answer = program.ask(body)
+    problem = check_service(body, answer, counts)
+    if problem:
+        return f"{shown}\n{problem}"
     words = answer.get("error") or answer.get("refusal")
     for_converter, restore, needed = adapted(body, counts)
     official = convert(for_converter)
@@ -256,14 +279,14 @@ def compare(program, seed, counts):
 
 
 def main():
-    counts = {"texts": 0, "ids": 0, "refused by both": 0}
+    counts = {"texts": 0, "ids": 0, "refused by both": 0, "refused by the service": 0, "taken by the service": 0}
     count, failures = run_seeds((compare,), counts, 3000)
     if not failures and count >= 5000:
-        entries = differences.RENDERED + differences.REFUSED_HERE + differences.TAKEN_HERE
+        entries = differences.RENDERED + differences.REFUSED_HERE + differences.TAKEN_HERE + differences.NOT_CHECKED
         unused = [entry.about for entry in entries if not counts.get(entry.about)]
         if unused:
             sys.exit(f"differences that occur no more: {unused}")
-        if min(counts["texts"], counts["ids"]) < count // 2:
+        if min(counts["texts"], counts["ids"], counts["taken by the service"]) < count // 2:
             sys.exit("too few requests were compared")
     sys.exit(1 if failures else 0)
 

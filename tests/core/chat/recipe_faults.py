@@ -140,6 +140,27 @@ PARTS = [on_part(part) for part in (
     {"type": "input_audio", "input_audio": {}}, {"type": "video_url"}, {"type": "image_url"}, {"type": "refusal"}, {"text": "x"},
     {"type": "image_url", "image_url": "x"}, {"type": "image_url", "image_url": {}}, {"type": "text"},
     {"type": "image_url", "image_url": {"url": "x", "detail": "foo"}}, {"type": "text", "text": None}, "x")]
+# Schemas as generators write them: most are good, whatever they hold.
+SCHEMAS = [parameters({"type": "object", **keywords}) for keywords in (
+    {"$schema": "http://json-schema.org/draft-07/schema#"}, {"$schema": "https://json-schema.org/draft/2020-12/schema"},
+    {"$schema": "foo"}, {"$id": "https://example.com/a"}, {"title": "T", "description": "d", "default": {}, "examples": [{}]},
+    {"properties": {"a": {"pattern": "^a+$"}}}, {"properties": {"a": {"pattern": "("}}}, {"properties": {"a": {"pattern": "(?=a)b"}}},
+    {"properties": {"a": {"format": "foo"}}}, {"properties": {"a": {"format": 5}}}, {"unevaluatedProperties": False},
+    {"properties": {"a": {"$ref": "#"}}}, {"$defs": {"x": OBJECT}, "properties": {"a": {"$ref": "#/$defs/x"}}},
+    {"definitions": {"x": {"type": "foo"}}}, {"$defs": {"x": {"type": "foo"}}}, {"properties": {"a": {"$ref": "other.json"}}},
+    {"properties": {"a": {"const": None}}}, {"if": {}, "then": {}, "else": False}, {"dependentRequired": {"a": ["b"]}},
+    {"properties": {"a": {"type": "array", "items": [{}]}}}, {"properties": {"a": {"type": "array", "prefixItems": [{}]}}},
+    {"properties": {"a": {"type": "array", "minContains": 1, "contains": {}}}}, {"properties": {"a": True, "b": False}},
+    {"properties": {"a": {"type": "string", "nullable": True}}}, {"properties": {"a": {"enum": []}}},
+    {"properties": {"a": {"enum": [1, 1]}}}, {"properties": {"a": {"minLength": -1}}}, {"properties": {"a": {"minLength": 1.5}}},
+    {"properties": {"a": {"multipleOf": 0}}}, {"properties": {"a": {"type": []}}}, {"properties": {"a": {"type": ["string", "null"]}}},
+    {"properties": {"a": {"anyOf": []}}}, {"properties": {"a": {"anyOf": {}}}}, {"properties": {"a": {"not": 5}}},
+    {"properties": {"a": 5}}, {"additionalProperties": {"type": "string"}}, {"additionalProperties": 5}, {"patternProperties": {"(": {}}},
+    {"propertyNames": {"pattern": "a"}}, {"maxProperties": "1"}, {"properties": {"a": {"uniqueItems": 1}}},
+    {"properties": {"a": {"exclusiveMinimum": True}}}, {"properties": {"a": {"minimum": "1"}}}, {"x-vendor": 5, "strict": True},
+    {"properties": {"a": {"contentEncoding": "base64"}}}, {"properties": {"a": {"description": 5}}}, {"required": ["z"]},
+    {"required": [1]}, {"$comment": "c", "readOnly": True, "deprecated": True}, {"properties": {"a": {"$dynamicRef": "#x"}}},
+    {"properties": {"a": {"oneOf": [{"type": "string"}, {"$ref": "#/properties/a"}]}}}, {"allOf": [{"$ref": "#/$defs/x"}]})]
 TOOLS = [
     parameters({}), parameters({"type": "string"}), parameters({"type": ["object"]}), parameters({"anyOf": [OBJECT]}),
     parameters({"type": "object", "properties": 5}), parameters({"type": "object", "properties": {"a": {"type": "foo"}}}),
@@ -173,4 +194,4 @@ FIELDS = [put(**fields) for fields in (
     {"stream": None, "stream_options": {"include_usage": True}}, {"stream": 1}, {"stream": True, "stream_options": {"include_usage": 1}},
     {"model": 5}, {"parallel_tool_calls": 5}, {"parallel_tool_calls": False}, {"functions": []}, {"function_call": "auto"},
     {"top_k": -1}, {"min_p": 5}, {"logit_bias": 5}, {"max_completion_tokens": 0})]
-FAULTS = CALLS + MESSAGES + PARTS + TOOLS + FORMATS + FIELDS
+FAULTS = CALLS + MESSAGES + PARTS + SCHEMAS + TOOLS + FORMATS + FIELDS

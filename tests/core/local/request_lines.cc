@@ -1,7 +1,8 @@
 // For compare_recipe.py: reads one Chat Completions request per line and answers in one line of
 // JSON each:
-//   {"text": the prompt, "ids": [...], "refusal": why no model in this process takes it, or ""}
-//   or {"error": ...} for what is no request at all
+//   {"text": the prompt, "ids": [...], "refusal": why no model in this process takes it, or "",
+//    "service": what the service would refuse}
+//   or {"error": ..., "service": ...} for what is no request at all
 // Token ids are krill's.
 #include <cstdio>
 #include <iostream>
@@ -11,6 +12,7 @@
 #include "core/engine/request.h"
 #include "core/json/json.h"
 #include "core/local/prompt.h"
+#include "core/service_rules/service_problems.h"
 
 namespace {
 
@@ -61,7 +63,8 @@ int main() {
     } catch (const Error& error) {
       answer = "{\"error\": " + Quoted(error.what());
     }
-    puts((answer + "}").c_str());
+    const auto problems = finback::FindServiceProblems(finback::ParseJson(line, "request"));
+    puts((answer + ", \"service\": " + finback::ServiceProblemsJson(problems) + "}").c_str());
     fflush(stdout);
   }
   return 0;
