@@ -9,6 +9,8 @@
 #include "core/engine/answer_json.h"
 #include "core/engine/request.h"
 #include "core/json/json.h"
+#include "core/json/json_fields.h"
+#include "core/service_rules/service_problems.h"
 
 using finback::Code;
 using finback::Guard;
@@ -26,13 +28,24 @@ std::string_view CheckedText(const char* text, size_t size) {
   return view;
 }
 
+// Whether it is a request that is to be judged, not encoded.
+bool IsCheck(const finback::Json& document) {
+  return document.IsObject() && finback::JsonFields(document, "").Bool("check_service", false);
+}
+
 }  // namespace
 
 finback_text* finback_encode_messages(const char* json) {
   return Guard<finback_text*>(nullptr, [&] {
-    const finback::EncodeRequest request = finback::ParseEncodeRequest(&Require(json, "json"));
+    const finback::Json document =
+        finback::ParseJson(&Require(json, "json"), finback::JsonSource{});
     auto text = std::make_unique<finback_text>();
-    text->text = finback::EncodeChat(request.messages, request.context, request.options).Text();
+    if (IsCheck(document)) {
+      text->text = finback::ServiceProblemsJson(finback::FindServiceProblems(document));
+    } else {
+      const finback::EncodeRequest request = finback::ParseEncodeRequest(document);
+      text->text = finback::EncodeChat(request.messages, request.context, request.options).Text();
+    }
     return text.release();
   });
 }

@@ -45,6 +45,8 @@ class EngineOptions {
 
   // Whether the command line itself names a model or a service.
   bool has_model() const;
+  // Whether it has any option that AddModel or AddNamed added.
+  bool has_any() const { return NamesModel() || !named_.empty(); }
   // "budget 0.05 dollars (in total)", or "" without one.
   std::string DescribeBudget() const;
   const std::string& ledger() const { return ledger_; }

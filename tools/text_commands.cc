@@ -14,7 +14,7 @@ struct EncodeOptions {
   EngineOptions engine;
   std::string file = "-", effort_prefix;
   bool think = false, no_think = false, keep_thinking = false, no_bos = false, request = false;
-  bool ids = false;
+  bool ids = false, check_service = false, json = false;
 };
 
 void PrintIds(const finback_tokens* tokens) {
@@ -50,6 +50,7 @@ std::string EncodeInput(const EncodeOptions& options) {
   if (!options.effort_prefix.empty()) {
     fields += ", \"effort_prefix\": " + DumpJson(options.effort_prefix);
   }
+  if (options.check_service) fields += R"(, "check_service": true)";
   if (text.front() == '[') return "{\"messages\": " + text + fields + "}";
   if (fields.empty() || text.front() != '{' || text.back() != '}') return text;
   text.pop_back();
@@ -57,17 +58,50 @@ std::string EncodeInput(const EncodeOptions& options) {
   return text + (empty ? fields.substr(2) : fields) + "}";
 }
 
+// What the service would refuse, for people: where and what, and below it what to do.
+int PrintProblems(const std::string& list, bool as_json) {
+  const Json problems = LibraryJson(list);
+  if (as_json) {
+    WriteOut(list + "\n");
+  } else if (problems.empty()) {
+    WriteOut("The service would take this request.\n");
+  } else {
+    for (const Json& problem : problems) {
+      const std::string path = StringOf(problem, "path");
+      WriteOut((path.empty() ? "request" : path) + ": " + StringOf(problem, "message") + "\n  " +
+               StringOf(problem, "fix") + "\n");
+    }
+  }
+  FlushOut();
+  return problems.empty() ? kExitOk : kExitFailure;
+}
+
 int RunEncode(const EncodeOptions& options) {
   const bool shaped = options.think || options.no_think || options.keep_thinking ||
                       options.no_bos || !options.effort_prefix.empty();
-  if (shaped && (options.request || options.ids)) {
+  const bool is_request = options.request || options.ids;
+  if (shaped && (is_request || options.check_service)) {
     throw Failure(
         kExitUsage,
         "--think, --no-think, --keep-thinking, --no-bos and --effort-prefix have no effect "
-        "with --request and --ids",
+        "with --request, --ids and --check-service",
         "a request says it itself: thinking, reasoning_effort, drop_thinking");
   }
-  if (!options.request && !options.ids) {
+  if (!is_request && options.engine.has_any()) {
+    throw Failure(kExitUsage, "--model and --set have no effect without --request or --ids",
+                  options.check_service ? "the check needs no model"
+                                        : "messages alone are encoded without a model");
+  }
+  if (options.json && !options.check_service) {
+    throw Failure(kExitUsage, "--json has no effect without --check-service");
+  }
+  if (options.check_service) {
+    const std::string json = EncodeInput(options);
+    const TextHandle list(Checked(finback_encode_messages(json.c_str())));
+    return PrintProblems({finback_text_data(list.get()), finback_text_size(list.get())},
+                         options.json);
+  }
+  if (!is_request) {
     const std::string json = EncodeInput(options);
     PrintText(TextHandle(Checked(finback_encode_messages(json.c_str()))).get());
     return kExitOk;
@@ -149,9 +183,17 @@ void AddEncodeCommand(CLI::App* app, Action* action) {
   command->add_flag("--no-bos", options->no_bos, "Do not begin with begin-of-sentence");
   command->add_option("--effort-prefix", options->effort_prefix, "none, max or beyond_max")
       ->type_name("LEVEL");
-  command->add_flag("--request", options->request,
-                    "The input is a Chat Completions request, encoded as the model would see it");
-  command->add_flag("--ids", options->ids, "The same, printed as token ids");
+  CLI::Option* request = command->add_flag(
+      "--request", options->request,
+      "The input is a Chat Completions request, encoded as the model would see it");
+  CLI::Option* ids = command->add_flag("--ids", options->ids, "The same, printed as token ids");
+  command
+      ->add_flag("--check-service", options->check_service,
+                 "The input is such a request: say what DeepSeek's service would refuse of it, and "
+                 "end with 1 if there is anything")
+      ->excludes(request)
+      ->excludes(ids);
+  command->add_flag("--json", options->json, "With --check-service: a list of path, message, fix");
   options->engine.AddModel(command, ModelArgument::kOption);
   options->engine.AddReporting(command);
   command->callback([options, action] { *action = [options] { return RunEncode(*options); }; });

@@ -365,7 +365,10 @@ Request ParseCompletionRequest(std::string_view json) {
 }
 
 EncodeRequest ParseEncodeRequest(std::string_view json) {
-  const Json document = ParseJson(json, JsonSource{});
+  return ParseEncodeRequest(ParseJson(json, JsonSource{}));
+}
+
+EncodeRequest ParseEncodeRequest(const Json& document) {
   EncodeRequest request;
   if (document.IsArray()) {
     request.messages = ParsePromptMessages(document, "messages");
@@ -389,6 +392,7 @@ EncodeRequest ParseEncodeRequest(std::string_view json) {
   request.options.drop_thinking = fields.Bool("drop_thinking", true);
   request.options.add_bos = fields.Bool("add_bos", true);
   request.options.trust_all = true;
+  fields.Ignore("check_service");  // its reader comes first
   fields.RejectUnknown();
   return request;
 }

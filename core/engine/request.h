@@ -68,6 +68,7 @@ struct EncodeRequest {
   std::vector<PromptMessage> messages, context;
   EncodeOptions options;
 };
+EncodeRequest ParseEncodeRequest(const Json& document);
 EncodeRequest ParseEncodeRequest(std::string_view json);
 
 }  // namespace finback

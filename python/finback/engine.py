@@ -311,7 +311,9 @@ def parse(text: str, *, thinking: bool = False, strict: bool = False) -> dict[st
 
 def encode_messages(messages: SequenceOf[Mapping[str, Any]], **fields: Any) -> str:
     """DeepSeek-V4's prompt encoding alone, without a model. The fields are ``tools``, ``context``,
-    ``thinking_mode`` ("thinking" or "chat"), ``effort_prefix``, ``drop_thinking`` and ``add_bos``.
+    ``thinking_mode`` ("thinking" or "chat"), ``effort_prefix``, ``drop_thinking`` and ``add_bos``;
+    with ``check_service=True`` they are those of a request, and a JSON list of what DeepSeek's
+    service would refuse comes back.
     """
     return _finback.encode_messages(to_json({"messages": message_list(messages), **fields}))
 

@@ -325,6 +325,13 @@ static void test_text(finback_engine *engine) {
   CHECK(strstr(finback_text_data(text), "hi") != NULL);
   CHECK(strstr(finback_text_data(text), "</think>") != NULL);
   finback_text_free(text);
+  text = finback_encode_messages("{\"check_service\": true, \"messages\": [], \"n\": 1}");
+  CHECK_TEXT(finback_text_data(text),
+             "[{\"path\": \"messages\", \"message\": \"there are none\", "
+             "\"fix\": \"give a list with at least one message\"}]");
+  finback_text_free(text);
+  CHECK(finback_encode_messages("{\"check_service\": 1, \"messages\": []}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_REQUEST);
   text = finback_encode_messages("[{\"role\": \"user\", \"content\": \"hi\"}]");
   CHECK(text != NULL && strstr(finback_text_data(text), "<think>") != NULL);
   finback_text_free(text);

@@ -109,6 +109,52 @@ class Parse(CommandTest):
         self.assertEqual(self.parse("cut off</think>so")["content"], "so")
 
 
+class CheckService(CommandTest):
+    def check(self, request, *arguments):
+        text = request if isinstance(request, str) else json.dumps(request)
+        return finback("encode", "--check-service", *arguments, stdin=text)
+
+    def test_a_request_that_the_service_takes(self):
+        request = {"messages": [{"role": "user", "content": "hi"}], "temperature": 1}
+        self.assertEqual(self.assert_ok(self.check(request)).stdout, b"The service would take this request.\n")
+        self.assertEqual(self.assert_ok(self.check(request, "--json")).stdout, b"[]\n")
+        self.assert_ok(self.check(request["messages"]))  # a list of messages is a request too
+
+    def test_all_that_it_refuses_with_what_to_do(self):
+        request = {"temperature": 3, "messages": [
+            {"role": "developer", "content": "d"},
+            {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}]}
+        run = self.check(request)
+        self.assertEqual(run.returncode, 1)
+        lines = run.stdout.decode().splitlines()
+        paths = ["messages[0].role", "messages[1].tool_calls", "messages[1].reasoning_content", "temperature"]
+        self.assertEqual([line.split(": ")[0] for line in lines[::2]], paths)
+        self.assertTrue(all(line.startswith("  ") for line in lines[1::2]), lines)
+        run = self.check(request, "--json")
+        self.assertEqual(run.returncode, 1)
+        problems = json.loads(run.stdout)
+        self.assertEqual([problem["path"] for problem in problems], paths)
+        self.assertEqual(set(problems[0]), {"path", "message", "fix"})
+
+    def test_what_is_no_request(self):
+        for text in ["5", "{", "[] x", ""]:
+            with self.subTest(text):
+                self.assert_fails(self.check(text), 1)
+        self.assertIn(b"messages: there are none", self.check("{}").stdout)
+
+    def test_numbers_of_any_size_reach_it(self):
+        for seed, code in [("9223372036854775807", 0), ("9223372036854775808", 1), ("1e400", 1)]:
+            with self.subTest(seed):
+                run = self.check('{"messages": [{"role": "user", "content": "hi"}], "seed": %s}' % seed)
+                self.assertEqual(run.returncode, code, run.stderr)
+
+    def test_options_that_mean_nothing_beside_it(self):
+        for option in (["--request"], ["--ids"], ["--no-think"], ["--no-bos"], ["--model", "krill"], ["--set", "threads=1"]):
+            with self.subTest(option):
+                self.assert_fails(self.check("{}", *option), 2, option[0])
+        self.assert_fails(finback("encode", "--json", stdin="[]"), 2, "--check-service")
+
+
 @needs_krill
 class Tokenize(CommandTest):
     def tokenize(self, *arguments, stdin=b""):

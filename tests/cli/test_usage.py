@@ -112,6 +112,8 @@ class Usage(CommandTest):
     def test_what_would_be_ignored_is_refused(self):
         self.assert_fails(finback("--json", "tokenize", "x"), 2, "--json")
         self.assert_fails(finback("encode", "--request", "--no-think", stdin="{}"), 2, "--request")
+        for option in (["--model", "krill"], ["-m", "/no/such/model"], ["--set", "threads=1"]):
+            self.assert_fails(finback("encode", *option, stdin="[]"), 2, "--request")
         self.assert_ok(finback("--version", env=environment(FINBACK_ISA="")))
 
     def test_variables_are_judged_by_name(self):

@@ -7,6 +7,8 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/engine/request.h"
+#include "core/json/json_fields.h"
+#include "core/service_rules/service_problems.h"
 
 namespace {
 
@@ -30,6 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 0:
       Try(
           [](std::string_view text) {
+            finback::FindServiceProblems(finback::ParseJson(text, finback::JsonSource{}));
             const finback::Request request = finback::ParseChatRequest(text);
             finback::EncodeChat({request.messages.begin(), request.messages.end()}, {}, {});
           },

@@ -1,5 +1,6 @@
 """The surface, in process: krill's answers are always the same."""
 
+import json
 import pickle
 
 import pytest
@@ -169,6 +170,13 @@ def test_parse_reads_a_completion():
 def test_encode_messages_needs_no_model():
     text = finback.encode_messages([{"role": "user", "content": "Hi"}], thinking_mode="chat")
     assert text.endswith("Hi<\uff5cAssistant\uff5c></think>")
+
+
+def test_encode_messages_says_what_the_service_would_refuse():
+    hello = [{"role": "user", "content": "Hi"}]
+    assert json.loads(finback.encode_messages(hello, check_service=True, temperature=1)) == []
+    found = json.loads(finback.encode_messages(hello, check_service=True, temperature=3, seed=-1))
+    assert [problem["path"] for problem in found] == ["temperature", "seed"]
 
 
 def test_closed_things_say_so(krill):

@@ -49,7 +49,7 @@ _finback() {
         --json-object $sample $compute $service"
       ;;
     complete) options="--model --json --verbose --suffix --plain --no-bos $sample $compute $service" ;;
-    encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --model --set" ;;
+    encode) options="--think --no-think --keep-thinking --no-bos --effort-prefix --request --ids --check-service --json --model --set" ;;
     parse) options="--think --no-think --strict" ;;
     tokenize) options="--model --ids --special --count --set" ;;
     inspect) options="--model --json --set $compute" ;;

@@ -48,7 +48,7 @@ complete -c finback -n '__fish_seen_subcommand_from cost' -l reprice -d 'compute
 complete -c finback -n '__fish_seen_subcommand_from cost' -l prices -d 'prices over the built-in ones' -r -F
 
 # each command's own
-complete -c finback -n '__fish_seen_subcommand_from chat complete inspect models balance cost options' -l json -d 'one JSON object'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode inspect models balance cost options' -l json -d 'one JSON object'
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -s v -l verbose -d 'log and speed to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l show-reasoning -d 'reasoning to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l request -d 'a Chat Completions request' -r -F
@@ -64,6 +64,7 @@ complete -c finback -n '__fish_seen_subcommand_from complete encode' -l no-bos -
 complete -c finback -n '__fish_seen_subcommand_from encode' -l keep-thinking -d 'keep earlier reasoning'
 complete -c finback -n '__fish_seen_subcommand_from encode' -l effort-prefix -d 'text that asks for effort' -x -a 'none max beyond_max'
 complete -c finback -n '__fish_seen_subcommand_from encode' -l request -d 'the input is a Chat Completions request'
+complete -c finback -n '__fish_seen_subcommand_from encode' -l check-service -d 'what the service would refuse'
 complete -c finback -n '__fish_seen_subcommand_from encode tokenize' -l ids -d 'token ids'
 complete -c finback -n '__fish_seen_subcommand_from parse' -l strict -d 'refuse what is malformed'
 complete -c finback -n '__fish_seen_subcommand_from tokenize' -l special -d 'recognize special tokens'

@@ -391,6 +391,9 @@ FINBACK_API finback_text *finback_engine_encode(finback_engine *self, const char
  *   effort_prefix  "none" (default), "max" or "beyond_max": the effort text that opens the prompt
  *   drop_thinking  default true: earlier reasoning is left out when no tools are defined
  *   add_bos        default true: begin-of-sentence first, when there is no context
+ *   check_service  default false. true: the object is a Chat Completions request, and in place of a
+ *                  prompt comes what DeepSeek's service would answer 400 to, a JSON list of
+ *                  {"path", "message", "fix"}: models in this process take more
  * Free with finback_text_free(). Errors: INVALID_REQUEST (names the JSON path). Since 0.1.
  */
 FINBACK_API finback_text *finback_encode_messages(const char *json);
