@@ -8,6 +8,7 @@
 #include "core/chat/completion_parser.h"
 #include "core/engine/answer_json.h"
 #include "core/engine/request.h"
+#include "core/engine/think_tags.h"
 #include "core/json/json.h"
 #include "core/json/json_fields.h"
 #include "core/service_rules/service_problems.h"
@@ -56,9 +57,9 @@ finback_text* finback_parse_completion(const char* text, size_t size, int32_t th
     const std::string_view view = CheckedText(text, size);
     const auto mode =
         thinking != 0 ? finback::ThinkingMode::kThinking : finback::ThinkingMode::kChat;
-    const finback::ParsedCompletion parsed = strict != 0
-                                                 ? finback::ParseCompletion(view, mode)
-                                                 : finback::ParseCompletionTolerantly(view, mode);
+    finback::ParsedCompletion parsed = strict != 0 ? finback::ParseCompletion(view, mode)
+                                                   : finback::ParseCompletionTolerantly(view, mode);
+    if (strict == 0) finback::PartThinkTags(mode, &parsed);
     auto out = std::make_unique<finback_text>();
     out->text = finback::MessageJson(parsed, finback::MessageForm::kParsed);
     return out.release();

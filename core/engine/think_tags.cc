@@ -183,6 +183,9 @@ void ThinkTags::Push(EventKind kind, std::string_view text, std::vector<Text>* o
 void ThinkTags::Finish(std::vector<Text>* out) {
   out_ = out;
   Run(true);
+  if (newlines_ > 0) {
+    out_->push_back({EventKind::kReasoning, std::string(std::exchange(newlines_, 0), '\n')});
+  }
   FlushLate();
   // A block that was only a repetition so far says nothing new.
   if (!all_.empty()) out_->push_back({EventKind::kContent, std::exchange(all_, {})});
@@ -288,6 +291,7 @@ void ThinkTags::Open(const Tag& tag) {
 void ThinkTags::Close() {
   if (InField()) field_over_ = true;
   in_block_ = false;
+  newlines_ = 0;
   skip_blanks_ = kMostBlanks;
   code_ = {};
   tail_.clear();
@@ -309,8 +313,9 @@ void ThinkTags::FlushLate() {
 
 bool ThinkTags::Passes(EventKind kind, std::string_view text) {
   const bool starts = InField() ? !field_begun_ : at_start_;
-  const bool is_plain = kind == source_ && held_.empty() && skip_blanks_ == 0 && !starts &&
-                        !in_block_ && !holds_all_ && late_.empty() && !(InField() && may_repeat_) &&
+  const bool may_end = InField() && (may_repeat_ || text.ends_with('\n'));
+  const bool is_plain = kind == source_ && held_.empty() && newlines_ == 0 && skip_blanks_ == 0 &&
+                        !starts && !in_block_ && !holds_all_ && late_.empty() && !may_end &&
                         FindBracket(text) == text.size();
   if (!is_plain || (kind == EventKind::kReasoning) != InField()) return false;
   Watch(text);
@@ -348,6 +353,16 @@ void ThinkTags::EmitBlock(std::string_view text) {
 }
 
 void ThinkTags::Emit(EventKind kind, std::string_view text) {
+  std::string released;
+  if (kind == EventKind::kReasoning && !may_repeat_) {
+    // Newlines before the tag that ends it are none of the reasoning.
+    const size_t end = text.find_last_not_of('\n') + 1;
+    const size_t waiting = end > 0 ? std::exchange(newlines_, 0) : 0;
+    newlines_ += text.size() - end;
+    text = text.substr(0, end);
+    if (waiting > 0) text = released.assign(waiting, '\n').append(text);
+    if (text.empty()) return;
+  }
   if (kind == EventKind::kReasoning && !Trimmed(text).empty()) has_reasoning_ = true;
   if (kind == EventKind::kContent && holds_all_) {
     all_ += text;
@@ -355,6 +370,18 @@ void ThinkTags::Emit(EventKind kind, std::string_view text) {
     out_->back().text += text;
   } else {
     out_->push_back({kind, std::string(text)});
+  }
+}
+
+void PartThinkTags(ThinkingMode thinking, ParsedCompletion* parsed) {
+  ThinkTags tags(thinking == ThinkingMode::kThinking, ThinkTags::Source::kModel);
+  tags.HoldAll();
+  std::vector<ThinkTags::Text> texts;
+  tags.Push(EventKind::kReasoning, std::exchange(parsed->reasoning_content, {}), &texts);
+  tags.Push(EventKind::kContent, std::exchange(parsed->content, {}), &texts);
+  tags.Finish(&texts);
+  for (const ThinkTags::Text& text : texts) {
+    (text.kind == EventKind::kReasoning ? parsed->reasoning_content : parsed->content) += text.text;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/chat/completion_parser.h"
 #include "core/engine/event.h"
 
 namespace finback {
@@ -83,11 +84,15 @@ class ThinkTags {
   std::string field_text_;      // what the reasoning's own field said
   std::string block_;           // of the content, while it only repeats that
   bool repeats_ = false;
-  std::string late_;  // a closing tag and the blanks behind it
-  std::string all_;   // content, where all is held
-  std::string tail_;  // the last bytes before what is at hand
+  size_t newlines_ = 0;  // at the end of a model's reasoning
+  std::string late_;     // a closing tag and the blanks behind it
+  std::string all_;      // content, where all is held
+  std::string tail_;     // the last bytes before what is at hand
   Code code_;
   std::vector<Text>* out_ = nullptr;
 };
+
+// The same of what a model of this process wrote, whole and parsed.
+void PartThinkTags(ThinkingMode thinking, ParsedCompletion* parsed);
 
 }  // namespace finback

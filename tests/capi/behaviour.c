@@ -340,6 +340,9 @@ static void test_text(finback_engine *engine) {
              "{\"role\": \"assistant\", \"content\": \"so\", \"reasoning_content\": "
              "\"because\", \"tool_calls\": []}");
   finback_text_free(text);
+  text = finback_parse_completion("because\n</thinking>\n\nso", 23, 1, 0);
+  CHECK(strstr(finback_text_data(text), "\"content\": \"so\"") != NULL);
+  finback_text_free(text);
   CHECK(finback_parse_completion("because</think>so", 17, 1, 1) == NULL); /* no end marker */
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
 }

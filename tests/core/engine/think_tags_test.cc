@@ -173,5 +173,25 @@ TEST(ThinkTags, TellTheSameReasoningOnce) {
             "[r]a \nb[c]c");
 }
 
+TEST(ThinkTags, ArePartedInWhatAModelWrote) {
+  const struct {
+    ThinkingMode thinking;
+    const char *reasoning, *content, *parted;
+  } kCases[] = {
+      {ThinkingMode::kThinking, "r\n\nr\n\n</thinking>\n\nc", "", "[r]r\n\nr[c]c"},
+      {ThinkingMode::kThinking, "r\n\n", "", "[r]r\n\n[c]"},
+      {ThinkingMode::kThinking, "r", "c", "[r]r[c]c"},
+      {ThinkingMode::kThinking, "", "r</thinking>c", "[r]r[c]c"},
+      {ThinkingMode::kThinking, "so", "<thinking>so</thinking>c", "[r]soso[c]c"},  // as it was said
+      {ThinkingMode::kChat, "", "<thinking>r</thinking>c", "[r]r[c]c"},
+      {ThinkingMode::kChat, "", "a `</thinking>` b", "[r][c]a `</thinking>` b"},
+  };
+  for (const auto& [thinking, reasoning, content, parted] : kCases) {
+    ParsedCompletion parsed{reasoning, content, {}};
+    PartThinkTags(thinking, &parsed);
+    EXPECT_EQ("[r]" + parsed.reasoning_content + "[c]" + parsed.content, parted);
+  }
+}
+
 }  // namespace
 }  // namespace finback

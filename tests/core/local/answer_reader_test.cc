@@ -79,7 +79,7 @@ TEST(AnswerReader, ReasoningEndsAtATagOfAnySpelling) {
   for (const char* tag :
        {"</think>", "</thinking>", "</THINK >", "<|/think|>", "</seed:think>", "[/THINK]",
         "</think></think>", "</thinking>\n</think>", "</think>\n\n</think>"}) {
-    const Heard heard = HearThinking("I look." + std::string(tag) + "\n\nIt is blue.");
+    const Heard heard = HearThinking("I look.\n\n" + std::string(tag) + "\n\nIt is blue.");
     EXPECT_EQ(heard.reasoning, "I look.") << tag;
     EXPECT_EQ(heard.content, "It is blue.") << tag;
   }

@@ -188,7 +188,11 @@ class Maker:
             if opens:
                 self.write("r")
             self.write(self.newlines())
-            if opens or self.chance(0.95):
+            if not opens and not self.stop and self.tools and self.plants("spelling of think tags", 0.03):
+                tag = self.random.choice(["</thinking>", "</THINK>", f"<{BAR}/think{BAR}>", "</ think >", "</seed:think>"])
+                self.write("r\n" + tag, "r\n</think>")
+                self.write(self.newlines() + "-")
+            elif opens or self.chance(0.95):
                 self.write("</think>")
                 if not opens and self.plants("thought again", 0.03):
                     self.twin = self.twin[:-len("</think>")].rstrip("\n") + "again</think>"

@@ -9,6 +9,7 @@ nothing else of such an answer escapes the comparison. A difference that no answ
 PLANTED = {
     "think tags": "think tags out of place are never text; the converter keeps `<think>`, and newlines around the others",
     "thought unasked": "an answer that opens with `<think>` has reasoning, also where none was asked for",
+    "spelling of think tags": "reasoning ends at any usual spelling of its tag; the converter takes the answer for reasoning",
     "thought again": "what stands in think tags where the content would begin is reasoning too",
     "begin token": "a begin-of-sentence token is never text",
     "end token": "an end-of-sentence token that comes as text ends the answer",
