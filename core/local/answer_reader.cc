@@ -33,11 +33,10 @@ AnswerReader::AnswerReader(AnswerReading reading, uint64_t call_seed, EventQueue
     options.thinking = *reading.parsing;
     if (tools_.empty()) options.tool_markup = Parser::ToolMarkup::kText;
     if (reading.goes_on) options.start = Parser::Start::kGoesOn;
-    options.stop = std::move(reading.stop);
+    options.stop = reading.stop;
     parser_.emplace(std::move(options));
-  } else {
-    stops_.Configure(std::move(reading.stop));
   }
+  stops_.Configure(std::move(reading.stop));
   raw_.reserve(kTextBytes);
   parsed_.reserve(kParsedEvents);
 }
@@ -46,15 +45,12 @@ bool AnswerReader::in_reasoning() const {
   return parser_.has_value() && parser_->in_reasoning() && !think_.field_over();
 }
 
-bool AnswerReader::over() const { return parser_.has_value() ? parser_->done() : stops_.stopped(); }
+bool AnswerReader::over() const {
+  return stops_.stopped() || (parser_.has_value() && parser_->done());
+}
 
 void AnswerReader::Push(std::string_view text) {
-  if (!parser_.has_value()) {
-    raw_.clear();
-    stops_.Push(text, &raw_);
-    if (!raw_.empty()) Add(EventKind::kContent)->text.assign(raw_);
-    return;
-  }
+  if (!parser_.has_value()) return TellUnparsed(text);
   const bool reasoning = in_reasoning();
   parsed_.clear();
   parser_->Push(text, &parsed_);
@@ -70,20 +66,31 @@ FinishReason AnswerReader::Finish(std::string_view text, FinishReason reason) {
     parser_->Finish(&parsed_);
     TellParsed();
     think_.Finish(&thought_);
-    TellThought();
-  } else {
-    raw_.clear();
-    stops_.Flush(&raw_);
-    if (!raw_.empty()) Add(EventKind::kContent)->text.assign(raw_);
+    TellThought(think_.field_over() && parser_->in_reasoning() ? EventKind::kReasoning
+                                                               : EventKind::kContent);
   }
+  FlushUnparsed();
   // What was still held back may have a stop string in it.
   if (stopped()) return FinishReason::kStop;
   const bool calls = parser_.has_value() && parser_->has_tool_calls();
   return reason == FinishReason::kStop && calls ? FinishReason::kToolCalls : reason;
 }
 
+void AnswerReader::TellUnparsed(std::string_view text) {
+  raw_.clear();
+  stops_.Push(text, &raw_);
+  if (!raw_.empty()) Add(EventKind::kContent)->text.assign(raw_);
+}
+
+void AnswerReader::FlushUnparsed() {
+  raw_.clear();
+  stops_.Flush(&raw_);
+  if (!raw_.empty()) Add(EventKind::kContent)->text.assign(raw_);
+}
+
 void AnswerReader::TellParsed() {
   for (ParserEvent& parsed : parsed_) {
+    if (stops_.stopped()) return;
     switch (parsed.kind) {
       case ParserEvent::Kind::kReasoning:
         Tell(EventKind::kReasoning, parsed.text);
@@ -101,15 +108,23 @@ void AnswerReader::TellParsed() {
 void AnswerReader::Tell(EventKind kind, std::string_view text) {
   if (!think_.Passes(kind, text)) {
     think_.Push(kind, text, &thought_);
-    return TellThought();
+    return TellThought(kind);
   }
   if (kind == EventKind::kReasoning) has_reasoning_ = true;
   Add(kind)->text.assign(text);
 }
 
-void AnswerReader::TellThought() {
+// `source`: what the parser took it for.
+void AnswerReader::TellThought(EventKind source) {
+  if (source != EventKind::kReasoning) FlushUnparsed();
   for (const ThinkTags::Text& piece : thought_) {
+    if (source == EventKind::kReasoning && piece.kind == EventKind::kContent &&
+        !piece.ends_reasoning) {
+      TellUnparsed(piece.text);
+      continue;
+    }
     if (piece.ends_reasoning) {
+      FlushUnparsed();
       queue_->Push(EventKind::kNotice)->text = NoticeText(
           "reasoning_in_content", "what was told as content until here is the reasoning");
     }
@@ -125,7 +140,8 @@ void AnswerReader::TellCall(ParserEvent* parsed) {
   EventKind kind = EventKind::kToolArguments;
   if (parsed->kind == ParserEvent::Kind::kToolCall) {
     think_.Finish(&thought_);
-    TellThought();
+    TellThought(think_.field_over() ? EventKind::kReasoning : EventKind::kContent);
+    FlushUnparsed();
     kind = EventKind::kToolCall;
     call_id_ = CallId(call_seed_, parsed->tool_index, thinking_ && !has_reasoning_);
     call_name_ = std::exchange(parsed->text, {});

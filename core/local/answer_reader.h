@@ -41,10 +41,12 @@ class AnswerReader {
   void AddLogprob(TokenLogprob token) { pending_logprobs_.push_back(std::move(token)); }
 
  private:
-  bool stopped() const { return parser_.has_value() ? parser_->stopped() : stops_.stopped(); }
+  bool stopped() const { return stops_.stopped() || (parser_.has_value() && parser_->stopped()); }
+  void TellUnparsed(std::string_view text);
+  void FlushUnparsed();
   void TellParsed();
   void Tell(EventKind kind, std::string_view text);
-  void TellThought();
+  void TellThought(EventKind source);
   void TellCall(ParserEvent* parsed);
   std::string CheckCall(const ParserEvent& end);
   Event* Add(EventKind kind);
@@ -54,7 +56,7 @@ class AnswerReader {
   const uint64_t call_seed_;
   EventQueue* const queue_;
   std::optional<CompletionParser> parser_;
-  StopFilter stops_;  // of raw text
+  StopFilter stops_;  // of raw text, and of content that the parser takes for reasoning
   ThinkTags think_;   // of other spellings than the parser's
   bool has_reasoning_;
   std::string call_id_, call_name_;

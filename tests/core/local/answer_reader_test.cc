@@ -101,6 +101,9 @@ TEST(AnswerReader, ALateTagMakesReasoningOfWhatWasToldBefore) {
   EXPECT_EQ(heard.content, "It is blue.");
   EXPECT_EQ(heard.notices, "reasoning_in_content ");
   EXPECT_EQ(HearThinking("r</think>a</think>b").content, "ab");
+  const Heard twice = HearThinking("</thinking>Let me see.</thinking>It is blue.");
+  EXPECT_EQ(twice.reasoning, "Let me see.");
+  EXPECT_EQ(twice.content, "It is blue.");
 }
 
 TEST(AnswerReader, TagsThatAreSpokenOfStay) {
@@ -141,6 +144,18 @@ TEST(AnswerReader, TypesAreThoseThatTheModelSaid) {
                                 "<{D}parameter name=\"k\" string=\"false\">5</{D}parameter>\n"),
                            reading);
   EXPECT_EQ(heard.calls.substr(11), "f{\"n\": \"5\", \"k\": 5}\n");
+}
+
+TEST(AnswerReader, StopStringsCountBehindATagOfAnySpelling) {
+  for (const char* tag : {"</think>", "</thinking>"}) {
+    AnswerReading reading{.parsing = ThinkingMode::kThinking, .stop = {"END", "more"}};
+    const std::string reasoning = "r END" + std::string(tag);
+    EXPECT_EQ(Hear(reasoning + "a EN", reading).content, "a EN");
+    EXPECT_EQ(Hear(reasoning + "a ENDb", reading).content, "a ");
+    const Heard heard = Hear(reasoning + "\n\nab</think>cEND", reading);
+    EXPECT_EQ(heard.content, "abc");
+    EXPECT_EQ(heard.reasoning, "r END");
+  }
 }
 
 TEST(AnswerReader, RawTextIsAsItIs) {
