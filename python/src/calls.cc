@@ -11,7 +11,11 @@ namespace {
 std::shared_ptr<py::object> Shared(const py::object& object) {
   return std::shared_ptr<py::object>(new py::object(object), [](py::object* owned) {
     // An engine may outlive the interpreter; its callbacks are then nobody's.
-    if (Py_IsInitialized() == 0) return;
+    if (Py_IsInitialized() == 0) {
+      owned->release();
+      delete owned;
+      return;
+    }
     const GilHeld held;
     delete owned;
   });

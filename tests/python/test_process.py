@@ -1,5 +1,6 @@
 """How processes live and end: exit with threads inside the library, subinterpreters, fork."""
 
+import os
 import subprocess
 import sys
 
@@ -181,6 +182,10 @@ assert stream.response.text == ANSWER
     )
 
 
+@pytest.mark.skipif(
+    os.environ.get("FINBACK_SANITIZED") == "1",
+    reason="a child finds the sanitizer's own locks as the other threads left them",
+)
 def test_a_fork_while_other_threads_are_inside():
     run(
         FORK
