@@ -1,6 +1,8 @@
 // Plays tests/golden/remote: a request must be sent as wire.json says, and what the service answers
 // must become the events of events.jsonl, however its bytes arrive. A case may bring its provider,
 // as a user's providers_file does: that row and the folder are all that a new provider takes.
+// errors.jsonl has what a service refuses with: a status and a body, in a 200 as an event amid the
+// answer, and the failure that it becomes.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -8,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/remote/transport/failure.h"
 #include "core/remote/transport/sse.h"
 #include "tests/core/remote/wire/wire_fixture.h"
 
@@ -202,6 +205,33 @@ INSTANTIATE_TEST_SUITE_P(Remote, Golden, testing::ValuesIn(Cases()), [](const au
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+Json FailureOfLine(const OrderedJson& line) {
+  const std::string body = line["body"].dump();
+  if (line["status"] != 200) {
+    return FailureOf([&] { ThrowFailure(ClassifyResponse(line["status"], {}, body)); });
+  }
+  const auto decoder = Decoder(Ask("vllm:m"));
+  std::vector<Event> events;
+  decoder->Push("", R"({"choices": [{"index": 0, "delta": {"content": "a"}}]})", &events);
+  return FailureOf([&] { decoder->Push("", body, &events); });
+}
+
+TEST(GoldenErrors, BecomeFailuresWithTheWordsOfTheService) {
+  size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(kFolder)) {
+    std::istringstream lines(Read(entry.path() / "errors.jsonl"));
+    for (std::string text; std::getline(lines, text); ++count) {
+      const OrderedJson line = OrderedJson::parse(text);
+      const Json details = FailureOfLine(line);
+      EXPECT_EQ(FailureText(details, "kind"), line["kind"]) << text;
+      EXPECT_NE(FailureText(details, "message").find(line.value("says", "")), std::string::npos)
+          << FailureText(details, "message");
+      EXPECT_EQ(FailureText(details, "limit"), line.contains("limit") ? line["limit"].dump() : "");
+    }
+  }
+  EXPECT_GE(count, 9u);
+}
 
 TEST(GoldenFolder, HasCasesOfEveryFormat) {
   std::string formats;
