@@ -144,6 +144,7 @@ std::string KeyNames(const Provider& provider) {
 
 Client::Client(const EngineOptions& options)
     : options_(options.service),
+      effort_ladder_(options.effort_ladder),
       log_(options.log),
       providers_(ProviderTable::Load(ReadTableFile(options.service.providers_file))),
       prices_(PriceTable::Load(ReadTableFile(options.service.prices_file),

@@ -43,6 +43,7 @@ class Client {
   explicit Client(const EngineOptions& options);
 
   const ServiceOptions& options() const { return options_; }
+  LadderChoice effort_ladder() const { return effort_ladder_; }
   const std::vector<ServiceTarget>& targets() const { return targets_; }
   const PriceTable& prices() const { return prices_; }
   HttpClient& http() { return *http_; }
@@ -77,6 +78,7 @@ class Client {
   void OpenLedger();
 
   const ServiceOptions options_;
+  const LadderChoice effort_ladder_;
   const LogFunction log_;
   const ProviderTable providers_;
   const PriceTable prices_;

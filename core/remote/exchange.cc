@@ -34,8 +34,10 @@ void AddNotice(std::string text, std::vector<Event>* events) {
   events->push_back(std::move(event));
 }
 
-WirePolicy PolicyOf(const ServiceOptions& options) {
+WirePolicy PolicyOf(const Client& client) {
+  const ServiceOptions& options = client.options();
   WirePolicy policy;
+  policy.effort_ladder = client.effort_ladder();
   policy.force_tool_disables_thinking = options.forced_tools == ForcedTools::kDisableThinking;
   policy.replay = options.replay_reasoning;
   policy.stream = options.stream;
@@ -67,7 +69,7 @@ Exchange::~Exchange() {
 }
 
 void Exchange::Send(const Request& request, const LeftOut& left_out, std::vector<Event>* events) {
-  WirePolicy policy = PolicyOf(client_.options());
+  WirePolicy policy = PolicyOf(client_);
   policy.left_out = left_out;
   plan_ = PlanWire(request, endpoint_.provider, endpoint_.entry, endpoint_.model, policy);
   if (!endpoint_.notice.empty())

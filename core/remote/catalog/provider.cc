@@ -40,6 +40,10 @@ constexpr Named<AuthStyle> kAuthStyles[] = {{"bearer", AuthStyle::kBearer},
 constexpr Named<Rescue> kRescues[] = {
     {"off", Rescue::kOff}, {"strip", Rescue::kStrip}, {"parse", Rescue::kParse}};
 
+constexpr Named<LadderChoice> kLadders[] = {{"auto", LadderChoice::kAuto},
+                                            {"preview", LadderChoice::kPreview},
+                                            {"0731", LadderChoice::k0731}};
+
 constexpr Named<bool ProviderSupport::*> kSupports[] = {
     {"json_object", &ProviderSupport::json_object},
     {"json_schema", &ProviderSupport::json_schema},
@@ -209,6 +213,7 @@ void ReadProvider(JsonFields* fields, Provider* provider) {
   ReadChoice("thinking", kThinkingStyles, fields, &provider->thinking);
   ReadPairs("efforts", fields, &provider->efforts);
   CheckEfforts(provider->efforts, *fields);
+  ReadChoice("effort_ladder", kLadders, fields, &provider->effort_ladder);
   ReadList("reasoning_in", fields, &provider->reasoning_in);
   provider->reasoning_required = fields->Bool("reasoning_required", provider->reasoning_required);
   if (const Json* supports = fields->FindObject("supports")) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/engine/options.h"
 #include "core/json/json.h"
 
 namespace finback {
@@ -55,6 +56,8 @@ struct Provider {
   ThinkingStyle thinking = ThinkingStyle::kThinkingObject;
   // Efforts that the service spells otherwise or lacks: {"max", "xhigh"}. See EffortName.
   std::vector<std::pair<std::string, std::string>> efforts;
+  // Which texts of the prompt stand for which effort there; kAuto: not known.
+  LadderChoice effort_ladder = LadderChoice::kAuto;
   std::vector<std::string> reasoning_in;  // fields of a delta or message, first non-empty wins
   std::string reasoning_out;              // the field that replays it; "": never replayed
   bool reasoning_required = false;  // with tools: on every assistant turn, "" where there is none

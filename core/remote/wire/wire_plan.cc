@@ -40,6 +40,7 @@ class Planner {
     PlanCompletion();
     PlanTools();
     PlanThinking();
+    PlanEffort();
     if (policy_.left_out.thinking) plan_.model_entry.thinking = false;
     PlanTokens();
     PlanThinkingBudget();
@@ -67,6 +68,7 @@ class Planner {
   void PlanCompletion();
   void PlanTools();
   void PlanThinking();
+  void PlanEffort();
   void PlanTokens();
   void PlanThinkingBudget();
   void PlanPenalties();
@@ -148,6 +150,23 @@ void Planner::PlanThinking() {
   if (request_.thinking != Toggle::kDefault && plan_.model_entry.thinking && request_.is_chat &&
       provider_.thinking == ThinkingStyle::kNone) {
     Notice("field_left_out", "thinking: " + provider_.name + " has no switch for it");
+  }
+}
+
+// The step of the service's ladder that has the prompt text of the one that is meant.
+void Planner::PlanEffort() {
+  const LadderChoice wanted = policy_.effort_ladder, theirs = provider_.effort_ladder;
+  plan_.sent_effort = plan_.effort;
+  if (!plan_.thinking || wanted == LadderChoice::kAuto || wanted == theirs) return;
+  const bool max = plan_.effort == Effort::kMax;
+  if (theirs == LadderChoice::kAuto || provider_.thinking == ThinkingStyle::kNone) {
+    Notice("effort_ladder_unknown",
+           "effort_ladder: how " + provider_.name + " spells efforts is not known; it decides");
+  } else if (theirs == LadderChoice::k0731) {
+    plan_.sent_effort = max ? Effort::kHigh : Effort::kLow;
+  } else if (plan_.effort != Effort::kLow) {
+    plan_.sent_effort = Effort::kMax;
+    if (max) Notice("effort_lowered", "effort_ladder: " + provider_.name + " has no text for max");
   }
 }
 

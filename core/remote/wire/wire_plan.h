@@ -21,14 +21,15 @@ struct WirePlan {
   std::string model;
   bool stream = true;
   bool thinking = true;
-  Effort effort = Effort::kHigh;  // never kDefault; meaningless without thinking
-  int64_t max_tokens = 0;         // the most that may come
-  bool send_max_tokens = true;    // false: the service takes what its context leaves
-  bool send_penalties = false;    // there are some, and they have an effect
-  int64_t thinking_budget = 0;    // 0: not sent
-  bool replay_reasoning = true;   // earlier turns go with their reasoning
-  bool offer_tools = true;        // there are tools, and they may be called
-  bool beta = false;              // prefix, FIM, strict tools: at beta_url
+  Effort effort = Effort::kHigh;       // never kDefault; meaningless without thinking
+  Effort sent_effort = Effort::kHigh;  // what the service calls the same
+  int64_t max_tokens = 0;              // the most that may come
+  bool send_max_tokens = true;         // false: the service takes what its context leaves
+  bool send_penalties = false;         // there are some, and they have an effect
+  int64_t thinking_budget = 0;         // 0: not sent
+  bool replay_reasoning = true;        // earlier turns go with their reasoning
+  bool offer_tools = true;             // there are tools, and they may be called
+  bool beta = false;                   // prefix, FIM, strict tools: at beta_url
   ResponseFormat response_format = ResponseFormat::kText;  // as the service is asked for it
   std::string user;                                        // for provider->user_field; "": not sent
   std::vector<std::pair<std::string, Json>> fields;        // of the request, forwarded as they came
@@ -45,6 +46,7 @@ struct WirePolicy {
   bool force_tool_disables_thinking = true;  // else a forced tool against thinking is refused
   ReplayReasoning replay = ReplayReasoning::kAuto;
   bool stream = true;
+  LadderChoice effort_ladder = LadderChoice::kAuto;  // kAuto: the service's own
   LeftOut left_out;
 };
 

@@ -18,7 +18,7 @@ bool IsJson(std::string_view text) {
 }  // namespace
 
 std::string_view EffortText(const WirePlan& plan) {
-  return plan.provider->EffortName(plan.thinking ? EffortName(plan.effort) : kNoEffort);
+  return plan.provider->EffortName(plan.thinking ? EffortName(plan.sent_effort) : kNoEffort);
 }
 
 std::string_view ReplayedArguments(std::string_view raw) { return IsJson(raw) ? raw : "{}"; }

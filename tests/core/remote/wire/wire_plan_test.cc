@@ -76,6 +76,53 @@ TEST(WirePlan, AlwaysSetsMaxTokens) {
   }
 }
 
+TEST(WirePlan, SpellsEffortsByTheLadderOfTheProvider) {
+  constexpr LadderChoice kAuto = LadderChoice::kAuto, kPreview = LadderChoice::kPreview,
+                         kNewer = LadderChoice::k0731;
+  Provider older = *Providers().Find("vllm");
+  older.effort_ladder = kPreview;
+  const struct {
+    const Provider* provider;
+    LadderChoice wanted;
+    const char *low, *high, *max, *notices;  // of max
+  } kRows[] = {
+      {Providers().Find("vllm"), kAuto, "low", "high", "max", ""},
+      {Providers().Find("vllm"), kNewer, "low", "high", "max", ""},
+      {Providers().Find("vllm"), kPreview, "low", "low", "high", ""},
+      {Providers().Find("deepseek"), kPreview, "low", "low", "high", ""},
+      {Providers().Find("deepseek-anthropic"), kPreview, "low", "low", "high", ""},
+      {&older, kAuto, "low", "high", "max", ""},
+      {&older, kPreview, "low", "high", "max", ""},
+      {&older, kNewer, "low", "max", "max", "effort_lowered"},
+      {Providers().Find("sglang"), kAuto, "low", "high", "max", ""},
+      {Providers().Find("sglang"), kPreview, "low", "high", "max", "effort_ladder_unknown"},
+      {Providers().Find("llama-server"), kNewer, "low", "high", "max", "effort_ladder_unknown"},
+      {Providers().Find("linkai"), kNewer, "low", "high", "max",
+       "field_left_out effort_ladder_unknown"},
+  };
+  for (const auto& row : kRows) {
+    WirePolicy policy;
+    policy.effort_ladder = row.wanted;
+    for (const auto& [effort, sent] :
+         {std::pair("low", row.low), std::pair("high", row.high), std::pair("max", row.max)}) {
+      const std::string field = std::string("\"reasoning_effort\": \"") + effort + "\"";
+      const WirePlan plan = PlanWire(Ask("custom:m", field), *row.provider, {}, "m", policy);
+      EXPECT_EQ(EffortText(plan), sent) << row.provider->name << " " << effort;
+      // What it costs goes by what was asked for.
+      EXPECT_EQ(EffortName(plan.effort), effort);
+      if (effort == std::string("max")) {
+        EXPECT_EQ(Notices(plan), row.notices) << row.provider->name;
+      }
+    }
+    const WirePlan off =
+        PlanWire(Ask("custom:m", "\"reasoning_effort\": \"none\""), *row.provider, {}, "m", policy);
+    EXPECT_EQ(EffortText(off), "none");
+    if (row.provider->name != "linkai") {
+      EXPECT_EQ(Notices(off), "") << row.provider->name;
+    }
+  }
+}
+
 TEST(WirePlan, LeavesMaxTokensToSelfHostedServices) {
   for (const char* name : {"vllm", "sglang", "llama-server", "litellm"}) {
     const std::string model = std::string(name) + ":tiny";
