@@ -341,7 +341,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
     plan.reading.parsing = AnswerMode(request, options);
     plan.reading.goes_on = GoesOn(request);
     plan.reading.tools = OfferedTools(messages);
-    plan.notice = UnreadParts(request);
+    plan.notices.push_back(UnreadParts(request));
     kind.thinking = options.thinking == ThinkingMode::kThinking;
     kind.tools = !plan.reading.tools.empty();
     if (plan.max_tokens < 0) plan.max_tokens = DefaultMaxTokens(kind.thinking, request.effort);
@@ -357,6 +357,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
           plan.ids.size(), shape_.context_tokens, model_->config().max_position);
   }
   plan.reading.stop = request.stop;
+  plan.notices.push_back(LeftOutInProcess(request));
   plan.top_logprobs = request.top_logprobs;
   plan.chunk_tokens = shape_.chunk_tokens;
   plan.progress_events = request.progress_events;

@@ -32,7 +32,9 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
   if (plan_.top_logprobs >= 0) logprobs_.resize(static_cast<size_t>(plan_.top_logprobs) + 1);
   text_.reserve(kTextBytes);
   usage_.prompt_tokens = static_cast<int64_t>(plan_.ids.size());
-  if (!plan_.notice.empty()) queue_.Push(EventKind::kNotice)->text = plan_.notice;
+  for (const std::string& notice : plan_.notices) {
+    if (!notice.empty()) queue_.Push(EventKind::kNotice)->text = notice;
+  }
   session_ = session;  // last: a constructor that throws leaves the session to its caller
 }
 

@@ -29,7 +29,7 @@ struct AnswerPlan {
   int32_t top_logprobs = -1;
   int32_t chunk_tokens = 256;
   bool progress_events = false;
-  std::string notice;  // to be told first; "" for none
+  std::vector<std::string> notices;  // to be told first; "" for none
 };
 
 // The parts of the engine that an answer uses; they outlive it.

@@ -108,6 +108,16 @@ void RequireInProcess(const Request& request) {
   if (request.is_chat) RequireChat(request);
 }
 
+std::string LeftOutInProcess(const Request& request) {
+  std::string names;
+  for (const auto& [name, value] : request.service_fields) {
+    if (name == "stream_options") continue;  // the usage always comes
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  if (names.empty()) return "";
+  return NoticeText("field_left_out", names + ": says nothing to a model in this process");
+}
+
 std::vector<PromptMessage> PromptMessages(const Request& request) {
   std::vector<PromptMessage> messages(request.messages.begin(), request.messages.end());
   if (request.tool_choice != ToolChoice::kNone) PlaceTools(request.tools, &messages);

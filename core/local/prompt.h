@@ -26,6 +26,9 @@ struct PromptRules {
 // of a model in this process.
 void RequireInProcess(const Request& request);
 
+// The text of the notice that names what says nothing to a model in this process; "" without any.
+std::string LeftOutInProcess(const Request& request);
+
 // The conversation as the prompt encoder takes it: tools and response format placed on the leading
 // system message, which is made when there is none.
 std::vector<PromptMessage> PromptMessages(const Request& request);

@@ -21,6 +21,8 @@ SamplerOptions PlanSampling(const Request& request, const GenerationConfig& gene
   sampling.top_k = request.has_top_k ? request.top_k : generation.top_k;
   sampling.min_p = request.has_min_p ? request.min_p : generation.min_p;
   sampling.seed = request.has_seed ? request.seed : RandomNumber();
+  sampling.frequency_penalty = request.frequency_penalty;
+  sampling.presence_penalty = request.presence_penalty;
   sampling.logit_bias = request.logit_bias;
   for (const auto& [id, bias] : request.logit_bias) {
     if (id < vocab) continue;

@@ -19,6 +19,11 @@ void Sampler::Configure(const SamplerOptions& options, int32_t vocab) {
   state_ = SplitMix(options.seed + kSplitMixStep);  // neighbouring seeds start far apart
   logits_.resize(static_cast<size_t>(vocab));
   candidates_.reserve(static_cast<size_t>(vocab));
+  counts_.clear();
+  sampled_.clear();
+  if (options.frequency_penalty == 0 && options.presence_penalty == 0) return;
+  counts_.resize(static_cast<size_t>(vocab));
+  sampled_.reserve(static_cast<size_t>(vocab));
 }
 
 double Sampler::NextUniform() {
@@ -27,11 +32,22 @@ double Sampler::NextUniform() {
 }
 
 int32_t Sampler::Sample(std::span<const float> logits) {
-  double max_logit = kMinusInfinity;
   for (size_t i = 0; i < logits_.size(); ++i) {
     logits_[i] = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
   }
   for (const auto& [id, bias] : options_.logit_bias) logits_[static_cast<size_t>(id)] += bias;
+  for (const int32_t id : sampled_) {
+    const size_t token = static_cast<size_t>(id);
+    const double penalty = options_.frequency_penalty * counts_[token] + options_.presence_penalty;
+    logits_[token] = static_cast<float>(logits_[token] - penalty);
+  }
+  const int32_t id = Choose();
+  if (!counts_.empty() && counts_[static_cast<size_t>(id)]++ == 0) sampled_.push_back(id);
+  return id;
+}
+
+int32_t Sampler::Choose() {
+  double max_logit = kMinusInfinity;
   for (const float logit : logits_) max_logit = std::max(max_logit, static_cast<double>(logit));
   if (!std::isfinite(max_logit)) {
     throw Error(Code::kCheckpoint, "the model's logits are not finite numbers");

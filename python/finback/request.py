@@ -44,7 +44,7 @@ class SamplingOptions(TypedDict, total=False):
     stop: Union[str, Sequence[str], None]
     #: Token id to -100..100, added before sampling.
     logit_bias: Optional[Mapping[str, float]]
-    #: -2 to 2, sent where the service has them.
+    #: -2 to 2; services get them where they have them.
     frequency_penalty: Optional[float]
     presence_penalty: Optional[float]
     #: Yield :class:`~finback.events.Progress` events while the prompt is read.

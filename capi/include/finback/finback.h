@@ -479,7 +479,7 @@ FINBACK_API void finback_text_free(finback_text *self);
  *   logit_bias               | added before sampling           | if known; Chat Completions alone
  *     {"ID": -100..100}      |                                 |
  *   logprobs true,           | natural logarithms, before      | if known; never in Messages
- *     top_logprobs 0..20     | bias, temperature, truncation   |
+ *     top_logprobs 0..20     | bias, penalties, temperature    |
  *   tools, functions         | offered in the prompt           | sent
  *     strict true            | error                           | if known: all or none, schema
  *                            |                                 | checked before
@@ -496,14 +496,15 @@ FINBACK_API void finback_text_free(finback_text *self);
  *                            | so it does where there are tools| nvidia; else -
  *   trust_all, the option's  | special tokens in user text too | -
  *   progress true            | PROGRESS events during prefill  | -
- *   user, user_id            | -                               | if known, else notice; 512 bytes
- *   safety_check             | -                               | DeepSeek; else notice
+ *   user, user_id            | notice                          | if known, else notice; 512 bytes
+ *   safety_check             | notice                          | DeepSeek; else notice
  *   metadata, store, service_tier, safety_identifier,          | notice
- *     prompt_cache_key, prompt_cache_retention: -              |
+ *     prompt_cache_key, prompt_cache_retention: notice         |
  *   model                    | stands in the answer            | - (the answer has the service's)
  *   stream, stream_options, n 1: -                             | -
- *   frequency_penalty,       | -                               | if known; else notice
- *     presence_penalty       |                                 |
+ *   frequency_penalty,       | taken off a token's logit for   | if known; else notice
+ *     presence_penalty -2..2 | each time, and once, that this  |
+ *                            | answer has it; after logit_bias |
  *   extra_body, an object    | error                           | joined with what is sent
  *   n > 1, functions, function_call, context: error            | error
  */
@@ -521,7 +522,7 @@ FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char
 
 /*
  * Continues raw text: {"prompt": "...", ...} with max_tokens, temperature, top_p, top_k, min_p,
- * seed, stop, logit_bias, logprobs (0..20), progress and the ignored fields as above; the text
+ * seed, stop, logit_bias, penalties, logprobs (0..20), progress and user as above; the text
  * comes as CONTENT events, not parsed. Special tokens in the prompt are recognized unless
  * "recognize_special" is false. The prompt starts with begin-of-sentence; it is put there unless it
  * is there or "add_bos" is false. At a service, if it completes plain text: neither of the two can

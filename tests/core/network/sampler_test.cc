@@ -46,6 +46,69 @@ TEST(Sampler, AddsLogitBiasBeforeAnythingElse) {
   EXPECT_EQ(Count(options, {1, 9, 3}, 1), (std::map<int32_t, int>{{0, 1}}));
 }
 
+// By the definition: logit - count * frequency - (count > 0) * presence, then as ever.
+TEST(Sampler, PenalisesWhatItSampledByCountAndPresence) {
+  const std::vector<float> logits = {4, 3.5f, 3, -kInfinity, 2};
+  for (const double frequency : {0.0, 0.5, 2.0, -0.5}) {
+    for (const double presence : {0.0, 0.75, -2.0}) {
+      SamplerOptions options;
+      options.temperature = 0;
+      options.frequency_penalty = frequency;
+      options.presence_penalty = presence;
+      options.logit_bias = {{4, 1.25f}};
+      Sampler sampler;
+      for (int answer = 0; answer < 2; ++answer) {  // the second starts over
+        sampler.Configure(options, 5);
+        std::vector<int> counts(5);
+        for (int step = 0; step < 40; ++step) {
+          size_t best = 0;
+          double most = -kInfinity;
+          for (size_t id = 0; id < logits.size(); ++id) {
+            const double biased = static_cast<double>(logits[id]) + (id == 4 ? 1.25 : 0);
+            const double penalty = counts[id] * frequency + (counts[id] > 0 ? presence : 0);
+            if (biased - penalty > most) best = id, most = biased - penalty;
+          }
+          ASSERT_EQ(sampler.Sample(logits), static_cast<int32_t>(best))
+              << frequency << " " << presence << " step " << step;
+          ++counts[best];
+        }
+      }
+    }
+  }
+}
+
+TEST(Sampler, PenaltiesChangeProbabilitiesAndLeaveLogprobs) {
+  // A penalty of log 3 makes a token a third as likely as it was.
+  const std::vector<float> logits = {std::log(3.0f), 0};
+  SamplerOptions options;
+  options.presence_penalty = std::log(3.0);
+  int first_again = 0;
+  Sampler sampler;
+  for (int i = 0; i < 4000; ++i) {
+    options.seed = static_cast<uint64_t>(i);
+    sampler.Configure(options, 2);
+    if (sampler.Sample(logits) != 0) continue;
+    first_again += sampler.Sample(logits) == 0 ? 1 : -1;
+  }
+  EXPECT_NEAR(first_again / 3000.0, 0, 0.06);
+  Logprob out[2];
+  sampler.Logprobs(logits, 0, 1, out);
+  EXPECT_NEAR(out[0].logprob, std::log(0.75), 1e-6);
+}
+
+TEST(Sampler, DrawsTheSameWithPenaltiesOfNothing) {
+  const std::vector<float> logits = {0, 0.5f, -1, 2, 1};
+  SamplerOptions options;
+  options.seed = 11;
+  Sampler with, without;
+  without.Configure(options, 5);
+  options.frequency_penalty = options.presence_penalty = 1;
+  with.Configure(options, 5);
+  options.frequency_penalty = options.presence_penalty = 0;
+  with.Configure(options, 5);
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(with.Sample(logits), without.Sample(logits));
+}
+
 TEST(Sampler, DrawsInProportionToProbability) {
   const std::vector<float> logits = {std::log(1.0f), std::log(2.0f), std::log(5.0f), -kInfinity};
   const auto counts = Count({}, logits, 20000);
