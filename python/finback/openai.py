@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _NOT_OF_A_CALL = {
     "timeout": "give it to the client, OpenAI(timeout=...)",
     "extra_headers": "give them to the client, OpenAI(default_headers=...)",
-    "extra_query": "make it part of the client's base_url",
+    "extra_query": "an address has no query here; a service that wants one needs a gateway",
 }
 
 _REQUEST_FIELDS = frozenset(

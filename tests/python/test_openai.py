@@ -124,11 +124,15 @@ def test_extra_body_is_unknown_to_models_in_this_process(client):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("timeout", 3), ("extra_headers", {"X": "y"}), ("extra_query", {"a": "b"})],
+    ("name", "value", "instead"),
+    [
+        ("timeout", 3, "client, OpenAI"),
+        ("extra_headers", {"X": "y"}, "client, OpenAI"),
+        ("extra_query", {"a": "b"}, "gateway"),
+    ],
 )
-def test_what_a_call_cannot_have_is_refused_by_name(client, name, value):
-    with pytest.raises(TypeError, match=f"{name}: .*client"):
+def test_what_a_call_cannot_have_is_refused_by_name(client, name, value, instead):
+    with pytest.raises(TypeError, match=f"{name}: .*{instead}"):
         client.chat.completions.create(model="krill", messages=MESSAGES, **{name: value})
 
 
