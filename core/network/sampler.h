@@ -36,7 +36,8 @@ class Sampler {
   int32_t Sample(std::span<const float> logits);
 
   // Of the model's own distribution, before bias, penalties, temperature and truncation: `id`
-  // first, then the `top` likeliest (ties: smaller id first). Writes to out[0 .. top]; top <= vocab.
+  // first, then the `top` likeliest (ties: smaller id first). Writes to out[0 .. top]; `top` is at
+  // most `vocab`.
   void Logprobs(std::span<const float> logits, int32_t id, int32_t top, std::span<Logprob> out);
 
  private:

@@ -1,5 +1,5 @@
-// No field of a request is taken and then ignored: each has an effect, is refused by its path, or is
-// named by a notice.
+// No field of a request is taken and then ignored: each has an effect, is refused by its path, or
+// is named by a notice.
 #include <gtest/gtest.h>
 
 #include <fstream>
