@@ -96,8 +96,10 @@ class Conversation {
   void JudgePart(const Json& part, const std::string& path) {
     if (!part.IsObject()) return problems_.AddKind(path, "an object", part);
     const Json* type = problems_.RequiredString(part, path + ".", "type");
-    if (type == nullptr || type->text == "file") return;
-    if (type->text == "text") {
+    if (type == nullptr) return;
+    if (type->text == "file") {
+      problems_.String(part, path + ".", "file_id");
+    } else if (type->text == "text") {
       if (const Json* text = problems_.RequiredString(part, path + ".", "text")) Say(text->text);
     } else if (type->text == "image_url") {
       JudgeImage(part.Find("image_url"), path + ".image_url");

@@ -86,8 +86,8 @@ class Maker:
 
     def answer(self, with_calls):
         message = {"role": "assistant", "content": self.content()}
-        if self.chance(0.6):
-            message["reasoning_content"] = self.random.choice([self.text(), self.text(), "", None])
+        if self.chance(0.8):
+            message["reasoning_content"] = self.random.choice([self.text()] * 6 + ["", None])
         elif self.chance(0.1):
             message["reasoning"] = self.text()
         if not with_calls:
@@ -155,6 +155,18 @@ class Maker:
         if self.chance(0.3):
             body.update({"stream": True, "stream_options": {"include_usage": True}})
 
+    def scramble(self, value):
+        """Puts something of another kind somewhere into the request."""
+        while True:
+            places = list(value) if isinstance(value, dict) else range(len(value))
+            place = self.random.choice(places)
+            below = value[place]
+            if isinstance(below, (dict, list)) and below and self.chance(0.8):
+                value = below
+                continue
+            value[place] = self.random.choice([None, True, 0, -1, 1.5, "", "x", [], {}, [1], {"type": "x"}])
+            return
+
     def request(self):
         prefix = self.chance(0.15)
         body = {"messages": self.conversation(calls=not prefix)}
@@ -179,8 +191,10 @@ class Maker:
             self.with_sampling(body)
         if self.chance(0.1):
             body.update([self.random.choice(UNKNOWN)])
-        if self.chance(0.3):
+        if self.chance(0.2):
             self.random.choice(FAULTS)(self, body)
+        elif self.chance(0.1):
+            self.scramble(body)
         return body
 
 
@@ -255,8 +269,10 @@ def compare(program, seed, counts):
     if isinstance(official, str):
         if words:
             counts["refused by both"] += 1
-        elif not listed(differences.TAKEN_HERE, official, counts):
-            return f"{shown}\nthe converter refuses: {official}"
+            return None
+        for problem in answer["service"]:
+            if not listed(differences.TAKEN_HERE, f"{problem['path']}: {problem['message']}", counts):
+                return f"{shown}\nthe converter refuses: {official}\ntaken here: {problem}"
         return None
     if words:
         entry = listed(differences.REFUSED_HERE, words, counts)

@@ -23,6 +23,11 @@ class Refused(NamedTuple):
     is_rendered: bool = True  # whether the prompt, which nobody is given, is compared all the same
 
 
+def objects(value):
+    """The objects of a list; of anything else none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def placeholders(body):
     """Every number that Python and Rust spell differently becomes an integer that both spell alike."""
     spellings = {}
@@ -51,9 +56,11 @@ def placeholders(body):
 
     body = {name: replaced(value) if name in ("tools", "response_format") else copy.deepcopy(value)
             for name, value in body.items()}
-    for message in body["messages"] if isinstance(body.get("messages"), list) else []:
-        for call in message.get("tool_calls") or []:
-            function = call.get("function") or {}
+    for message in objects(body.get("messages")):
+        for call in objects(message.get("tool_calls")):
+            function = call.get("function")
+            if not isinstance(function, dict):
+                continue
             before = len(spellings)
             try:
                 value = json.loads(function.get("arguments"), parse_int=integer,
@@ -82,7 +89,7 @@ def messages_changed(change):
         if not isinstance(body.get("messages"), list):
             return None
         body = copy.deepcopy(body)
-        changes = [change(message) for message in body["messages"]]
+        changes = [change(message) for message in objects(body["messages"])]
         return (body, lambda prompt: prompt) if any(changes) else None
 
     return adapt
@@ -99,7 +106,7 @@ def other_reasoning(message):
     if message.get("reasoning_content") is not None or not isinstance(message.get("reasoning"), str):
         return False
     message["reasoning_content"] = message["reasoning"]
-    return message["role"] == "assistant"
+    return message.get("role") == "assistant"
 
 
 RENDERED = [
@@ -121,6 +128,8 @@ REFUSED_HERE = [
             r'^tool_choice: "required" needs tools'),
     Refused("json_schema", "nothing here can hold a model to a schema yet",
             r'^response_format.type: "json_schema" is not supported'),
+    Refused("schema true", "a schema that says nothing is a mistake; {} says it too",
+            r"^response_format.json_schema.schema: expected an object"),
     Refused("regex", "nothing here can hold a model to an expression yet", r"^response_format.type: must be .* got .regex"),
     Refused("strict tools", "nothing here can hold a model to a schema yet", r"^tools\[\d+\].function.strict: is not supported",
             is_rendered=False),
@@ -136,26 +145,26 @@ REFUSED_HERE = [
             r"^(top_k|min_p|logit_bias|max_completion_tokens)\b"),
 ]
 
-# What a model in this process takes though the converter answers 400: finback encode --check-service says it.
+# What a model in this process takes though the converter answers 400, by what finback encode --check-service says of it.
 TAKEN_HERE = [
-    Refused("content is null", "a turn without text is an empty one", r"content or tool_calls must be set"),
-    Refused("no calls", "an empty list is none", r"tool_calls': empty array"),
+    Refused("no content", "a turn without text is an empty one", r"\.content: an answer needs content or tool_calls"),
+    Refused("no calls", "an empty list is none", r"\.tool_calls: must not be empty"),
     Refused("results", "a conversation that broke off goes on all the same",
-            r"must be followed by tool messages|must be a response to a preceding message"),
-    Refused("equal ids", "calls keep their order", r"Duplicate value for 'tool_call_id'"),
-    Refused("prefix with tools", "an answer can go on behind calls", r"Function call should not be used with prefix"),
-    Refused("prefix with json_object", "the instruction is no guarantee", r"json_object should not be used with prefix"),
-    Refused("the word json", "the instruction stands in the prompt by itself", r"Prompt must contain the word 'json'"),
-    Refused("schemas", "a tool's parameters are shown as they are", r"Invalid schema for function"),
-    Refused("limits", "as many tokens as the context holds, and any seed", r"Invalid (max_tokens|seed) value"),
-    Refused("stream_options", "they say nothing about the text", r"stream_options should be set along with stream"),
-    Refused("shape of calls", "ids and types of calls may be missing",
-            r"missing field `(id|type|tool_call_id)`|unknown variant `custom`"),
-    Refused("parts of reminders", "a list of parts is one text, whatever the role", r"invalid type: sequence, expected a string"),
-    Refused("inside of stream_options", "they say nothing about the text", r"integer `1`, expected a boolean"),
-    Refused("seed", "any integer of 64 bits", r"integer `-\d+`, expected u64"),
-    Refused("detail", "what nobody looks at is not judged", r"expected one of `low`, `high`, `original`, `auto`"),
-    Refused("images", "an image that cannot be seen needs no address", r"missing field `(image_url|url)`|expected struct ChatCompletionImageUrl"),
+            r"\.tool_calls: the call .* has no result|\.tool_call_id: no call right before"),
+    Refused("equal ids", "calls keep their order", r"\.id: another call of this turn"),
+    Refused("reasoning of calls", "what is missing is empty", r"\.reasoning_content: is needed"),
+    Refused("role developer", "it is system text", r"\.role: the service knows no role .developer"),
+    Refused("prefix with tools", "an answer can go on behind calls", r"^(tools|messages): an answer is not continued"),
+    Refused("prefix with json_object", "the instruction is no guarantee", r"json_object does not go together with prefix"),
+    Refused("the word json", "the instruction stands in the prompt by itself", r"needs the word .json"),
+    Refused("schemas", "a tool's parameters are shown as they are", r"^tools\[\d+\]\.function\.parameters"),
+    Refused("limits", "as many tokens as the context holds, and any seed of 64 bits", r"^(max_tokens|seed): is out of"),
+    Refused("stream_options", "they say nothing about the text", r"^stream_options\b"),
+    Refused("budget_tokens", "it has no effect", r"^thinking\.budget_tokens"),
+    Refused("shape of calls", "ids and types of calls may be missing, and null is missing",
+            r"\.tool_calls\[\d+\]\.(id|type): |\.tool_call_id: (is missing|expected a string, found null)"),
+    Refused("parts of reminders", "a list of parts is one text, whatever the role", r"\.content: expected a string, found a list"),
+    Refused("images", "an image that cannot be seen needs no address", r"\.image_url(\.url|\.detail)?: |\.file_id: "),
 ]
 
 # What the converter answers 400 though finback encode --check-service finds nothing.

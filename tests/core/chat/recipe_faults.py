@@ -183,7 +183,7 @@ FORMATS = [put(response_format=value) for value in (
     {"type": "json_object"}, {"type": "json_schema"}, {"type": "json_schema", "json_schema": {"name": "n"}},
     {"type": "json_schema", "json_schema": {"name": 5, "schema": OBJECT}}, {"type": "regex"}, {"type": "foo"}, {}, "json_object",
     {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "foo"}}},
-    {"type": "json_schema", "json_schema": {"name": "n", "schema": 5}}, {"type": "json_object", "x": 1})]
+    {"type": "json_schema", "json_schema": {"name": "n", "schema": 5}}, {"type": "json_schema", "json_schema": {"schema": True}}, {"type": "json_object", "x": 1})]
 FIELDS = [put(**fields) for fields in (
     {"thinking": {}}, {"thinking": {"type": "auto"}}, {"thinking": True}, {"reasoning_effort": "foo"}, {"reasoning_effort": ""},
     {"reasoning_effort": "HIGH"}, {"temperature": 2.5}, {"temperature": -1}, {"temperature": "1"}, {"top_p": 0}, {"top_p": 1.5},

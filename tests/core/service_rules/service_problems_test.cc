@@ -85,6 +85,8 @@ TEST(ServiceProblems, NamesWhatIsWrongWithMessages) {
       {R"({"role": "user", "content": [{"type": "input_audio"}, 5]})",
        "messages[1].content[0].type: the service knows no part \"input_audio\"\n"
        "messages[1].content[1]: expected an object, found a number\n"},
+      {R"({"role": "user", "content": [{"type": "file", "file_id": 5}]})",
+       "messages[1].content[0].file_id: expected a string, found a number\n"},
       {kResult,
        "messages[1].tool_call_id: no call right before this result has the id \"a\", or it has its "
        "result already\n"},
