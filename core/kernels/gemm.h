@@ -36,7 +36,7 @@ struct GemmArgs {
   size_t y_stride, y_origin;
 };
 
-// Needs at most 50 KiB of stack, and no other scratch.
+// Needs at most 52 KiB of stack, and no other scratch.
 using GemmFunction = void (*)(const GemmArgs& args);
 
 // Brings a row of `in` activations, in place, into the form that a kernel reads: bfloat16 pairs,
