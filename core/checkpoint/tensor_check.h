@@ -25,7 +25,7 @@ struct TensorCheck {
 // of the data; what it throws passes through.
 void CheckTensorContents(const TensorCheck& check, const std::function<void(uint64_t)>& piece);
 
-// The same of a matrix's page at byte `at` and what is around it, for what was never written: reads
+// The same of what was never written alone, for the page at byte `at` and what is around it: reads
 // 64 KiB at most, unless all of them are one byte.
 void CheckTensorSample(const TensorCheck& check, size_t at);
 

@@ -84,6 +84,17 @@ class FilesTest(CommandTest):
         for run in (finback("verify", self.folder), self.chat(), finback("inspect", self.folder)):
             self.assert_fails(run, 1, "model.safetensors", "never written")
 
+    def test_an_end_that_was_cut_off_and_filled_up_is_found(self):
+        path = os.path.join(self.folder, "model.safetensors")
+        size = os.path.getsize(path)
+        for cut in (4096, 1 << 16, 1 << 20):
+            with self.subTest(cut=cut):
+                shutil.copy(os.path.join(KRILL, "model.safetensors"), self.folder)
+                os.truncate(path, size - cut)
+                os.truncate(path, size)
+                for run in (finback("inspect", self.folder), finback("verify", self.folder), self.chat()):
+                    self.assert_fails(run, 1, "model.safetensors", "never written")
+
     def test_sampling_defaults_of_other_engines_open(self):
         self.edit("generation_config.json", lambda g: g.update(top_k=-1, repetition_penalty=1.1, temperature=None))
         self.assertIn(b"krill", self.assert_ok(self.chat()).stdout)

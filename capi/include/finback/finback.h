@@ -327,8 +327,9 @@ FINBACK_API finback_text *finback_cost_report(const finback_options *options,
 
 /*
  * Reads every tensor of the checkpoint and checks its contents: NaN codes and scales, expert ids
- * out of range. `sha256_list`, unless NULL, is what sha256sum printed for the folder: every shard
- * must be in it and match; names of other files are ignored. Reports progress in phase "verify".
+ * out of range, what was never written. `sha256_list`, unless NULL, is what sha256sum printed for
+ * the folder: every shard must be in it and match; names of other files are ignored. Reports
+ * progress in phase "verify".
  * What the config promises in total stands beside what is there in finback_engine_info(), under
  * "tensors". Errors: CHECKPOINT (names file, tensor and element, or file, found and expected hash),
  * INVALID_ARGUMENT (not such a list), CANCELLED, UNSUPPORTED (at a service). Since 0.1.
