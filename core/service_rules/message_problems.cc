@@ -70,7 +70,7 @@ class Conversation {
                                               : "say system, user, assistant or tool");
       return;
     }
-    problems_.String(message, path_, "name");
+    if (!is_result) problems_.String(message, path_, "name");
   }
 
   void Say(std::string_view text) { facts_.says_json = facts_.says_json || SaysJson(text); }

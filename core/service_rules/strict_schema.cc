@@ -1,5 +1,6 @@
 #include "core/service_rules/strict_schema.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "core/base/contains.h"
@@ -8,6 +9,8 @@ namespace finback {
 namespace {
 
 constexpr std::string_view kScalars[] = {"string", "number", "integer", "boolean", "null"};
+constexpr const char* kNumbers[] = {"minimum",    "maximum", "exclusiveMinimum", "exclusiveMaximum",
+                                    "multipleOf", "const",   "default"};
 constexpr std::string_view kFormats[] = {"email", "hostname", "ipv4", "ipv6", "uuid"};
 
 class StrictJudge {
@@ -15,9 +18,13 @@ class StrictJudge {
   explicit StrictJudge(ProblemList* problems) : problems_(*problems) {}
 
   void Judge(const Json& schema, const std::string& path) {
-    if (const Json* type = FindGiven(schema, "type")) return JudgeTyped(*type, schema, path);
-    if (const Json* any = FindGiven(schema, "anyOf")) return JudgeAny(*any, path + ".anyOf");
-    const Json* reference = FindGiven(schema, "$ref");
+    const Json* type = schema.Find("type");
+    if (type != nullptr || schema.Find("anyOf") != nullptr) {
+      problems_.String(schema, path + ".", "description");
+    }
+    if (type != nullptr) return JudgeTyped(*type, schema, path);
+    if (const Json* any = schema.Find("anyOf")) return JudgeAny(*any, path + ".anyOf");
+    const Json* reference = schema.Find("$ref");
     if (reference == nullptr) {
       problems_.Add(path, "has none of type, anyOf and $ref", "say its type");
     } else if (!reference->IsString()) {
@@ -71,10 +78,32 @@ class StrictJudge {
     } else if (!Contains(kScalars, type.text)) {
       problems_.Add(path + ".type", "the service knows no type " + Quoted(type.text), kFix);
     }
+    if (IsText(&type, "number") || IsText(&type, "integer")) JudgeNumbers(type, schema, path);
+    if (IsText(&type, "string")) JudgeTexts(schema, path);
     const Json* format = IsText(&type, "string") ? FindGiven(schema, "format") : nullptr;
     if (format != nullptr && !(format->IsString() && Contains(kFormats, format->text))) {
       problems_.Add(path + ".format", "is none that strict mode knows",
                     "say email, hostname, ipv4, ipv6 or uuid, or leave it out");
+    }
+  }
+
+  void JudgeNumbers(const Json& type, const Json& schema, const std::string& path) {
+    const bool is_integer = type.text == "integer";
+    for (const char* name : kNumbers) {
+      const Json* value = FindGiven(schema, name);
+      if (value == nullptr || (is_integer ? value->IsInteger() : value->IsNumber())) continue;
+      problems_.AddKind(path + "." + name, is_integer ? "a whole number" : "a number", *value);
+    }
+  }
+
+  void JudgeTexts(const Json& schema, const std::string& path) {
+    problems_.String(schema, path + ".", "pattern");
+    const Json* choices = FindGiven(schema, "enum");
+    if (choices == nullptr) return;
+    const auto is_string = [](const Json& item) { return item.IsString(); };
+    if (!choices->IsArray() ||
+        !std::all_of(choices->items.begin(), choices->items.end(), is_string)) {
+      problems_.Add(path + ".enum", "must be a list of strings", "give strings");
     }
   }
 
@@ -108,7 +137,10 @@ class StrictJudge {
 
 void FindStrictProblem(const Json& parameters, const std::string& path, ProblemList* problems) {
   StrictJudge judge(problems);
-  if (IsText(parameters.Find("type"), "object")) return judge.JudgeObject(parameters, path, true);
+  if (IsText(parameters.Find("type"), "object")) {
+    problems->String(parameters, path + ".", "description");
+    return judge.JudgeObject(parameters, path, true);
+  }
   problems->Add(path + ".type", "the parameters must be of type \"object\"",
                 "say \"type\": \"object\"");
 }

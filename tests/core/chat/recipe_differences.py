@@ -141,6 +141,8 @@ REFUSED_HERE = [
             r"^messages\[\d+\]\.\w+: only "),
     Refused("equal names", "they are refused in any case; the converter does not look at tools that are not offered",
             r"is defined twice"),
+    Refused("names of tool messages", "a name is a string, whoever has it; the converter does not look at a tool's",
+            r"^messages\[\d+\]\.name: expected a string"),
     Refused("sampling", "fields of other engines that the converter does not know have bounds here",
             r"^(top_k|min_p|logit_bias|max_completion_tokens)\b"),
 ]

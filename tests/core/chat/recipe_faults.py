@@ -61,6 +61,17 @@ def strict(schema):
     return change
 
 
+def any_strict_keyword(maker, body):
+    """A strict schema in which a keyword has any value."""
+    kind = maker.random.choice([None, "string", "number", "integer", "boolean", "null", "array", ["string", "null"]])
+    keyword = maker.random.choice(["description", "pattern", "format", "enum", "const", "default", "minimum", "multipleOf", "minLength",
+                                   "exclusiveMaximum", "title", "items", "anyOf", "$ref"])
+    value = maker.random.choice([None, "x", "email", 5, 1.5, -1, True, [], ["x"], [5], {}])
+    schema = maker.random.choice([{"type": kind}, {"type": kind}, {"anyOf": [{"type": "string"}]}, {"$ref": "#/x"}])
+    property = {**schema, keyword: value}
+    strict({"type": "object", "properties": {"a": property}})(maker, body)
+
+
 def prefix_before_the_end(maker, body):
     body["messages"][0:0] = [{"role": "assistant", "content": "p", "prefix": True}]
 
@@ -126,7 +137,7 @@ CALLS = [on_call(change) for change in (
     lambda turn: turn.pop(), lambda turn: turn.insert(2, {"role": "user", "content": "u"}),
     lambda turn: turn.insert(1, {"role": "system", "content": "s"}), lambda turn: turn.append(dict(turn[1])),
     lambda turn: turn.pop(0), lambda turn: turn[2].pop("tool_call_id"), lambda turn: turn[1].update(content=None),
-    lambda turn: turn[1].update(tool_call_id="other"))]
+    lambda turn: turn[1].update(tool_call_id="other"), lambda turn: turn[1].update(name={}))]
 MESSAGES = [
     put(messages=[]), put(messages=None), on_message("user", content=None), on_message("user", content=...),
     on_message("user", content=5), on_message("user", content={"type": "text"}), on_message("system", content=None),
@@ -171,7 +182,7 @@ TOOLS = [
     put(tools={}), equal_names,
     put(tool_choice="any"), put(tool_choice=5), put(tool_choice={"type": "tool"}),
     put(tools=[{"type": "function", "function": {"name": "f"}}], tool_choice={"type": "function", "function": {"name": "z"}}),
-    put(tool_choice={"type": "function", "name": "f"}), forced_in_thinking, mixed_strict, strict_with_format,
+    put(tool_choice={"type": "function", "name": "f"}), forced_in_thinking, *[any_strict_keyword] * 20, mixed_strict, strict_with_format,
     strict(OBJECT), strict({"type": "object"}), strict(None), strict({}), strict(dict(OBJECT, required=[])),
     strict(dict(OBJECT, required=["a"])), strict(dict(OBJECT, additionalProperties=True)),
     strict(dict(OBJECT, additionalProperties=False)), strict({"type": "object", "properties": {"a": {"type": "object"}}}),
