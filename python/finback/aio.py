@@ -36,7 +36,7 @@ from .engine import Engine, Session
 from .errors import InvalidArgumentError, InvalidRequestError, UnsupportedError
 from .events import Content, Event
 from .progress import ProgressFunction
-from .request import Messages
+from .request import Messages, PathName
 from .response import ChatResponse, Completion, ToolCall
 from .stream import ResponseT, Stream, chat_stream
 from .structured import Attempts, Structured
@@ -430,7 +430,7 @@ class AsyncEngine(
 
 
 async def open(
-    model: Union[str, os.PathLike[str]],
+    model: PathName,
     *,
     progress: Union[bool, ProgressFunction, None] = None,
     **options: Unpack[EngineOptions],

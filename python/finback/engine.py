@@ -18,6 +18,7 @@ from .errors import InvalidRequestError, UnsupportedError
 from .progress import ProgressFunction, progress_function
 from .request import (
     Messages,
+    PathName,
     Thinking,
     Tool,
     chat_json,
@@ -163,7 +164,7 @@ class Engine(
 
     def __init__(
         self,
-        model: Union[str, os.PathLike[str]],
+        model: PathName,
         *,
         progress: Union[bool, ProgressFunction, None] = None,
         **options: Unpack[EngineOptions],
@@ -271,7 +272,7 @@ class Engine(
 
 
 def open(
-    model: Union[str, os.PathLike[str]],
+    model: PathName,
     *,
     progress: Union[bool, ProgressFunction, None] = None,
     **options: Unpack[EngineOptions],
@@ -319,7 +320,7 @@ def encode_messages(messages: SequenceOf[Mapping[str, Any]], **fields: Any) -> s
 
 
 def cost_report(
-    ledger: Union[str, os.PathLike[str]], *, options: Optional[EngineOptions] = None, **query: Any
+    ledger: PathName, *, options: Optional[EngineOptions] = None, **query: Any
 ) -> dict[str, Any]:
     """What was spent, by a ledger. The query is ``group_by`` (day, model, key, user, tag, provider
     or conversation), ``since``, ``until`` and ``reprice``; costs are in dollars and pico-dollars.

@@ -14,6 +14,8 @@ from .response import ChatResponse
 if TYPE_CHECKING:
     from typing_extensions import TypeAlias
 
+#: The name of a file or folder: text, a path, or bytes as ``os.fsencode`` gives them.
+PathName: TypeAlias = "Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]"
 #: A message as in Chat Completions: ``{"role": "user", "content": "..."}``.
 Message: TypeAlias = "Mapping[str, Any]"
 #: A conversation: a list of messages (or of responses, which stand for their message), or a string
@@ -123,10 +125,10 @@ class EngineOptions(TypedDict, total=False):
     base_url: str
     wire_format: str
     api_key: str
-    providers_file: Union[str, os.PathLike[str]]
-    prices_file: Union[str, os.PathLike[str]]
-    calendar_file: Union[str, os.PathLike[str]]
-    routing_file: Union[str, os.PathLike[str]]
+    providers_file: PathName
+    prices_file: PathName
+    calendar_file: PathName
+    routing_file: PathName
     translate_models: bool
     replay_reasoning: Literal["auto", "always", "never"]
     forced_tools: Literal["disable_thinking", "refuse"]
@@ -135,7 +137,7 @@ class EngineOptions(TypedDict, total=False):
     schema_repairs: int
     proxy: str
     environment_proxy: bool
-    ca_file: Union[str, os.PathLike[str]]
+    ca_file: PathName
     http_headers: Union[str, Mapping[str, str]]
     connect_timeout_ms: int
     first_token_timeout_ms: int
@@ -143,15 +145,15 @@ class EngineOptions(TypedDict, total=False):
     total_timeout_ms: int
     max_retries: int
     max_concurrency: int
-    ledger: Union[str, os.PathLike[str]]
+    ledger: PathName
     ledger_user: str
     ledger_tag: str
     budget: Union[str, float]
     budget_period: Literal["total", "day", "month"]
     budget_scope: Literal["total", "key", "model", "user", "tag"]
     unknown_price: Literal["allow", "refuse"]
-    record: Union[str, os.PathLike[str]]
-    replay: Union[str, os.PathLike[str]]
+    record: PathName
+    replay: PathName
 
 
 def utf8(what: str, text: object) -> bytes:
