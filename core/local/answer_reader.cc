@@ -6,6 +6,7 @@
 #include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/engine/call_check.h"
+#include "core/engine/object_check.h"
 
 namespace finback {
 namespace {
@@ -23,6 +24,7 @@ std::string CallId(uint64_t seed, int32_t index, bool empty_thinking) {
 AnswerReader::AnswerReader(AnswerReading reading, uint64_t call_seed, EventQueue* queue)
     : tools_(std::move(reading.tools)),
       thinking_(reading.parsing == ThinkingMode::kThinking),
+      object_(reading.object),
       call_seed_(call_seed),
       queue_(queue),
       think_(thinking_, ThinkTags::Source::kModel),
@@ -71,9 +73,12 @@ FinishReason AnswerReader::Finish(std::string_view text, FinishReason reason) {
   }
   FlushUnparsed();
   // What was still held back may have a stop string in it.
-  if (stopped()) return FinishReason::kStop;
-  const bool calls = parser_.has_value() && parser_->has_tool_calls();
-  return reason == FinishReason::kStop && calls ? FinishReason::kToolCalls : reason;
+  const bool calls = parser_.has_value() && parser_->has_tool_calls() && !stopped();
+  if (stopped()) reason = FinishReason::kStop;
+  if (reason == FinishReason::kStop && calls) reason = FinishReason::kToolCalls;
+  const std::string notice = object_ ? NoObjectNotice(content_, reason) : "";
+  if (!notice.empty()) queue_->Push(EventKind::kNotice)->text = notice;
+  return reason;
 }
 
 void AnswerReader::TellUnparsed(std::string_view text) {
@@ -111,6 +116,7 @@ void AnswerReader::Tell(EventKind kind, std::string_view text) {
     return TellThought(kind);
   }
   if (kind == EventKind::kReasoning) has_reasoning_ = true;
+  if (object_ && kind == EventKind::kContent) content_ += text;
   Add(kind)->text.assign(text);
 }
 
@@ -129,6 +135,8 @@ void AnswerReader::TellThought(EventKind source) {
           "reasoning_in_content", "what was told as content until here is the reasoning");
     }
     if (piece.kind == EventKind::kReasoning || piece.ends_reasoning) has_reasoning_ = true;
+    if (piece.ends_reasoning) content_.clear();
+    if (object_ && piece.kind == EventKind::kContent) content_ += piece.text;
     Event* event = Add(piece.kind);
     event->text.assign(piece.text);
     event->ends_reasoning = piece.ends_reasoning;

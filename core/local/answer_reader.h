@@ -22,6 +22,7 @@ struct AnswerReading {
   bool goes_on = false;                 // of an answer that the prompt has begun
   std::vector<Json> tools = {};         // that the prompt offers; without them no call is read
   std::vector<std::string> stop = {};
+  bool object = false;  // the content should be a JSON object
 };
 
 class AnswerReader {
@@ -53,6 +54,7 @@ class AnswerReader {
 
   const std::vector<Json> tools_;
   const bool thinking_;
+  const bool object_;
   const uint64_t call_seed_;
   EventQueue* const queue_;
   std::optional<CompletionParser> parser_;
@@ -61,6 +63,7 @@ class AnswerReader {
   bool has_reasoning_;
   std::string call_id_, call_name_;
   std::string call_told_;  // its arguments so far
+  std::string content_;    // so far, where it should be an object
   // Buffers, kept from token to token.
   std::string raw_;
   std::vector<ParserEvent> parsed_;

@@ -340,6 +340,8 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
     const std::vector<PromptMessage> messages = PromptMessages(request);
     plan.reading.parsing = AnswerMode(request, options);
     plan.reading.goes_on = GoesOn(request);
+    plan.reading.object =
+        request.response_format == ResponseFormat::kJsonObject && !plan.reading.goes_on;
     plan.reading.tools = OfferedTools(messages);
     plan.notices.push_back(UnreadParts(request));
     kind.thinking = options.thinking == ThinkingMode::kThinking;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/engine/object_check.h"
 
 namespace finback {
 namespace {
@@ -136,6 +137,7 @@ void RemoteStream::Route(std::vector<Event>* events) {
   if (schema_ && route_ == SchemaRoute::kStrictTool) tool_answer_.Turn(events);
   for (Event& event : *events) {
     if (event.kind == EventKind::kContent) Watch(&event);
+    if (event.kind == EventKind::kFinish) JudgeObject(event.finish_reason);
     const EventKind kind = std::exchange(event.kind, EventKind::kNone);  // it is taken
     if (kind == EventKind::kNone) continue;
     if (kind == EventKind::kNotice && !notices_.insert(event.text).second) continue;
@@ -151,6 +153,17 @@ void RemoteStream::Watch(Event* event) {
     ThrowFailure(MakeFailure(FailureKind::kEmptyResponse, "the answer is white space without end"));
   }
   if (schema_) event->kind = EventKind::kNone;  // delivered once it fits
+}
+
+// One that was asked for by words alone is told as it came, whatever it is.
+void RemoteStream::JudgeObject(FinishReason reason) {
+  if (request_.response_format != ResponseFormat::kJsonObject) return;
+  if (!request_.messages.empty() && request_.messages.back().without_eos) return;  // it goes on
+  const std::string notice = NoObjectNotice(watch_.text(), reason);
+  if (notice.empty()) return;
+  queue_.emplace_back();
+  queue_.back().kind = EventKind::kNotice;
+  queue_.back().text = notice;
 }
 
 bool RemoteStream::Withheld(FinishReason reason) const {

@@ -39,6 +39,7 @@ class RemoteStream final : public Stream {
   bool Withheld(FinishReason reason) const;
   void EndWith(const std::string& content);
   void Watch(Event* event);
+  void JudgeObject(FinishReason reason);
   // Decides what follows a failure.
   void Recover(const Error& error);
   bool TryAgain(Failure* failure);

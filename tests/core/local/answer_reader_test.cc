@@ -165,5 +165,29 @@ TEST(AnswerReader, RawTextIsAsItIs) {
   EXPECT_EQ(Hear("\n\naENDb", reading).content, "\n\na");
 }
 
+TEST(AnswerReader, SaysThatAnAnswerIsNoObject) {
+  const AnswerReading reading{.parsing = ThinkingMode::kChat, .object = true};
+  const std::string notice = "answer_no_object ";
+  for (const char* text : {"{\"a\": [1, \"}\"]}", " {}\n"}) {
+    EXPECT_EQ(Hear(text, reading).notices, "") << text;
+  }
+  for (const char* text : {"", "Hello", "[1]", "{\"a\": ", "Here: {}", "```json\n{}\n```"}) {
+    EXPECT_EQ(Hear(text, reading).notices, notice) << text;
+  }
+  EXPECT_EQ(Hear("Hello", {.parsing = ThinkingMode::kChat}).notices, "");
+}
+
+TEST(AnswerReader, LooksForAnObjectInTheContentAlone) {
+  EventQueue queue(4);
+  AnswerReader cut({.parsing = ThinkingMode::kChat, .object = true}, 1, &queue);
+  EXPECT_EQ(cut.Finish("{\"a\": ", FinishReason::kLength), FinishReason::kLength);
+  Heard heard;
+  Take(&queue, &heard);
+  EXPECT_EQ(heard.notices, "");  // its reason says it
+  const AnswerReading thinking{.parsing = ThinkingMode::kThinking, .object = true};
+  EXPECT_EQ(Hear("Hm.</think>{\"a\": 1}", thinking).notices, "");
+  EXPECT_EQ(Hear("{\"a\": 1}</think>No.", thinking).notices, "answer_no_object ");
+}
+
 }  // namespace
 }  // namespace finback

@@ -441,6 +441,14 @@ TEST(RemoteStream, LetsGoOfItsConnectionWhenAnAnswerIsCut) {
   AwaitClose("json-whitespace~cut");
 }
 
+TEST(RemoteStream, SaysThatAnAnswerIsNoObject) {
+  const Told told = Ask("answer", R"({"messages": [{"role": "user", "content": "json"}],
+                                      "response_format": {"type": "json_object"}})");
+  EXPECT_EQ(told.code, Code::kOk) << told.message;
+  EXPECT_EQ(told.notices, std::vector<std::string>{"answer_no_object"});
+  EXPECT_EQ(Ask("answer").notices, std::vector<std::string>{});
+}
+
 TEST(RemoteStream, ManyStreamsAtOnceAreNotMixedUp) {
   const std::shared_ptr<Backend> backend = OpenRemoteBackend(OptionsFor("chunks-50"));
   const std::string expected = Ask("chunks-50").content;
