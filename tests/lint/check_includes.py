@@ -24,7 +24,7 @@ MAY_INCLUDE = {
         "core/base/", "core/json/", "core/kernels/", "core/tokenizer/", "core/checkpoint/",
         "core/checkpoint/settings/", "core/network/", "core/chat/", "core/engine/"),
     "core/remote/transport/": ("core/base/", "core/json/"),
-    "core/remote/catalog/": ("core/base/", "core/json/", "core/engine/effort.h"),
+    "core/remote/catalog/": ("core/base/", "core/json/", "core/engine/effort.h", "core/engine/options.h"),
     "core/remote/policy/": (
         "core/base/", "core/json/", "core/engine/", "core/chat/", "core/remote/transport/", "core/remote/catalog/"),
     "core/remote/wire/": (
