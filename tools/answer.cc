@@ -7,6 +7,7 @@
 #include "tools/files.h"
 #include "tools/interrupts.h"
 #include "tools/terminal.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -151,12 +152,9 @@ Answer ShowAnswer(finback_stream* stream, const AnswerStyle& style, ProgressLine
 
 std::string DescribeSpeed(const Answer& answer) {
   const auto rate = [](int64_t tokens, double seconds) {
-    char text[64];
-    std::snprintf(text, sizeof text, " in %.3g s", seconds);
-    std::string said = text;
+    std::string said = " in " + ThreeDigits(seconds) + " s";
     if (tokens > 0 && seconds > 0) {
-      std::snprintf(text, sizeof text, ", %.3g tokens/s", static_cast<double>(tokens) / seconds);
-      said += text;
+      said += ", " + ThreeDigits(static_cast<double>(tokens) / seconds) + " tokens/s";
     }
     return said;
   };

@@ -35,7 +35,7 @@ std::string Short(int64_t bytes) {
   if (bytes < 1000) return Grouped(bytes) + " bytes";
   double amount = static_cast<double>(bytes) / 1000;
   size_t unit = 0;
-  for (; amount >= 1000 && unit < 3; ++unit) amount /= 1000;
+  for (; amount >= 999.5 && unit < 3; ++unit) amount /= 1000;
   char text[32];
   std::snprintf(text, sizeof text, "%.3g %s", amount, units[unit]);
   return text;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "tools/interrupts.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -58,12 +59,13 @@ void ProgressLine::Update(const char* phase, uint64_t done, uint64_t total) {
   const double rate = static_cast<double>(done - std::min(done, first_)) / seconds;
   char what[96];
   if (phase_ == "prefill") {
-    std::snprintf(what, sizeof what, "%llu of %llu tokens, %.3g tokens/s",
+    std::snprintf(what, sizeof what, "%llu of %llu tokens, %s tokens/s",
                   static_cast<unsigned long long>(done), static_cast<unsigned long long>(total),
-                  rate);
+                  ThreeDigits(rate).c_str());
   } else {
-    std::snprintf(what, sizeof what, "%.0f %%, %.3g MB/s",
-                  100.0 * static_cast<double>(done) / static_cast<double>(total), rate / 1e6);
+    std::snprintf(what, sizeof what, "%.0f %%, %s MB/s",
+                  100.0 * static_cast<double>(done) / static_cast<double>(total),
+                  ThreeDigits(rate / 1e6).c_str());
   }
   std::fprintf(stderr, "\r%s: %s%s\033[K", Describe(phase_), what,
                TimeLeft(static_cast<double>(total - done), rate).c_str());

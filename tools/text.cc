@@ -66,6 +66,12 @@ void CheckIsText(std::string_view text, const std::string& source) {
       "text in another encoding becomes UTF-8 with iconv, such as `iconv -f latin1`");
 }
 
+std::string ThreeDigits(double figure) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", figure < 9.995 ? 2 : figure < 99.95 ? 1 : 0, figure);
+  return text;
+}
+
 std::string Trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(kBlank);
   if (begin == std::string_view::npos) return "";

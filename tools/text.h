@@ -14,5 +14,8 @@ std::string ValidUtf8(std::string_view text);
 // Throws unless `text` is UTF-8 without a NUL, naming `source` and what stands where.
 void CheckIsText(std::string_view text, const std::string& source);
 
+// A figure in three digits, or all of those before the point: 0.25, 7.31, 42.0, 128, 2580.
+std::string ThreeDigits(double figure);
+
 std::string Trim(std::string_view text);
 bool IsBlank(std::string_view text);
