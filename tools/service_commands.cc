@@ -1,7 +1,6 @@
 // finback models, balance and cost: what services say of themselves, and what was spent there.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <system_error>
 #include <vector>
 
@@ -171,17 +170,6 @@ void WriteTable(const Json& report) {
 }
 
 int RunCost(CostOptions options) {
-  // A report changes nothing: the library would make a ledger that is not there.
-  std::error_code error;
-  const std::filesystem::path ledger = options.engine.ledger();
-  const auto status = std::filesystem::status(ledger, error);
-  if (!std::filesystem::exists(status)) {
-    throw Failure(kExitFailure, "no such ledger: " + options.engine.ledger(),
-                  "chat and complete write one with --ledger FILE");
-  }
-  if (!std::filesystem::is_regular_file(status) || std::filesystem::file_size(ledger, error) == 0) {
-    throw Failure(kExitFailure, "not a ledger: " + options.engine.ledger());
-  }
   if (!options.prices.empty()) options.engine.Set("prices_file", options.prices);
   const OptionsHandle library = options.engine.Options();
   Json query = {{"group_by", options.group}, {"reprice", options.reprice}};

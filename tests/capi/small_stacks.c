@@ -140,6 +140,9 @@ static void encode(void) {
 static void report_cost(void) {
   finback_options *options = finback_options_new();
   CHECK(finback_options_set(options, "ledger", "small_stacks.ledger") == FINBACK_OK);
+  CHECK(finback_options_set(options, "model", "deepseek:deepseek-v4-pro") == FINBACK_OK);
+  CHECK(finback_options_set(options, "api_key", "sk-of-a-test") == FINBACK_OK);
+  finback_engine_free(finback_engine_open(options)); /* makes the ledger */
   finback_text_free(finback_cost_report(options, "{\"group_by\": \"model\"}"));
   finback_text *services = finback_services(options);
   CHECK(services != NULL);

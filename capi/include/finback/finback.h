@@ -320,7 +320,8 @@ FINBACK_API finback_text *finback_services(const finback_options *options);
  *   reprice       true: finished rows are computed anew with the options prices_file and
  *                 calendar_file; "repriced" then tells what changed
  * Free with finback_text_free().
- * Errors: INVALID_REQUEST (names the JSON path), INVALID_ARGUMENT, IO (names the file). Since 0.1.
+ * Errors: INVALID_REQUEST (names the JSON path), NOT_FOUND (no ledger is there, and none is made),
+ * IO (names the file). Since 0.1.
  */
 FINBACK_API finback_text *finback_cost_report(const finback_options *options,
                                               const char *query_json);

@@ -1,6 +1,10 @@
 #include "core/remote/money/cost_query.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <cinttypes>
+#include <cstring>
 #include <limits>
 
 #include "core/base/file_map.h"
@@ -36,6 +40,21 @@ int64_t ReadInstant(JsonFields* fields, const char* name, int64_t fallback) {
          "\"2026-11-22T08:00:00Z\", or Unix milliseconds");
 }
 
+// A report changes nothing: a ledger that is not there is not made, nor of what is none.
+void RequireLedger(const std::string& path) {
+  struct stat status;
+  if (path.empty()) Throw(Code::kInvalidArgument, "option ledger: is not set");
+  if (stat(path.c_str(), &status) != 0) {
+    Throw(errno == ENOENT || errno == ENOTDIR ? Code::kNotFound : Code::kIo,
+          "no such ledger: %s (%s); the answers of an engine with the option ledger write it",
+          path.c_str(), strerror(errno));
+  }
+  if (!S_ISREG(status.st_mode) || status.st_size == 0) {
+    Throw(Code::kUnsupported, "not a ledger: %s is %s", path.c_str(),
+          S_ISREG(status.st_mode) ? "an empty file" : "no file");
+  }
+}
+
 }  // namespace
 
 std::string CostReportJson(const ServiceOptions& options, std::string_view query_json) {
@@ -46,7 +65,7 @@ std::string CostReportJson(const ServiceOptions& options, std::string_view query
   const int64_t until = ReadInstant(&fields, "until", std::numeric_limits<int64_t>::max());
   const bool reprice = fields.Bool("reprice", false);
   fields.RejectUnknown();
-  if (options.ledger.empty()) Throw(Code::kInvalidArgument, "option ledger: is not set");
+  RequireLedger(options.ledger);
   LedgerSettings settings;
   settings.path = options.ledger;
   const std::unique_ptr<Ledger> ledger = Ledger::Open(std::move(settings));
