@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxWholeBytes = 256u << 20;
 constexpr size_t kMaxErrorBytes = 1u << 20;
+constexpr size_t kMaxTailBytes = 16u << 10;
 // Characters per token, for what is reserved before a service has counted: it errs on the dear
 // side (docs/services.md 2.3).
 constexpr int64_t kCharactersPerToken = 3;
@@ -46,6 +47,16 @@ WirePolicy PolicyOf(const Client& client) {
 
 const std::string& PriceId(const Endpoint& endpoint) {
   return endpoint.entry.price_id.empty() ? endpoint.model : endpoint.entry.price_id;
+}
+
+// What stands behind the last line of an event, if it begins as an object or a page: an error of a
+// gateway's that did not know of the stream any more.
+std::string_view BehindEvents(std::string_view text) {
+  const size_t last = text.rfind("\ndata:");  // not found: it is the first line
+  const size_t at = text.find_first_of("\r\n", last == std::string_view::npos ? 0 : last + 1);
+  const std::string_view rest = Trimmed(text.substr(std::min(at, text.size())));
+  return rest.empty() || std::string_view("{[<").find(rest[0]) == std::string_view::npos ? ""
+                                                                                         : rest;
 }
 
 }  // namespace
@@ -164,6 +175,8 @@ void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
     return;
   }
   if (!has_events_ && whole_.size() < kMaxErrorBytes) whole_ += bytes;
+  tail_ += bytes;
+  if (tail_.size() > 2 * kMaxTailBytes) tail_.erase(0, tail_.size() - kMaxTailBytes);
   sse_.Push(bytes);
   std::string_view name, data;
   while (sse_.Next(&name, &data)) {
@@ -172,20 +185,39 @@ void Exchange::Take(std::string_view bytes, std::vector<Event>* events) {
   }
 }
 
+// An event's data, and where lines were ended once and not twice, each line's.
+void Exchange::PushAtEnd(std::string_view name, std::string_view data, std::vector<Event>* events) {
+  Json json;
+  const auto whole = [&](std::string_view text) {
+    return text == "[DONE]" || ParseLenientJson(text, &json, nullptr);
+  };
+  if (whole(data)) return decoder_->Push(name, data, events);
+  while (data.find('\n') != std::string_view::npos) {
+    const std::string_view line = data.substr(0, data.find('\n'));
+    data.remove_prefix(line.size() + 1);
+    if (whole(line)) decoder_->Push(name, line, events);
+  }
+  if (whole(data)) decoder_->Push(name, data, events);
+}
+
 // The end of the body: its last event may lack its blank line, and what has no event at all is
 // whatever the service wanted to say.
 void Exchange::TakeEnd(std::vector<Event>* events) {
   if (body_ == Body::kWhole) return decoder_->Whole(whole_, events);
   sse_.Push("\n\n");
   std::string_view name, data;
-  Json json;
   while (sse_.Next(&name, &data)) {
     has_events_ = true;
-    if (data == "[DONE]" || ParseLenientJson(data, &json, nullptr)) {
-      decoder_->Push(name, data, events);
-    }
+    PushAtEnd(name, data, events);
+  }
+  const WireResponse& response = decoder_->response();
+  const std::string_view rest = BehindEvents(tail_);
+  if (has_events_ && !rest.empty() && !response.finished && !response.closed) {
+    if (rest[0] == '<') ThrowFailure(ClassifyNoAnswer(rest));
+    decoder_->Push("", rest, events);
   }
   const std::string_view text = Trimmed(whole_);
+  if (text.empty() && !has_events_) return decoder_->Whole(text, events);
   const size_t field = text.find_first_of(":\r\n");
   constexpr std::string_view kFields[] = {"", "data", "event", "id", "retry"};
   const bool is_stream = has_events_ || std::find(std::begin(kFields), std::end(kFields),

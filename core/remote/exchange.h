@@ -54,6 +54,7 @@ class Exchange {
   void CheckStatus();
   bool ReadBytes();
   void TakeEnd(std::vector<Event>* events);
+  void PushAtEnd(std::string_view name, std::string_view data, std::vector<Event>* events);
   void Take(std::string_view bytes, std::vector<Event>* events);
   void NoteProgress(const std::vector<Event>& events, size_t from);
   void CheckModel(size_t place, std::vector<Event>* events);
@@ -79,7 +80,7 @@ class Exchange {
   SseParser sse_;
   Body body_ = Body::kUnknown;
   bool has_events_ = false;
-  std::string bytes_, whole_;
+  std::string bytes_, whole_, tail_;  // the last: of a stream's bytes
   int32_t status_ = 0;
   std::string path_, request_id_;
   bool checked_model_ = false;

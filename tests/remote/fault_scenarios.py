@@ -12,7 +12,7 @@ from fault_encodings import ENCODINGS
 from fault_wire import TIME, WEATHER, Answer, Tool, format_of, joined
 
 MODIFIERS = {"split", "crlf", "cr", "bom", "keep-alive", "close", "lines", "no-space", "slow", "no-done", "whole"}
-MODIFIERS |= ENCODINGS.keys()
+MODIFIERS |= {"one-line-end", "done-in-quotes", "done-in-small"} | ENCODINGS.keys()
 
 
 def step(scenario, number):
@@ -407,6 +407,28 @@ async def error_bomb(request, reply, state, size):
     await reply.whole(500, b'{"error": {"message": "' + b"x" * int(size) + b'"}}')
 
 
+TAILS = {
+    "json": '{"error": {"message": "Service overloaded", "code": 503}}',
+    "list": '[{"error": {"message": "Service overloaded", "code": 503}}]',
+    "page": "<html><title>Gateway</title></html>",
+    "text": "bye",
+}
+
+
+async def raw_tail(request, reply, state, kind):
+    """What is no event behind some events."""
+    events = format_of(request.path)[1](Answer())
+    await reply.begin_events()
+    for name, data in events[:4]:
+        await reply.event(name, data)
+    await reply.data(TAILS[kind].encode())
+    await reply.end()
+
+
+async def string_body(request, reply, state):
+    await reply.whole(200, '"quota exceeded"')
+
+
 async def big(request, reply, state, size):
     """That many bytes; byte i is i mod 251."""
     piece, left = bytes(i % 251 for i in range(251 * 256)), int(size)
@@ -643,6 +665,7 @@ CONNECTIONS = {
     "echo": echo,
 }
 SCENARIOS = CONNECTIONS | {
+    "200-string": string_body,
     "json-whitespace": json_whitespace,
     "strict": strict,
     "thinking-off": thinking_off,
@@ -661,6 +684,7 @@ PATTERNS = {
     r"finish-(\w+)": finish,
     r"limit-(\d+)": limit,
     r"model-len-(\d+)": model_len,
+    r"raw-tail-(\w+)": raw_tail,
     r"spill-(\d+)": spill,
     r"status-(\d+)": status,
     r"stream-error-(\w+)": stream_error,

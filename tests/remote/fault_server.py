@@ -136,8 +136,12 @@ class Reply:
             text = json.dumps(data, ensure_ascii=False, indent=1)
         colon = "data:" if "no-space" in self.modifiers else "data: "
         lines = [f"event: {name}"] if name else []
+        if text == "[DONE]":
+            text = '"[DONE]"' if "done-in-quotes" in self.modifiers else text
+            text = "[done]" if "done-in-small" in self.modifiers else text
         lines += [colon + line for line in text.split("\n")]
-        return (self.line_end.join(lines) + 2 * self.line_end).encode()
+        ends = 1 if "one-line-end" in self.modifiers else 2
+        return (self.line_end.join(lines) + ends * self.line_end).encode()
 
     async def event(self, name, data):
         await self.data(self.event_bytes(name, data))

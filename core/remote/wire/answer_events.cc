@@ -432,6 +432,7 @@ Json AnswerEvents::ParseObject(std::string_view text) const {
   if (json.IsArray() && !json.items.empty() && json.items[0].IsObject()) {
     json = Json(std::move(json.items[0]));
   }
+  if (json.IsString()) Throw(ClassifyNoAnswer(json.text));
   if (!json.IsObject()) {
     Fail(FailureKind::kTransport, Format("sent %s, not an object", KindName(json)), text);
   }

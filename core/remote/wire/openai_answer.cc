@@ -19,6 +19,12 @@ constexpr std::string_view kAnswer = "choices";
 constexpr std::string_view kDetailsField = "reasoning_details";
 constexpr size_t kMaxDetails = 4096;
 
+// In quotes and in small letters too, as gateways write it.
+bool IsDone(std::string_view data) {
+  if (data.size() == kDone.size() + 2 && data.front() == '"') data = data.substr(1, kDone.size());
+  return data.size() == kDone.size() && (data == kDone || LowerAscii(data) == "[done]");
+}
+
 // The text of a reasoning detail: "" for those that are encrypted.
 std::string_view DetailText(const Json& detail) {
   const std::string_view text = FindText(detail, "text");
@@ -145,7 +151,7 @@ void Decoder::Push(std::string_view event, std::string_view data, std::vector<Ev
       return events_.Text(template_kind_, *text);
     }
   }
-  if (data == kDone) {
+  if (IsDone(data)) {
     response_.closed = true;
     return;
   }

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -92,6 +94,35 @@ TEST(RemoteStream, KeepsTheWordsOfErrorsWithStatus200) {
     const Told told = Ask(options);
     EXPECT_EQ(told.kind, "overloaded") << scenario;
     EXPECT_NE(told.message.find("Service overloaded"), std::string::npos) << told.message;
+  }
+}
+
+TEST(RemoteStream, KeepsTheWordsThatStandBehindAStreamsEvents) {
+  const struct {
+    const char *scenario, *kind, *words;
+  } rows[] = {{"raw-tail-json", "overloaded", "Service overloaded"},
+              {"raw-tail-list", "overloaded", "Service overloaded"},
+              {"raw-tail-page", "transport", "a web page, \"Gateway\""},
+              {"raw-tail-text", "transport", "broke off"},
+              {"200-string", "quota", "quota exceeded"},
+              {"200-empty", "transport", "sent an empty body"}};
+  for (const auto& row : rows) {
+    EngineOptions options = OptionsFor(row.scenario);
+    options.service.max_retries = 0;
+    const Told told = Ask(options);
+    EXPECT_EQ(told.kind, row.kind) << row.scenario << ": " << told.message;
+    EXPECT_NE(told.message.find(row.words), std::string::npos) << told.message;
+  }
+}
+
+TEST(RemoteStream, TakesEventsAndEndsThatAreSpelledOddly) {
+  const std::string plain = Ask("plain").content;
+  for (const char* scenario :
+       {"plain+one-line-end", "plain+done-in-quotes", "plain+done-in-small"}) {
+    const Told told = Ask(scenario);
+    EXPECT_EQ(told.code, Code::kOk) << scenario << ": " << told.message;
+    EXPECT_EQ(told.content, plain) << scenario;
+    EXPECT_EQ(told.finish, "stop") << scenario;
   }
 }
 
@@ -486,6 +517,35 @@ TEST(RemoteStream, BooksEveryAttemptAndKeepsToItsBudget) {
   EXPECT_EQ(poor.code, Code::kQuota) << poor.message;
   EXPECT_EQ(poor.kind, "budget");
   EXPECT_TRUE(Server().Log("answer~budget").empty()) << "nothing may be sent";
+}
+
+TEST(CostReport, MakesNoLedger) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "no_ledger";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "empty");
+  const std::pair<std::filesystem::path, Code> rows[] = {
+      {folder / "none", Code::kNotFound},
+      {folder / "none" / "deeper", Code::kNotFound},
+      {folder / "empty" / "x", Code::kNotFound},
+      {folder / "empty", Code::kUnsupported},
+      {folder, Code::kUnsupported},
+      {"", Code::kInvalidArgument}};
+  for (const auto& [path, code] : rows) {
+    for (const char* query : {"{}", R"({"reprice": true})", R"({"group_by": "tag"})"}) {
+      ServiceOptions options;
+      options.ledger = path.string();
+      try {
+        CostReportJson(options, query);
+        ADD_FAILURE() << path;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), code) << error.what();
+        EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
+      }
+    }
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  EXPECT_EQ(std::filesystem::file_size(folder / "empty"), 0u);
 }
 
 TEST(RemoteBackend, TellsModelsAndBalance) {
