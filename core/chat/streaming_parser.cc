@@ -156,13 +156,13 @@ struct CompletionParser::State {
   size_t first_event = 0;  // of this call: only those are extended
 };
 
-void CompletionParser::State::Emit(Kind kind, std::string_view text) {
-  const bool is_text = kind == Kind::kReasoning || kind == Kind::kContent;
-  const bool extends = is_text || kind == Kind::kToolArguments;
-  if (extends && events->size() > first_event && events->back().kind == kind) {
+void CompletionParser::State::Emit(Kind event_kind, std::string_view text) {
+  const bool is_text = event_kind == Kind::kReasoning || event_kind == Kind::kContent;
+  const bool extends = is_text || event_kind == Kind::kToolArguments;
+  if (extends && events->size() > first_event && events->back().kind == event_kind) {
     events->back().text += text;
   } else {
-    events->push_back({kind, std::string(text), is_text ? 0 : calls - 1});
+    events->push_back({event_kind, std::string(text), is_text ? 0 : calls - 1});
   }
 }
 
@@ -309,15 +309,15 @@ bool CompletionParser::State::Text() {
   }
   if (found == wire::kDsml) {
     const std::string_view before = window.substr(delivered, begin - delivered);
-    std::string_view lead;
+    std::string_view lead_in;
     for (std::string_view candidate : kLeadIns) {
-      if (lead.empty() && before.ends_with(candidate)) lead = candidate;
+      if (lead_in.empty() && before.ends_with(candidate)) lead_in = candidate;
     }
-    begin -= lead.size();
-    tag_closes = lead == "</";
+    begin -= lead_in.size();
+    tag_closes = lead_in == "</";
     at_line_start = begin == 0 || window[begin - 1] == '\n';
     mode = Mode::kTag;
-    this->lead.assign(lead).append(wire::kDsml);
+    lead.assign(lead_in).append(wire::kDsml);
   }
   Deliver(window.substr(delivered, begin - delivered));
   if (found == wire::kEos) mode = Mode::kDone;

@@ -12,10 +12,10 @@ namespace finback {
 
 struct EndedCall {
   std::string_view name;
-  std::string_view said;   // its arguments as they came
-  std::string_view meant;  // what the pieces of them mean; mostly the same
-  const char* how = "";    // how that was found; "" for the same
-  bool cut = false;        // the answer ended before it did
+  std::string_view said;        // its arguments as they came
+  std::string_view meant = {};  // what the pieces of them mean; mostly the same
+  const char* how = "";         // how that was found; "" for the same
+  bool cut = false;             // the answer ended before it did
   int32_t tool_index = 0;
 };
 

@@ -40,7 +40,7 @@ class EachWay:
     """What holds in every wire format, streamed or not."""
 
     def test_text_and_usage(self):
-        answer = self.client("whales").chat("hello", max_tokens=100)
+        answer = self.client("whales").chat("hello", max_tokens=2000)
         self.assert_done(answer, "stop")
         self.assertEqual(answer.text(), SAID)
         self.assertEqual(answer.usage[:3], [PROMPT_TOKENS, 0, COMPLETION_TOKENS])
