@@ -19,7 +19,8 @@ needs_krill = unittest.skipUnless(os.path.exists(os.path.join(KRILL, "model.safe
 
 def environment(**more):
     """What the command needs of the environment, and `more`; None removes."""
-    kept = ("PATH", "FINBACK_ISA", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR")
+    kept = ("PATH", "FINBACK_ISA", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS",
+            "TSAN_OPTIONS", "TMPDIR")
     values = {name: os.environ[name] for name in kept if name in os.environ}
     values.update({"HOME": "/nonexistent", "TERM": "xterm", "LC_ALL": "C.UTF-8", "FINBACK_HISTORY": ""})
     values.update(more)
