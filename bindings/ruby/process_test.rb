@@ -53,6 +53,7 @@ class ProcessTest < Minitest::Test
   end
 
   def test_a_child_of_a_program_whose_threads_compute
+    skip "a child finds the sanitizer's own locks as the other threads left them" if ENV["FINBACK_SANITIZED"] == "1"
     expected = answer
     stop = false
     threads = Array.new(2) { Thread.new { answer until stop } }
