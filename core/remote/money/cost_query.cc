@@ -1,6 +1,7 @@
 #include "core/remote/money/cost_query.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cinttypes>
@@ -55,6 +56,13 @@ void RequireLedger(const std::string& path) {
   }
 }
 
+// In a folder that cannot be written SQLite cannot even read as it reads elsewhere.
+bool IsWritable(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return access(path.c_str(), W_OK) == 0 && access(folder.c_str(), W_OK) == 0;
+}
+
 }  // namespace
 
 std::string CostReportJson(const ServiceOptions& options, std::string_view query_json) {
@@ -68,6 +76,7 @@ std::string CostReportJson(const ServiceOptions& options, std::string_view query
   RequireLedger(options.ledger);
   LedgerSettings settings;
   settings.path = options.ledger;
+  settings.only_read = !reprice && !IsWritable(options.ledger);
   const std::unique_ptr<Ledger> ledger = Ledger::Open(std::move(settings));
   if (!reprice) return ReportCostsJson(group, since, until, ledger.get());
   const Repricing changes = Reprice(

@@ -211,14 +211,15 @@ void BudgetExcess::Throw(std::string_view provider, std::string_view model) cons
 
 std::unique_ptr<Ledger> Ledger::Open(LedgerSettings settings) {
   std::unique_ptr<Ledger> ledger(new Ledger(std::move(settings)));
-  ledger->RecoverLost();
+  if (!ledger->settings_.only_read) ledger->RecoverLost();
   return ledger;
 }
 
 Ledger::Ledger(LedgerSettings settings)
     : settings_(std::move(settings)),
       process_(ThisProcess()),
-      database_(settings_.path, settings_.busy_timeout_ms) {
+      database_(settings_.path, settings_.busy_timeout_ms,
+                settings_.only_read ? Database::Access::kRead : Database::Access::kWrite) {
   Prepare();
 }
 
@@ -243,6 +244,14 @@ int64_t Ledger::Now() const { return settings_.now_ms ? settings_.now_ms() : Uni
 
 void Ledger::Prepare() {
   const bool is_ready = CheckOwner(&database_) == kVersion;
+  if (settings_.only_read) {
+    if (is_ready) return;
+    Throw(
+        Code::kUnsupported,
+        "%s: a ledger that cannot be brought up to date where it lies: copy it to where it can be "
+        "written",
+        settings_.path.c_str());
+  }
   database_.UseWriteAheadLog();
   database_.Execute("PRAGMA synchronous = NORMAL");
   if (is_ready) return;

@@ -47,6 +47,7 @@ struct LedgerSettings {
   int64_t abandoned_after_ms = 86'400'000;            // without news of an attempt
   int busy_timeout_ms = 10000;
   std::function<int64_t()> now_ms;  // Unix milliseconds; empty: the system's clock
+  bool only_read = false;           // nothing is begun, and what was lost is left as it is
 };
 
 // What is known before sending.

@@ -16,15 +16,35 @@ std::string Unambiguous(const std::string& path) {
   return path.front() == '/' ? path : "./" + path;
 }
 
+// A URI that lets SQLite read a file without locks and files beside it.
+std::string Immutable(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : Unambiguous(path)) {
+    const bool plain = c != '%' && c != '?' && c != '#';
+    uri += plain ? std::string(1, c) : Format("%%%02X", static_cast<unsigned char>(c));
+  }
+  return uri + "?immutable=1";
+}
+
+// A log with contents is part of the file, which then cannot be read alone.
+bool HasLog(const std::string& path) {
+  struct stat status;
+  return stat((path + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+}
+
 }  // namespace
 
-Database::Database(std::string path, int busy_timeout_ms)
+Database::Database(std::string path, int busy_timeout_ms, Access access)
     : path_(std::move(path)), busy_timeout_ms_(busy_timeout_ms) {
   struct stat status;
   const bool is_new = !path_.empty() && stat(path_.c_str(), &status) != 0;
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const bool reads = access == Access::kRead;
+  const bool alone = reads && !HasLog(path_);
+  const int flags = SQLITE_OPEN_NOMUTEX | (alone ? SQLITE_OPEN_URI : 0) |
+                    (reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   const NoFork guard;
-  const int result = sqlite3_open_v2(Unambiguous(path_).c_str(), &handle_, kFlags, nullptr);
+  const int result = sqlite3_open_v2((alone ? Immutable(path_) : Unambiguous(path_)).c_str(),
+                                     &handle_, flags, nullptr);
   if (result != SQLITE_OK) {
     try {
       Fail("open", result);

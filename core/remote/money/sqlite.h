@@ -16,9 +16,11 @@ namespace finback {
 
 class Database {
  public:
+  enum class Access : uint8_t { kWrite, kRead };
   // `path` "" is a database in memory. A new file is readable by its owner alone. Waits up to
-  // `busy_timeout_ms` for other processes.
-  Database(std::string path, int busy_timeout_ms);
+  // `busy_timeout_ms` for other processes. kRead: the file is there and nothing is changed, not
+  // even beside it, so it may lie where nothing can be written.
+  Database(std::string path, int busy_timeout_ms, Access access = Access::kWrite);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,7 +8,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
-#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,108 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/status.h"
-#include "core/remote/money/ledger_report.h"
+#include "tests/core/remote/money/ledger_fixture.h"
 
 namespace finback {
 namespace {
-
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-constexpr int64_t kNoon = 1'795'435'200'000;  // 2026-11-23T12:00:00Z, off-peak
-
-Outcome Costing(int64_t pico) {
-  Outcome outcome;
-  outcome.usage.prompt_tokens = 100;
-  outcome.usage.cached_tokens = 40;
-  outcome.usage.completion_tokens = 10;
-  outcome.cost.known = true;
-  outcome.cost.pico = pico;
-  outcome.cost.tariff = "off_peak";
-  outcome.http_status = 200;
-  return outcome;
-}
-
-Budget Limit(BudgetScope scope, BudgetPeriod period, int64_t limit_pico) {
-  return {scope, "", period, limit_pico};
-}
-Budget Total(int64_t limit_pico) {
-  return Limit(BudgetScope::kTotal, BudgetPeriod::kTotal, limit_pico);
-}
-
-template <typename Call>
-Error Caught(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return Error(Code::kOk, "");
-}
-
-class LedgerTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = ::testing::TempDir() + "finback_ledger_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/ledger.sqlite";
-    now_ = kNoon;
-  }
-  void TearDown() override {
-    for (const char* end : {"", "-wal", "-shm", "-journal"}) remove((path_ + end).c_str());
-    rmdir(folder_.c_str());
-  }
-
-  LedgerSettings Settings(std::vector<Budget> budgets = {}) {
-    LedgerSettings settings;
-    settings.path = path_;
-    settings.budgets = std::move(budgets);
-    settings.now_ms = [this] { return now_.load(); };
-    return settings;
-  }
-  static Attempt Asking(int64_t reserve_pico) {
-    Attempt attempt;
-    attempt.conversation = "c1";
-    attempt.key_label = "0a1b2c3d";
-    attempt.provider = "deepseek";
-    attempt.model = "deepseek-flash";
-    attempt.user = "ann";
-    attempt.tag = "test";
-    attempt.reserve_pico = reserve_pico;
-    return attempt;
-  }
-  // The first row of a query on the file, as text; "NULL" for NULL.
-  std::vector<std::string> Query(const std::string& sql) {
-    std::vector<std::string> columns;
-    sqlite3* handle = nullptr;
-    EXPECT_EQ(sqlite3_open(path_.c_str(), &handle), SQLITE_OK);
-    sqlite3_stmt* statement = nullptr;
-    EXPECT_EQ(sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(handle);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-      for (int i = 0; i < sqlite3_column_count(statement); ++i) {
-        const unsigned char* text = sqlite3_column_text(statement, i);
-        columns.push_back(text == nullptr ? "NULL" : reinterpret_cast<const char*>(text));
-      }
-    }
-    sqlite3_finalize(statement);
-    sqlite3_close(handle);
-    return columns;
-  }
-  void Execute(const std::string& sql) {
-    sqlite3* handle = nullptr;
-    ASSERT_EQ(sqlite3_open(path_.c_str(), &handle), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(handle);
-    sqlite3_close(handle);
-  }
-
-  std::string folder_, path_;
-  std::atomic<int64_t> now_{0};
-};
-
-using Row = std::vector<std::string>;
 
 TEST(KeyLabelTest, TellsKeysApartWithoutShowingThem) {
   EXPECT_EQ(KeyLabel("abc"), "ba7816bf");  // of SHA-256's published example
@@ -681,105 +581,6 @@ TEST_F(LedgerTest, PathsAreFilesWhateverTheyLookLike) {
   }
   ASSERT_EQ(chdir(before), 0);
   free(before);
-}
-
-TEST_F(LedgerTest, ReportsGroupByEverythingThatIsAsked) {
-  auto ledger = Ledger::Open(Settings());
-  const auto add = [&](const char* conversation, const char* user, const char* model,
-                       int64_t pico) {
-    Attempt attempt = Asking(pico);
-    attempt.conversation = conversation;
-    attempt.user = user;
-    attempt.model = model;
-    ledger->Settle(ledger->Begin(attempt), Costing(pico));
-  };
-  add("c1", "ann", "deepseek-flash", 1'000'000'000'000);
-  add("c2", "bob", "deepseek-flash", 20);
-  now_ += kDayMs;
-  add("c2", "ann", "deepseek-v4-pro", 300);
-  ledger->Begin(Asking(7));
-  const struct {
-    CostGroup group;
-    std::vector<std::pair<std::string, int64_t>> rows;
-  } kCases[] = {
-      {CostGroup::kDay, {{"2026-11-23", 1'000'000'000'020}, {"2026-11-24", 300}}},
-      {CostGroup::kModel, {{"deepseek-flash", 1'000'000'000'020}, {"deepseek-v4-pro", 300}}},
-      {CostGroup::kUser, {{"ann", 1'000'000'000'300}, {"bob", 20}}},
-      {CostGroup::kTag, {{"test", 1'000'000'000'320}}},
-      {CostGroup::kKey, {{"0a1b2c3d", 1'000'000'000'320}}},
-      {CostGroup::kProvider, {{"deepseek", 1'000'000'000'320}}},
-      {CostGroup::kConversation, {{"c1", 1'000'000'000'000}, {"c2", 320}}},
-  };
-  for (const auto& row : kCases) {
-    std::vector<std::pair<std::string, int64_t>> found;
-    for (const CostRow& cost : ReportCosts(row.group, 0, kMost, ledger.get())) {
-      found.emplace_back(cost.group, cost.cost_pico);
-    }
-    EXPECT_EQ(found, row.rows);
-  }
-  const std::vector<CostRow> second =
-      ReportCosts(CostGroup::kDay, kNoon + 1, kNoon + kDayMs, ledger.get());
-  EXPECT_TRUE(second.empty());
-  const CostRow last = ReportCosts(CostGroup::kDay, kNoon + 1, kMost, ledger.get()).at(0);
-  EXPECT_EQ(last.open, 1);
-  EXPECT_EQ(last.reserved_pico, 7);
-  EXPECT_DOUBLE_EQ(last.CacheHitRatio(), 0.4);
-
-  const auto json =
-      nlohmann::json::parse(ReportCostsJson(CostGroup::kConversation, 0, kMost, ledger.get()));
-  EXPECT_EQ(json["group_by"], "conversation");
-  EXPECT_EQ(json["rows"][0]["group"], "c1");
-  EXPECT_EQ(json["rows"][0]["cost"], "1.000000");
-  EXPECT_EQ(json["rows"][0]["cost_pico"], 1'000'000'000'000);
-  EXPECT_EQ(json["rows"][0]["cache_hit_ratio"], 0.4);
-  EXPECT_EQ(json["rows"][0]["reserved"], "0.000000000007");
-  EXPECT_EQ(json["rows"][1]["attempts"], 2);
-}
-
-TEST_F(LedgerTest, RepricingKeepsTheOldFigure) {
-  auto ledger = Ledger::Open(Settings());
-  Outcome unknown = Costing(0), reported = Costing(900);
-  unknown.cost = Cost{};
-  reported.usage.reported_cost_pico = 800;
-  ledger->Settle(ledger->Begin(Asking(5)), Costing(777));
-  ledger->Settle(ledger->Begin(Asking(5)), unknown);
-  ledger->Settle(ledger->Begin(Asking(5)), reported);
-  Attempt elsewhere = Asking(5);
-  elsewhere.provider = "nowhere";
-  ledger->Settle(ledger->Begin(elsewhere), Costing(555));
-  ledger->Fail(ledger->Begin(Asking(5)), Outcome{});
-  Attempt renamed = elsewhere;
-  renamed.price_provider = "deepseek";
-  ledger->Estimate(ledger->Begin(renamed), Costing(666));
-
-  // 40 hits, 60 misses, 10 out.
-  const PriceTable table = PriceTable::Load(
-      R"({"prices": [{"provider": "deepseek", "model": "deepseek-flash", "hit": "0.000001",
-                      "miss": "0.00001", "output": "0.0001"}]})",
-      "");
-  constexpr int64_t kNew = 40 + 600 + 1000;
-  const Repricing first = Reprice(table, ledger.get());
-  EXPECT_EQ(first.examined, 5);
-  EXPECT_EQ(first.changed, 2);
-  EXPECT_EQ(first.difference_pico, kNew - 777 + kNew - 666);
-  EXPECT_EQ(first.found, 1);
-  EXPECT_EQ(first.found_pico, kNew);
-  EXPECT_EQ(first.without_price, 1);
-  const std::string columns =
-      "SELECT cost_pico, original_pico, cost_source, charge_pico, table_pico, difference_pico "
-      "FROM attempts WHERE id = ";
-  EXPECT_EQ(Query(columns + "1"), (Row{"1640", "777", "table", "1640", "1640", "NULL"}));
-  EXPECT_EQ(Query(columns + "2"), (Row{"1640", "NULL", "table", "1640", "1640", "NULL"}));
-  EXPECT_EQ(Query(columns + "3"), (Row{"800", "800", "reported", "800", "1640", "-840"}));
-  EXPECT_EQ(Query(columns + "4"), (Row{"555", "NULL", "table", "555", "555", "NULL"}));
-  EXPECT_EQ(Query(columns + "6"), (Row{"1640", "666", "estimated", "1640", "1640", "NULL"}));
-
-  EXPECT_EQ(Reprice(table, ledger.get()).changed, 0);
-  // Back to the built-in prices: the first figure is still there.
-  const Repricing second = Reprice(PriceTable::Load("", ""), ledger.get());
-  EXPECT_EQ(second.changed, 3);
-  EXPECT_EQ(Query(columns + "1"), (Row{std::to_string(40 * 3000 + 60 * 150000 + 10 * 600000), "777",
-                                       "table", "15120000", "15120000", "NULL"}));
 }
 
 }  // namespace
