@@ -517,6 +517,14 @@ async def json_whitespace(request, reply, state):
     await give(request, reply, Answer(reasoning=None, content=["{"] + ["\n    "] * 4096, finish="length"))
 
 
+async def json_whitespace_endless(request, reply, state):
+    """The same until the client goes: more than the buffers between them hold."""
+    await reply.begin_events()
+    _, (name, data), *_ = format_of(request.path)[1](Answer(reasoning=None, content=["\n    "]))
+    while True:
+        await reply.event(name, data)
+
+
 async def thinking_off(request, reply, state):
     """400 as long as thinking is on: the history lacks reasoning."""
     if request.json().get("thinking", {}).get("type") != "disabled":
@@ -667,6 +675,7 @@ CONNECTIONS = {
 SCENARIOS = CONNECTIONS | {
     "200-string": string_body,
     "json-whitespace": json_whitespace,
+    "json-whitespace-endless": json_whitespace_endless,
     "strict": strict,
     "thinking-off": thinking_off,
     "thinking-unknown": thinking_unknown,

@@ -419,7 +419,12 @@ void Transfer::Finish(int64_t wait_ms) {
 
 int Transfer::ReadStatus() {
   ThrowIfOver();
-  while (!done_ && phase_ != Phase::kReading) Wait();
+  try {
+    while (!done_ && phase_ != Phase::kReading) Wait();
+  } catch (const std::exception&) {
+    // What broke off behind the headers is the body's end, which Read() tells.
+    if (phase_ != Phase::kReading) throw;
+  }
   if (phase_ != Phase::kReading) ThrowResult();
   return status_;
 }

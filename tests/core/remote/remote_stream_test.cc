@@ -462,14 +462,14 @@ TEST(RemoteStream, LetsGoOfItsConnectionOnceCancelledThoughNobodySteps) {
 }
 
 TEST(RemoteStream, LetsGoOfItsConnectionWhenAnAnswerIsCut) {
-  EngineOptions options = OptionsFor("json-whitespace~cut");
+  EngineOptions options = OptionsFor("json-whitespace-endless~cut");
   options.service.max_retries = 0;
   const std::shared_ptr<Backend> backend = OpenRemoteBackend(options);
   const std::unique_ptr<Stream> stream = backend->Start(ParseChatRequest(
       R"({"messages": [{"role": "user", "content": "json"}],
           "response_format": {"type": "json_object"}})"));
   EXPECT_EQ(Listen(stream.get()).code, Code::kService);
-  AwaitClose("json-whitespace~cut");
+  AwaitClose("json-whitespace-endless~cut");
 }
 
 TEST(RemoteStream, SaysThatAnAnswerIsNoObject) {
