@@ -19,7 +19,7 @@ class ProcessLifeTest(ProcessTest):
         self.run_at_service("small_stacks", "json", 3)
 
     def test_children_ask_and_the_parent_goes_on(self):
-        self.run_at_service("fork", "answer", 20)
+        self.run_at_service("fork", "answer", 8)  # more without a sanitizer
 
 
 if __name__ == "__main__":
