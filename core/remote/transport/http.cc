@@ -418,7 +418,8 @@ void Transfer::Finish(int64_t wait_ms) {
 }
 
 int Transfer::ReadStatus() {
-  ThrowIfOver();
+  if (phase_ != Phase::kReading) ThrowIfOver();
+  ThrowIfCancelled();
   try {
     while (!done_ && phase_ != Phase::kReading) Wait();
   } catch (const std::exception&) {
