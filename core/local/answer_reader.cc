@@ -52,7 +52,10 @@ bool AnswerReader::over() const {
 }
 
 void AnswerReader::Push(std::string_view text) {
-  if (!parser_.has_value()) return TellUnparsed(text);
+  if (!parser_.has_value()) {
+    stops_.Push(text, &raw_);
+    return TellRaw();
+  }
   const bool reasoning = in_reasoning();
   parsed_.clear();
   parser_->Push(text, &parsed_);
@@ -71,7 +74,7 @@ FinishReason AnswerReader::Finish(std::string_view text, FinishReason reason) {
     TellThought(think_.field_over() && parser_->in_reasoning() ? EventKind::kReasoning
                                                                : EventKind::kContent);
   }
-  FlushUnparsed();
+  FlushStops();
   // What was still held back may have a stop string in it.
   const bool calls = parser_.has_value() && parser_->has_tool_calls() && !stopped();
   if (stopped()) reason = FinishReason::kStop;
@@ -81,16 +84,15 @@ FinishReason AnswerReader::Finish(std::string_view text, FinishReason reason) {
   return reason;
 }
 
-void AnswerReader::TellUnparsed(std::string_view text) {
+// What stops_ let through.
+void AnswerReader::TellRaw() {
+  if (!raw_.empty()) AddText(EventKind::kContent, raw_);
   raw_.clear();
-  stops_.Push(text, &raw_);
-  if (!raw_.empty()) Add(EventKind::kContent)->text.assign(raw_);
 }
 
-void AnswerReader::FlushUnparsed() {
-  raw_.clear();
+void AnswerReader::FlushStops() {
   stops_.Flush(&raw_);
-  if (!raw_.empty()) Add(EventKind::kContent)->text.assign(raw_);
+  TellRaw();
 }
 
 void AnswerReader::TellParsed() {
@@ -115,31 +117,29 @@ void AnswerReader::Tell(EventKind kind, std::string_view text) {
     think_.Push(kind, text, &thought_);
     return TellThought(kind);
   }
-  if (kind == EventKind::kReasoning) has_reasoning_ = true;
-  if (object_ && kind == EventKind::kContent) content_ += text;
-  Add(kind)->text.assign(text);
+  AddText(kind, text);
 }
 
 // `source`: what the parser took it for.
 void AnswerReader::TellThought(EventKind source) {
-  if (source != EventKind::kReasoning) FlushUnparsed();
+  if (source != EventKind::kReasoning) FlushStops();
   for (const ThinkTags::Text& piece : thought_) {
     if (source == EventKind::kReasoning && piece.kind == EventKind::kContent &&
         !piece.ends_reasoning) {
-      TellUnparsed(piece.text);
+      stops_.Push(piece.text, &raw_);
+      TellRaw();
       continue;
     }
     if (piece.ends_reasoning) {
-      FlushUnparsed();
+      FlushStops();
       queue_->Push(EventKind::kNotice)->text = NoticeText(
           "reasoning_in_content", "what was told as content until here is the reasoning");
     }
-    if (piece.kind == EventKind::kReasoning || piece.ends_reasoning) has_reasoning_ = true;
-    if (piece.ends_reasoning) content_.clear();
-    if (object_ && piece.kind == EventKind::kContent) content_ += piece.text;
-    Event* event = Add(piece.kind);
-    event->text.assign(piece.text);
-    event->ends_reasoning = piece.ends_reasoning;
+    if (piece.ends_reasoning) {
+      has_reasoning_ = true;
+      content_.clear();
+    }
+    AddText(piece.kind, piece.text)->ends_reasoning = piece.ends_reasoning;
   }
   thought_.clear();
 }
@@ -149,7 +149,7 @@ void AnswerReader::TellCall(ParserEvent* parsed) {
   if (parsed->kind == ParserEvent::Kind::kToolCall) {
     think_.Finish(&thought_);
     TellThought(think_.field_over() ? EventKind::kReasoning : EventKind::kContent);
-    FlushUnparsed();
+    FlushStops();
     kind = EventKind::kToolCall;
     call_id_ = CallId(call_seed_, parsed->tool_index, thinking_ && !has_reasoning_);
     call_name_ = std::exchange(parsed->text, {});
@@ -181,6 +181,14 @@ std::string AnswerReader::CheckCall(const ParserEvent& end) {
   if (!notice.empty()) queue_->Push(EventKind::kNotice)->text = notice;
   if (tool == nullptr) queue_->Push(EventKind::kNotice)->text = ToolUnknown(call, "model");
   return arguments;
+}
+
+Event* AnswerReader::AddText(EventKind kind, std::string_view text) {
+  if (kind == EventKind::kReasoning) has_reasoning_ = true;
+  if (object_ && kind == EventKind::kContent) content_ += text;
+  Event* event = Add(kind);
+  event->text.assign(text);
+  return event;
 }
 
 Event* AnswerReader::Add(EventKind kind) {

@@ -43,13 +43,14 @@ class AnswerReader {
 
  private:
   bool stopped() const { return stops_.stopped() || (parser_.has_value() && parser_->stopped()); }
-  void TellUnparsed(std::string_view text);
-  void FlushUnparsed();
+  void TellRaw();
+  void FlushStops();
   void TellParsed();
   void Tell(EventKind kind, std::string_view text);
   void TellThought(EventKind source);
   void TellCall(ParserEvent* parsed);
   std::string CheckCall(const ParserEvent& end);
+  Event* AddText(EventKind kind, std::string_view text);
   Event* Add(EventKind kind);
 
   const std::vector<Json> tools_;

@@ -187,6 +187,8 @@ TEST(AnswerReader, LooksForAnObjectInTheContentAlone) {
   const AnswerReading thinking{.parsing = ThinkingMode::kThinking, .object = true};
   EXPECT_EQ(Hear("Hm.</think>{\"a\": 1}", thinking).notices, "");
   EXPECT_EQ(Hear("{\"a\": 1}</think>No.", thinking).notices, "answer_no_object ");
+  EXPECT_EQ(Hear("Hm.</thinking>{\"a\": 1}", thinking).notices, "");
+  EXPECT_EQ(Hear("{\"a\": 1}</thinking>No.", thinking).notices, "answer_no_object ");
 }
 
 }  // namespace
