@@ -191,16 +191,9 @@ class Conversation {
       return nullptr;
     }
     const Json* id = problems_.RequiredString(call, path + ".", "id");
-    const Json* type = problems_.RequiredString(call, path + ".", "type");
-    if (type != nullptr && type->text != "function") {
-      problems_.Add(path + ".type", "the service knows no calls of type " + Quoted(type->text),
-                    "say function");
-    }
-    const Json* function = call.Find("function");
-    if (function == nullptr || !function->IsObject()) {
-      problems_.Add(path + ".function", function == nullptr ? "is missing" : "must be an object",
-                    "give {\"name\", \"arguments\"}");
-    } else {
+    const Json* function =
+        problems_.Function(call, path, "calls", "give {\"name\", \"arguments\"}");
+    if (function != nullptr) {
       problems_.RequiredString(*function, path + ".function.", "name");
       problems_.RequiredString(*function, path + ".function.", "arguments");
     }

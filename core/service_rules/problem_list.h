@@ -64,6 +64,21 @@ class ProblemList {
     return nullptr;
   }
 
+  // The function of a call or a tool; nullptr if it is no object. `what` names the list.
+  const Json* Function(const Json& owner, const std::string& path, const char* what,
+                       const char* fix) {
+    const Json* type = RequiredString(owner, path + ".", "type");
+    if (type != nullptr && type->text != "function") {
+      Add(path + ".type",
+          std::string("the service knows no ") + what + " of type " + Quoted(type->text),
+          "say function");
+    }
+    const Json* function = owner.Find("function");
+    if (function != nullptr && function->IsObject()) return function;
+    Add(path + ".function", function == nullptr ? "is missing" : "must be an object", fix);
+    return nullptr;
+  }
+
  private:
   const Json* OfKind(const Json& object, const std::string& path, const char* name, Json::Kind kind,
                      const char* expected) {

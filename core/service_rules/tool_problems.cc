@@ -87,17 +87,9 @@ class ToolJudge {
 
   void JudgeTool(const Json& tool, const std::string& path) {
     if (!tool.IsObject()) return problems_.AddKind(path, "an object", tool);
-    const Json* type = problems_.RequiredString(tool, path + ".", "type");
-    if (type != nullptr && type->text != "function") {
-      problems_.Add(path + ".type", "the service knows no tools of type " + Quoted(type->text),
-                    "say function");
-    }
-    const Json* function = tool.Find("function");
-    if (function == nullptr || !function->IsObject()) {
-      problems_.Add(path + ".function", function == nullptr ? "is missing" : "must be an object",
-                    "give {\"name\", \"description\", \"parameters\"}");
-      return;
-    }
+    const Json* function =
+        problems_.Function(tool, path, "tools", "give {\"name\", \"description\", \"parameters\"}");
+    if (function == nullptr) return;
     const std::string here = path + ".function.";
     const Json* name = problems_.RequiredString(*function, here, "name");
     if (name != nullptr) JudgeName(name->text, here + "name");
