@@ -178,7 +178,7 @@ void CheckFixedChoices(JsonFields* root) {
 }
 
 // The published inference code has its own names for some fields; a file with both must agree.
-void CheckInferenceNames(const JsonFields& root, const Json& document) {
+void CheckInferenceNames(JsonFields* root) {
   static constexpr std::pair<const char*, const char*> kNames[] = {
       {"dim", "hidden_size"},
       {"n_layers", "num_hidden_layers"},
@@ -196,12 +196,10 @@ void CheckInferenceNames(const JsonFields& root, const Json& document) {
     return a.IsNumber() && b.IsNumber() ? a.number == b.number : JsonText(a) == JsonText(b);
   };
   for (const auto& [name, published] : kNames) {
-    const Json* other = document.Find(name);
-    const Json* value = document.Find(published);
-    if (other == nullptr || other->IsNull() || value == nullptr || value->IsNull()) continue;
-    if (!same(*other, *value)) {
-      Wrong(root, name, Described(*other), Described(*value) + " as " + published + " has it");
-    }
+    const Json* other = root->Find(name);
+    const Json* value = root->Find(published);
+    if (other == nullptr || value == nullptr || same(*other, *value)) continue;
+    Wrong(*root, name, Described(*other), Described(*value) + " as " + published + " has it");
   }
 }
 
@@ -541,7 +539,7 @@ Config ParseConfig(const std::string& text, const std::string& path) {
   CheckArchitecture(&root);
   CheckFixedChoices(&root);
   CheckFamilies(root, document);
-  CheckInferenceNames(root, document);
+  CheckInferenceNames(&root);
   Config config;
   config.quantized = CheckQuantization(&root);
   const RopeSettings rope = ReadRope(&root);
