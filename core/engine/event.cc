@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 #include "core/json/json_writer.h"
 
@@ -24,6 +25,13 @@ std::string NoticeText(std::string_view code, std::string_view message) {
       .String(message)
       .EndObject();
   return text;
+}
+
+Event NoticeEvent(std::string text) {
+  Event event;
+  event.kind = EventKind::kNotice;
+  event.text = std::move(text);
+  return event;
 }
 
 const char* FinishReasonName(FinishReason reason) { return kNames[static_cast<size_t>(reason)]; }

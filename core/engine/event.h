@@ -90,4 +90,7 @@ struct Event {
   std::vector<TokenLogprob> logprobs;
 };
 
+// A kNotice with such a text.
+Event NoticeEvent(std::string text);
+
 }  // namespace finback

@@ -28,13 +28,6 @@ bool IsText(EventKind kind) {
          kind == EventKind::kToolArguments;
 }
 
-void AddNotice(std::string text, std::vector<Event>* events) {
-  Event event;
-  event.kind = EventKind::kNotice;
-  event.text = std::move(text);
-  events->push_back(std::move(event));
-}
-
 WirePolicy PolicyOf(const Client& client) {
   const ServiceOptions& options = client.options();
   WirePolicy policy;
@@ -84,15 +77,17 @@ void Exchange::Send(const Request& request, const LeftOut& left_out, std::vector
   policy.left_out = left_out;
   plan_ = PlanWire(request, endpoint_.provider, endpoint_.entry, endpoint_.model, policy);
   if (!endpoint_.notice.empty())
-    AddNotice(NoticeText("model_translated", endpoint_.notice), events);
-  for (const std::string& notice : plan_.notices) AddNotice(notice, events);
+    events->push_back(NoticeEvent(NoticeText("model_translated", endpoint_.notice)));
+  for (const std::string& notice : plan_.notices) events->push_back(NoticeEvent(notice));
   const WireCodec& codec = CodecOf(endpoint_.provider);
   WireCall call = codec.encode(request, plan_);
   call.body = WithExtraBody(request, std::move(call.body));
   decoder_ = codec.decoder(request, plan_);
   if (conversation_ != nullptr && number_ == 1) {
     const std::string broken = conversation_->Compare(call.body);
-    if (!broken.empty()) AddNotice(NoticeText("cache_prefix_changed", broken), events);
+    if (!broken.empty()) {
+      events->push_back(NoticeEvent(NoticeText("cache_prefix_changed", broken)));
+    }
   }
   ConcurrencyLimiter::Wait wait;
   wait.cancelled = &cancellation_.flag();
@@ -288,11 +283,9 @@ void Exchange::CheckModel(size_t place, std::vector<Event>* events) {
   if (checked_model_ || served.empty()) return;
   checked_model_ = true;
   if (served == endpoint_.model) return;
-  Event event;
-  event.kind = EventKind::kNotice;
-  event.text =
-      NoticeText("other_model", "asked for " + endpoint_.model + ", answered by " + Safe(served));
-  events->insert(events->begin() + static_cast<std::ptrdiff_t>(place), std::move(event));
+  events->insert(events->begin() + static_cast<std::ptrdiff_t>(place),
+                 NoticeEvent(NoticeText("other_model", "asked for " + endpoint_.model +
+                                                           ", answered by " + Safe(served))));
 }
 
 std::optional<int64_t> Exchange::RoomAfter(const Failure& failure) const {

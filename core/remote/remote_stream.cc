@@ -159,11 +159,8 @@ void RemoteStream::Watch(Event* event) {
 void RemoteStream::JudgeObject(FinishReason reason) {
   if (request_.response_format != ResponseFormat::kJsonObject) return;
   if (!request_.messages.empty() && request_.messages.back().without_eos) return;  // it goes on
-  const std::string notice = NoObjectNotice(watch_.text(), reason);
-  if (notice.empty()) return;
-  queue_.emplace_back();
-  queue_.back().kind = EventKind::kNotice;
-  queue_.back().text = notice;
+  std::string notice = NoObjectNotice(watch_.text(), reason);
+  if (!notice.empty()) queue_.push_back(NoticeEvent(std::move(notice)));
 }
 
 bool RemoteStream::Withheld(FinishReason reason) const {
@@ -331,10 +328,7 @@ void RemoteStream::BeginTarget(size_t place) {
 }
 
 void RemoteStream::Notice(std::string_view code, const std::string& message) {
-  Event event;
-  event.kind = EventKind::kNotice;
-  event.text = NoticeText(code, message);
-  queue_.push_back(std::move(event));
+  queue_.push_back(NoticeEvent(NoticeText(code, message)));
 }
 
 const ServiceAnswer* RemoteStream::service() const {
