@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/base/contains.h"
 #include "core/json/json.h"
 
 namespace finback {
@@ -109,9 +110,7 @@ bool JsonPrefix::TakeInWord(char c) {
                   [&](std::string_view literal) { return literal.starts_with(word_); });
   if (begins) return true;
   word_.pop_back();
-  const bool is_literal =
-      std::find(std::begin(kLiterals), std::end(kLiterals), word_) != std::end(kLiterals);
-  state_ = is_literal ? State::kNext : State::kRefused;
+  state_ = Contains(kLiterals, word_) ? State::kNext : State::kRefused;
   return false;
 }
 
