@@ -214,7 +214,7 @@ def convert(body, options=recipe.ConversionOptions):
         return json.loads(error.body)["error"]["message"]
 
 
-def adapted(body, counts):
+def adapted(body):
     """The request that the converter needs, and what its prompt must become; which differences that took."""
     changes = []
     needed = []
@@ -264,7 +264,7 @@ def compare(program, seed, counts):
     if problem:
         return f"{shown}\n{problem}"
     words = answer.get("error") or answer.get("refusal")
-    for_converter, restore, needed = adapted(body, counts)
+    for_converter, restore, needed = adapted(body)
     official = convert(for_converter)
     if isinstance(official, str):
         if words:

@@ -244,9 +244,10 @@ class Maker:
             kind = self.random.randint(0, 2)
             text = (text[:begin] + text[end:], text[:to] + text[begin:end] + text[to:],
                     text[:begin] + self.random.choice(['"', "<", ">", "\n", DSML, "</think>", "<think>"]) + text[begin:])[kind]
-        same = [i for i, (a, b) in enumerate(zip(text, self.text)) if a != b]
-        self.damage = same[0] if same else min(len(text), len(self.text))
+        shorter = min(len(text), len(self.text))
+        self.damage = next((i for i in range(shorter) if text[i] != self.text[i]), shorter)
         self.text = self.twin = text
+
 
 def read_by_converter(maker, pieces, finish, *, is_twin=False):
     thinking, stop = (maker.twin_thinking, maker.twin_stop) if is_twin else (maker.thinking, maker.stop)
