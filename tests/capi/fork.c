@@ -9,26 +9,16 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "opening.h"
 
 #define REQUEST                                                                          \
   "{\"messages\": [{\"role\": \"user\", \"content\": \"What do baleen whales eat?\"}], " \
   "\"max_tokens\": 12}"
+#define CONTEXT_TOKENS "512"
 
 enum { PATIENCE_S = 240 }; /* a child that waits is ended by it */
 
 static char alone[1 << 16]; /* what the model says to REQUEST */
-
-static finback_engine *open_model(const char *model, const char *base_url) {
-  finback_options *options = finback_options_new();
-  CHECK(finback_options_set(options, "model", model) == FINBACK_OK);
-  CHECK(finback_options_set(options, "threads", "2") == FINBACK_OK);
-  CHECK(finback_options_set(options, "context_tokens", "512") == FINBACK_OK);
-  if (base_url != NULL) CHECK(finback_options_set(options, "base_url", base_url) == FINBACK_OK);
-  finback_engine *engine = finback_engine_open(options);
-  CHECK(engine != NULL);
-  finback_options_free(options);
-  return engine;
-}
 
 /* Steps to the end, adding to `text`. */
 static finback_status finish(finback_stream *stream, char *text, size_t size) {
@@ -202,13 +192,9 @@ static int32_t fork_in_prefill(const char *phase, uint64_t done, uint64_t total,
 
 static void test_a_callback_forks(const char *krill) {
   int forks = 0;
-  finback_options *options = finback_options_new();
-  finback_options_set(options, "model", krill);
-  finback_options_set(options, "threads", "2");
-  finback_options_set(options, "context_tokens", "512");
+  finback_options *options = options_for(krill, CONTEXT_TOKENS, NULL);
   finback_options_set_progress(options, fork_in_prefill, &forks);
-  in_callback = finback_engine_open(options);
-  finback_options_free(options);
+  in_callback = open_with(options);
   check_answers(in_callback);
   CHECK(forks == 1);
   finback_engine_free(in_callback);
@@ -217,7 +203,8 @@ static void test_a_callback_forks(const char *krill) {
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *base_url = argc > 3 ? argv[3] : NULL;
-  finback_engine *engine = open_model(base_url ? "deepseek:deepseek-v4-pro" : argv[2], base_url);
+  const char *model = base_url ? "deepseek:deepseek-v4-pro" : argv[2];
+  finback_engine *engine = open_with(options_for(model, CONTEXT_TOKENS, base_url));
   finback_stream *stream = finback_engine_chat(engine, REQUEST);
   CHECK(finish(stream, alone, sizeof alone) == FINBACK_DONE);
   CHECK(alone[0] != '\0');

@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "check.h"
+#include "opening.h"
 
 /* Sanitizers make frames several times as large. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -27,15 +29,7 @@ enum { STACK = LARGER * (128 << 10), UNTOUCHED = 0xA5, LEVELS = 120, LONG_TEXT =
 static char text[1 << 20]; /* what is not to be on the stack */
 
 static finback_engine *open_model(const char *model, const char *base_url) {
-  finback_options *options = finback_options_new();
-  CHECK(finback_options_set(options, "model", model) == FINBACK_OK);
-  CHECK(finback_options_set(options, "threads", "2") == FINBACK_OK);
-  CHECK(finback_options_set(options, "context_tokens", "4096") == FINBACK_OK);
-  if (base_url != NULL) CHECK(finback_options_set(options, "base_url", base_url) == FINBACK_OK);
-  finback_engine *engine = finback_engine_open(options);
-  CHECK(engine != NULL);
-  finback_options_free(options);
-  return engine;
+  return open_with(options_for(model, "4096", base_url));
 }
 
 static void append(const char *piece) { strcat(text, piece); }
@@ -138,8 +132,11 @@ static void encode(void) {
 }
 
 static void report_cost(void) {
+  char folder[] = "/tmp/small_stacks_XXXXXX", ledger[sizeof folder + 16];
+  CHECK(mkdtemp(folder) != NULL);
+  snprintf(ledger, sizeof ledger, "%s/ledger", folder);
   finback_options *options = finback_options_new();
-  CHECK(finback_options_set(options, "ledger", "small_stacks.ledger") == FINBACK_OK);
+  CHECK(finback_options_set(options, "ledger", ledger) == FINBACK_OK);
   CHECK(finback_options_set(options, "model", "deepseek:deepseek-v4-pro") == FINBACK_OK);
   CHECK(finback_options_set(options, "api_key", "sk-of-a-test") == FINBACK_OK);
   finback_engine_free(finback_engine_open(options)); /* makes the ledger */
@@ -148,6 +145,8 @@ static void report_cost(void) {
   CHECK(services != NULL);
   finback_text_free(services);
   finback_options_free(options);
+  CHECK(unlink(ledger) == 0);
+  CHECK(rmdir(folder) == 0);
 }
 
 struct work {
