@@ -93,6 +93,8 @@ import os, signal, sys, threading
 sys.path.insert(0, {tests!r})
 import conftest, finback
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+
 def interrupt_when(ready):
     def run():
         while not ready():

@@ -122,7 +122,6 @@ ENCODINGS = {
     "gzip-cut": ("gzip", Cut),
     "gzip-untrue": ("gzip", Plain),
     "deflate-untrue": ("deflate", Plain),
-    "br-untrue": ("br", Plain),
     "encoding-unknown": ("snappy", Plain),
     "encoding-unknown-around": ("gzip, aws-chunked", lambda: Zlib(31)),
 }
