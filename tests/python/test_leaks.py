@@ -9,6 +9,7 @@ import finback
 
 CALLS = 10_000
 WARM_UP = 1_000
+ROUNDS = 5
 # A leak of one empty Python object (16 bytes) per call would be 160 kB; of a stream, megabytes.
 SLACK_BYTES = 128 * 1024
 
@@ -22,15 +23,22 @@ def resident_bytes():
 
 
 def grows(call):
-    """Bytes that the process grew by over the calls, after a warm-up."""
+    """Bytes that the process grew by in the best round of calls: what is allocated once (an arena, a
+    table that doubles) grows it in one round, a leak in all."""
     for _ in range(WARM_UP):
         call()
-    gc.collect()
-    before = resident_bytes()
-    for _ in range(CALLS):
-        call()
-    gc.collect()
-    return resident_bytes() - before
+    least = None
+    for _ in range(ROUNDS):
+        gc.collect()
+        before = resident_bytes()
+        for _ in range(CALLS):
+            call()
+        gc.collect()
+        grown = resident_bytes() - before
+        least = grown if least is None else min(least, grown)
+        if least < SLACK_BYTES:
+            break
+    return least
 
 
 @pytest.fixture(scope="module")
