@@ -127,7 +127,8 @@ struct Parallel::State {
   }
 };
 
-Parallel::Parallel(int threads) : state_(std::make_unique<State>()) {
+Parallel::Parallel(int threads, ForkCount* count)
+    : count_(count), state_(std::make_unique<State>()) {
   if (threads < 0 || threads > kMaxThreads) {
     Throw(Code::kInvalidArgument, "threads: %d, expected 0 to %d", threads, kMaxThreads);
   }
@@ -174,7 +175,12 @@ void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
       },
       &job, count, grain, state_->patience.Crowded(begin) ? PTHREADPOOL_FLAG_YIELD_WORKERS : 0);
   MarkAcquire(&job);
-  state_->patience.Took(begin, job.finished, Clock::now());
+  const Clock::time_point end = Clock::now();
+  state_->patience.Took(begin, job.finished, end);
+  if (count_ != nullptr) {
+    ++count_->forks;
+    count_->time += end - begin;
+  }
 }
 
 }  // namespace finback

@@ -1,6 +1,7 @@
 // Fork-join over a fixed set of threads. The only file that sees the thread pool library.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,11 +11,18 @@ struct pthreadpool;
 
 namespace finback {
 
+// What calls of For did that other threads took part in.
+struct ForkCount {
+  uint64_t forks = 0;
+  std::chrono::steady_clock::duration time{};  // from each such call to its return
+};
+
 class Parallel {
  public:
   // threads = 0: AvailableProcessors(). 1 runs everything on the caller's thread. In a forked child
-  // there are as many again.
-  explicit Parallel(int threads);
+  // there are as many again. `count`, if not null, is added to, without a lock: such an object has
+  // one caller at a time.
+  explicit Parallel(int threads, ForkCount* count = nullptr);
   ~Parallel();
   Parallel(const Parallel&) = delete;
   Parallel& operator=(const Parallel&) = delete;
@@ -39,6 +47,7 @@ class Parallel {
 
   struct State;
   int threads_ = 1;
+  ForkCount* count_ = nullptr;
   std::unique_ptr<State> state_;
 };
 

@@ -172,6 +172,7 @@ float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer, const Rota
   const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
   const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
   const size_t tasks = pass.rows() * groups, tile_floats = KeysPerTile(width) * width;
+  const PhaseScope timed(compute.profile, Phase::kAttention);
   const size_t takers = std::min(tasks, static_cast<size_t>(compute.parallel.threads()));
   float* attended = pass.scratch->attended.data();
   float* tiles = pass.scratch->key_tiles.data();
@@ -201,7 +202,7 @@ const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, float* a
   const size_t rows = pass.rows(), low = groups * rank, in = w.wo_a.in;
   float* o_low = pass.scratch->o_low.data();
   PrepareInPlace(compute, w.wo_a, rows * groups, attended);
-  compute.parallel.For(low, ProductGrain(compute, low, rows * in), [&](size_t begin, size_t end) {
+  const auto project_groups = [&](size_t begin, size_t end) {
     while (begin < end) {
       const size_t group = begin / rank, stop = std::min(end, (group + 1) * rank);
       RunProduct(compute, {.w = &w.wo_a,
@@ -216,7 +217,11 @@ const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, float* a
                            .rounding = Rounding::kBf16});
       begin = stop;
     }
-  });
+  };
+  {
+    const PhaseScope timed = TimeProduct(compute, w.wo_a);
+    compute.parallel.For(low, ProductGrain(compute, low, rows * in), project_groups);
+  }
   const Activation input =
       PrepareActivation(compute, o_low, rows, low, pass.scratch->o_low_forms.data());
   return Project(compute, w.wo_b, input, Rounding::kBf16, pass.scratch->y.data());

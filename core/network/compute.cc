@@ -37,7 +37,7 @@ Sizes::Sizes(const Config& c)
       experts_per_token(Size(c.experts_per_token)),
       expert_width(Size(c.expert_width)) {}
 
-Compute::Compute(const Config& config_in, Precision precision, int threads)
+Compute::Compute(const Config& config_in, Precision precision, int threads, Profile* profile_in)
     : config(config_in),
       sizes(config_in),
       numerics(Numerics::Of(precision, config_in)),
@@ -45,7 +45,8 @@ Compute::Compute(const Config& config_in, Precision precision, int threads)
       forms(kernels, numerics),
       plain_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kPlain)),
       compressed_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kCompressed)),
-      parallel(threads) {}
+      profile(profile_in),
+      parallel(threads, profile_in == nullptr ? nullptr : &profile_in->forks) {}
 
 ActivationForms::ActivationForms(const Kernels& kernels, const Numerics& numerics) {
   for (const GemmFormat format : {kGemmF32, kGemmBf16, kGemmFp8, kGemmFp4}) {
@@ -143,6 +144,7 @@ size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output)
 
 float* Project(const Compute& compute, const Linear& w, const Activation& x, Rounding rounding,
                float* y) {
+  const PhaseScope timed = TimeProduct(compute, w);
   const size_t outs = w.out;
   const float* input = x.form[FormatOf(w)];
   compute.parallel.For(outs, ProductGrain(compute, outs, x.rows * x.width),

@@ -9,6 +9,7 @@
 #include "core/checkpoint/config.h"
 #include "core/checkpoint/weights.h"
 #include "core/kernels/kernels.h"
+#include "core/network/profile/profile.h"
 #include "core/network/rotary.h"
 
 namespace finback {
@@ -69,9 +70,10 @@ struct Compute {
   Kernels kernels;
   ActivationForms forms;
   RotaryFrequencies plain_rotary, compressed_rotary;  // layers without / with compression
+  Profile* profile;                                   // null: time is not counted
   Parallel parallel;
 
-  Compute(const Config& config, Precision precision, int threads);
+  Compute(const Config& config, Precision precision, int threads, Profile* profile = nullptr);
 
   const GemmKernel& KernelOf(const Linear& w) const { return kernels.*GemmSlot(FormatOf(w)); }
 
@@ -117,6 +119,11 @@ struct ProductTask {
   Rounding rounding;
 };
 void RunProduct(const Compute& compute, const ProductTask& task);
+
+// The scope of a product with `w`, where it is not Project that makes it.
+inline PhaseScope TimeProduct(const Compute& compute, const Linear& w) {
+  return {compute.profile, ProductPhase(FormatOf(w))};
+}
 
 // Outputs per task so that `outs` make a few tasks per thread.
 size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output);

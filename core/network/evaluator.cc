@@ -129,6 +129,7 @@ void Evaluator::RunPass(const EvaluateControl& control) {
   const Weights& weights = model_.weights();
   const Compute& compute = model_.compute();
   const Pass pass{compute, weights, ids_, segments_, &scratch_};
+  const PassScope timed(compute.profile);
   weights.CheckFiles();
   weights.CheckGlobal();
   for (size_t i = 0; i < segments_.size(); ++i) sequences_[i]->BeginChunk(segments_[i].rows);
@@ -136,6 +137,7 @@ void Evaluator::RunPass(const EvaluateControl& control) {
   Embed(compute, weights, ids_, streams);
   for (size_t i = 0; i < compute.sizes.layers; ++i) {
     if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
+    const LayerScope timed_layer(compute.profile, i);
     RunLayer(pass, weights.layers[i], i, streams);
   }
   ComputeLogits(pass, streams);

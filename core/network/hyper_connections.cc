@@ -83,6 +83,7 @@ const float* SumStreams(const Compute& compute, const float* pre, size_t stride,
 
 StreamMix ReadStreams(const Compute& compute, const HyperConnectionWeights& w, const float* streams,
                       size_t rows, Scratch* scratch) {
+  const PhaseScope timed(compute.profile, Phase::kHyperConnections);
   const size_t m = compute.sizes.streams, outs = (2 + m) * m;
   const float eps = compute.config.hc_eps;
   float* u = Mix(compute, w.fn, streams, rows, scratch);
@@ -104,6 +105,7 @@ StreamMix ReadStreams(const Compute& compute, const HyperConnectionWeights& w, c
 
 void WriteStreams(const Compute& compute, const StreamMix& mix, const float* y, size_t rows,
                   float* streams) {
+  const PhaseScope timed(compute.profile, Phase::kHyperConnections);
   constexpr size_t kMaxStreams = 16;  // bounded by the config
   const size_t m = compute.sizes.streams, d = compute.sizes.hidden;
   compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
@@ -127,6 +129,7 @@ void WriteStreams(const Compute& compute, const StreamMix& mix, const float* y, 
 
 const float* JoinStreams(const Compute& compute, const HyperConnectionWeights& w,
                          const float* streams, size_t rows, Scratch* scratch) {
+  const PhaseScope timed(compute.profile, Phase::kHyperConnections);
   const size_t m = compute.sizes.streams;
   float* u = Mix(compute, w.fn, streams, rows, scratch);
   for (size_t row = 0; row < rows; ++row) {

@@ -143,6 +143,7 @@ void SelectInSegment(const Pass& pass, const PassSegment& segment, const Compres
                          stop, score + i * longest);
           }
         });
+    const PhaseScope timed(compute.profile, Phase::kTopK);
     compute.parallel.For(batch, 1, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i) {
         SelectLargest(score + i * longest, visible(first + i), topk,
@@ -161,6 +162,7 @@ Selection SelectEntries(const Pass& pass, const AttentionWeights& w, size_t laye
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
   const size_t rows = pass.rows();
+  const PhaseScope timed(compute.profile, Phase::kIndexer);
   float* q = Project(compute, w.index_wq_b, input.q_low, Rounding::kBf16, scratch->index_q.data());
   RoundQueries(compute, angles, rows, q);
   const float* weight = HeadWeights(pass, w.index_weights, input.x);

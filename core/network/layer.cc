@@ -101,6 +101,7 @@ void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm
   const Linear& w = pass.weights.head;
   const float* input =
       PrepareInput(compute, w, normed, rows, pass.scratch->forms.data()).form[FormatOf(w)];
+  const PhaseScope timed = TimeProduct(compute, w);
   compute.parallel.For(
       w.out, ProductGrain(compute, w.out, rows * w.in),
       [&](size_t begin, size_t end) { ScatterLogits(compute, w, input, begin, end, logits); });

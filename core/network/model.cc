@@ -24,7 +24,8 @@ Model::Model(const std::string& folder, const ModelOptions& options)
     config_.drafts = 0;
     config_.layers.resize(static_cast<size_t>(config_.layers_count));
   }
-  compute_ = std::make_unique<Compute>(config_, options.precision, options.threads);
+  compute_ =
+      std::make_unique<Compute>(config_, options.precision, options.threads, options.profile);
 }
 
 }  // namespace finback

@@ -15,6 +15,8 @@ struct ModelOptions {
   Precision precision = Precision::kPublished;
   int threads = 0;         // 0: AvailableProcessors()
   CopyProgress copy = {};  // if not empty, weights are copied into memory and this is told
+  // Adds up the time of passes, which then must not overlap; it lives as long as the model.
+  Profile* profile = nullptr;
 };
 
 class Model {

@@ -188,6 +188,7 @@ float* ProjectGroups(const Compute& compute, const MoeWeights& w, Linear ExpertW
                      const Pairs& pairs, const float* x, float* y) {
   const Linear& first = ExpertOf(w, pairs.group[0]).*matrix;
   const size_t outs = first.out, in = first.in;
+  const PhaseScope timed = TimeProduct(compute, first);
   const size_t grain = std::min(outs, ProductGrain(compute, outs * pairs.groups, in));
   const size_t tasks = (outs + grain - 1) / grain;
   compute.parallel.For(pairs.groups * tasks, 1, [&](size_t begin, size_t end) {
@@ -280,6 +281,7 @@ const float* MixExperts(const Pass& pass, const MoeWeights& w, size_t layer, con
   for (size_t i = 0; i + 1 < pairs.groups; ++i) {  // the last group is the shared expert
     pass.weights.CheckExpert(static_cast<int32_t>(layer), pairs.group[i]);
   }
+  if (compute.profile != nullptr) compute.profile->routed_experts += pairs.groups - 1;
   float* space = scratch->pair_x.data();
   const float* input = GatherInputs(compute, w, &ExpertWeights::gate, pairs, x, space);
   float* gate =

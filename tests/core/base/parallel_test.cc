@@ -63,6 +63,25 @@ TEST(Parallel, SeveralThreadsTakePart) {
   EXPECT_EQ(inside, 2);
 }
 
+TEST(Parallel, CountsTheCallsThatOthersTookPartIn) {
+  ForkCount count;
+  const Parallel two(2, &count);
+  std::atomic<int> inside{0};
+  const auto together = [&](size_t, size_t) {
+    ++inside;
+    while (inside < 2) std::this_thread::yield();
+  };
+  two.For(2, 1, together);
+  EXPECT_EQ(count.forks, 1u);
+  EXPECT_GT(count.time.count(), 0);
+  two.For(2, 2, [](size_t, size_t) {});  // a single piece is the caller's
+  EXPECT_EQ(count.forks, 1u);
+  ForkCount none;
+  const Parallel one(1, &none);
+  one.For(2, 1, [](size_t, size_t) {});
+  EXPECT_EQ(none.forks, 0u);
+}
+
 bool IsBlocked(int signal) {
   sigset_t mask;
   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
