@@ -1,4 +1,4 @@
-// Fork-join over a fixed set of threads. The only file that sees the thread pool library.
+// Fork-join over a fixed set of threads.
 #pragma once
 
 #include <chrono>
@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
-
-struct pthreadpool;
 
 namespace finback {
 

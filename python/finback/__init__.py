@@ -19,7 +19,7 @@ except ImportError as error:
     if "cannot open shared object" in str(error):
         raise ImportError(
             f"{error}\nFinback needs these libraries of the system; on Debian: apt-get install "
-            "--no-install-recommends libcurl4 libedit2 libpcre2-8-0 libpthreadpool0 libsqlite3-0 "
+            "--no-install-recommends libcurl4 libedit2 libpcre2-8-0 libsqlite3-0 "
             "libssl3"
         ) from error
     raise

@@ -15,7 +15,7 @@ import venv
 
 # What docs/python.md and the import's message name, with the C and C++ runtimes.
 SYSTEM_LIBRARIES = {
-    "libcurl.so.4", "libpcre2-8.so.0", "libpthreadpool.so.0", "libsqlite3.so.0", "libcrypto.so.3",
+    "libcurl.so.4", "libpcre2-8.so.0", "libsqlite3.so.0", "libcrypto.so.3",
     "libedit.so.2", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6",
 }  # fmt: skip
 

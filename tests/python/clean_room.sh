@@ -9,7 +9,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 WHEEL=$(realpath "$1")
 readonly WHEEL
-readonly RELEASE=bookworm LIBRARIES="libcurl4 libedit2 libpcre2-8-0 libpthreadpool0 libsqlite3-0 libssl3"
+readonly RELEASE=bookworm LIBRARIES="libcurl4 libedit2 libpcre2-8-0 libsqlite3-0 libssl3"
 
 # Mounts of its own, so that none is left behind whatever happens.
 if [ -z "${FINBACK_IN_CLEAN_ROOM:-}" ]; then
