@@ -24,6 +24,22 @@ namespace {
   Throw(code, "%s: cannot %s: %s", path.c_str(), action, reason.c_str());
 }
 
+size_t PageBytes() {
+  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+// Debian 12's headers have the constant, older ones not.
+int PopulateRead(const uint8_t* data, size_t bytes) {
+#ifdef MADV_POPULATE_READ
+  return madvise(const_cast<uint8_t*>(data), bytes, MADV_POPULATE_READ);
+#else
+  static_cast<void>(data), static_cast<void>(bytes);
+  errno = EINVAL;
+  return -1;
+#endif
+}
+
 class Descriptor {
  public:
   explicit Descriptor(const std::string& path) {
@@ -113,6 +129,7 @@ void FileMap::CopyIntoMemory(const std::function<void(uint64_t)>& progress) {
       if (memory != nullptr) munmap(memory, size);
     }
   } guard{memory, size_};
+  madvise(memory, size_, MADV_HUGEPAGE);
   auto* to = static_cast<uint8_t*>(memory);
   for (size_t done = 0; done < size_;) {
     const ssize_t got =
@@ -135,9 +152,40 @@ void FileMap::CopyIntoMemory(const std::function<void(uint64_t)>& progress) {
 }
 
 void FileMap::Advise(Access access) const {
-  if (data_ == nullptr) return;
-  posix_madvise(const_cast<uint8_t*>(data_), size_,
-                access == Access::kRandom ? POSIX_MADV_RANDOM : POSIX_MADV_NORMAL);
+  if (fd_ < 0) return;
+  void* const data = const_cast<uint8_t*>(data_);
+  const bool pieces = access == Access::kPieces;
+  madvise(data, size_, pieces ? MADV_RANDOM : MADV_NORMAL);
+  // A page fault would otherwise read two megabytes for a vector of some hundred bytes.
+  madvise(data, size_, pieces ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+}
+
+void FileMap::ReadAhead(std::span<const uint8_t> part) const {
+  if (fd_ < 0 || part.empty()) return;
+  const size_t page = PageBytes();
+  const size_t begin = static_cast<size_t>(part.data() - data_) / page * page;
+  const size_t end = static_cast<size_t>(part.data() - data_) + part.size();
+  madvise(const_cast<uint8_t*>(data_) + begin, end - begin, MADV_WILLNEED);
+}
+
+void FileMap::Prefault(const std::function<void(uint64_t)>& progress) const {
+  if (fd_ < 0) return;
+  constexpr size_t kPiece = 64u << 20;
+  for (size_t done = 0; done < size_;) {
+    const size_t count = std::min(kPiece, size_ - done);
+    CheckUnchanged();
+    if (PopulateRead(data_ + done, count) != 0) {
+      if (errno == EINTR) continue;
+      if (errno != EINVAL) ThrowErrno(path_, "read", errno == EFAULT ? EIO : errno);
+      // Kernels before 5.14 cannot be asked: each page is touched.
+      ReadAhead(bytes().subspan(done, count));
+      for (size_t at = 0; at < count; at += PageBytes()) {
+        static_cast<void>(*const_cast<const volatile uint8_t*>(data_ + done + at));
+      }
+    }
+    done += count;
+    progress(done);
+  }
 }
 
 FileMap::FileMap(FileMap&& other) noexcept { *this = std::move(other); }

@@ -21,10 +21,16 @@ class FileMap {
 
   std::span<const uint8_t> bytes() const { return {data_, size_}; }
 
-  // How the mapping will be read until told otherwise: kRandom reads no more than what is touched,
-  // for small pieces far apart. A hint: failure is ignored.
-  enum class Access : uint8_t { kNormal, kRandom };
+  // How the mapping will be read until told otherwise: kPieces, small ones far apart, reads no more
+  // than what is touched; kWhole reads ahead, and in huge pages where the file system has them.
+  // Hints: failure is ignored.
+  enum class Access : uint8_t { kWhole, kPieces };
   void Advise(Access access) const;
+  // Starts to read a part of bytes() that will be wanted soon, without waiting for it. A hint too.
+  void ReadAhead(std::span<const uint8_t> part) const;
+  // Reads all that is not in memory yet, and waits for it. `progress` is told the bytes done so far
+  // and may throw to stop. Throws Error(kIo) when the file cannot be read or has been cut.
+  void Prefault(const std::function<void(uint64_t)>& progress) const;
   const std::string& path() const { return path_; }
 
   // Throws Error(kIo) if the file has been cut, grown or written to since it was mapped: reading

@@ -40,6 +40,16 @@ struct Weights::Impl {
                           : "mtp." + std::to_string(layer - layers) + ".";
   }
 
+  std::string ExpertPrefix(int32_t layer, int32_t expert) const {
+    return LayerPrefix(layer) + std::string(kExpertsPart) + std::to_string(expert) + ".";
+  }
+
+  bool IsChecked(size_t unit) const { return checked[unit].load(std::memory_order_acquire); }
+
+  void Advise(FileMap::Access access) const {
+    for (const FileMap& map : store.maps) map.Advise(access);
+  }
+
   enum class Convert : uint8_t { kNo, kYes };
 
   TensorCheck CheckOf(size_t tensor) const {
@@ -63,18 +73,30 @@ struct Weights::Impl {
     CheckTensorContents(check, piece);
   }
 
-  // Checks the tensors whose names start with `prefix`, but not with `except`.
-  void CheckPrefix(const std::string& prefix, const std::string& except) {
+  // Calls body(tensor) for those whose names start with `prefix`, but not with `except`.
+  template <typename Body>
+  void ForPrefix(const std::string& prefix, const std::string& except, const Body& body) const {
     for (size_t i = store.LowerBound(prefix); i < store.tensors.size(); ++i) {
       const std::string_view name = store.tensors[i].name;
       if (!name.starts_with(prefix)) break;
-      if (except.empty() || !name.starts_with(except)) CheckTensor(i, Convert::kYes, nullptr);
+      if (except.empty() || !name.starts_with(except)) body(i);
     }
+  }
+
+  void CheckPrefix(const std::string& prefix, const std::string& except) {
+    ForPrefix(prefix, except, [this](size_t i) { CheckTensor(i, Convert::kYes, nullptr); });
+  }
+
+  void ReadAhead(const std::string& prefix, const std::string& except) const {
+    ForPrefix(prefix, except, [this](size_t i) {
+      const Tensor& tensor = store.tensors[i];
+      store.maps[tensor.file].ReadAhead({tensor.data, tensor.bytes});
+    });
   }
 
   template <typename Body>
   void Once(size_t unit, const Body& body) {
-    if (checked[unit].load(std::memory_order_acquire)) return;
+    if (IsChecked(unit)) return;
     const std::lock_guard<ForkMutex> lock(locks[unit % locks.size()]);
     if (checked[unit].load(std::memory_order_relaxed)) return;
     body();
@@ -100,9 +122,9 @@ std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& 
   impl.experts = config.experts;
   // Hundreds of small vectors, each in its own corner of the files: reading ahead of them would
   // cost seconds on a cold Flash.
-  for (const FileMap& map : impl.store.maps) map.Advise(FileMap::Access::kRandom);
+  impl.Advise(FileMap::Access::kPieces);
   WeightBinder(config, &impl.store).BindAll(impl.drafts, weights.get());
-  for (const FileMap& map : impl.store.maps) map.Advise(FileMap::Access::kNormal);
+  impl.Advise(FileMap::Access::kWhole);
   // The headers' entries have done their duty; their names are still looked at.
   impl.store.entries = {};
   impl.store.bound = {};
@@ -127,7 +149,7 @@ void Weights::CheckFiles() const {
 void Weights::CheckSamples() const {
   constexpr size_t kPlaces = 8;
   const TensorStore& store = impl_->store;
-  for (const FileMap& map : store.maps) map.Advise(FileMap::Access::kRandom);
+  impl_->Advise(FileMap::Access::kPieces);
   std::vector<size_t> last(store.maps.size(), store.tensors.size());  // tensor of each file
   for (size_t i = 0; i < store.tensors.size(); ++i) {
     const Tensor& tensor = store.tensors[i];
@@ -142,7 +164,31 @@ void Weights::CheckSamples() const {
   for (const size_t i : last) {
     if (i < store.tensors.size()) CheckTensorSample(impl_->CheckOf(i), store.tensors[i].bytes);
   }
-  for (const FileMap& map : store.maps) map.Advise(FileMap::Access::kNormal);
+  impl_->Advise(FileMap::Access::kWhole);
+}
+
+void Weights::Prefault(const std::function<void(uint64_t, uint64_t)>& progress) const {
+  const TensorStore& store = impl_->store;
+  uint64_t total = 0, before = 0;
+  for (const FileMap& map : store.maps) total += map.bytes().size();
+  for (const FileMap& map : store.maps) {
+    map.Prefault([&](uint64_t done) { progress(before + done, total); });
+    before += map.bytes().size();
+  }
+}
+
+void Weights::ReadAheadLayer(int32_t layer) const {
+  Impl& impl = *impl_;
+  impl.RequireLayer(layer);
+  if (impl.IsChecked(impl.LayerUnit(layer))) return;
+  const std::string prefix = impl.LayerPrefix(layer);
+  impl.ReadAhead(prefix, prefix + std::string(kExpertsPart));
+}
+
+void Weights::ReadAheadExpert(int32_t layer, int32_t expert) const {
+  Impl& impl = *impl_;
+  if (impl.IsChecked(impl.ExpertUnit(layer, expert))) return;
+  impl.ReadAhead(impl.ExpertPrefix(layer, expert), "");
 }
 
 void Weights::CheckGlobal() const {
@@ -167,10 +213,8 @@ void Weights::CheckExpert(int32_t layer, int32_t expert) const {
   if (expert < 0 || expert >= impl.experts) {
     Throw(Code::kInvalidArgument, "expert: found %d, expected 0 to %d", expert, impl.experts - 1);
   }
-  impl.Once(impl.ExpertUnit(layer, expert), [&] {
-    impl.CheckPrefix(
-        impl.LayerPrefix(layer) + std::string(kExpertsPart) + std::to_string(expert) + ".", "");
-  });
+  impl.Once(impl.ExpertUnit(layer, expert),
+            [&] { impl.CheckPrefix(impl.ExpertPrefix(layer, expert), ""); });
 }
 
 void Weights::VerifyAll(const std::function<bool(uint64_t, uint64_t)>& progress) const {

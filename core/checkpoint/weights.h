@@ -145,6 +145,15 @@ class Weights {
   // written: milliseconds, however large the files are. Throws as below.
   void CheckSamples() const;
 
+  // Reads all files that are not in memory yet, and waits for it. `progress(done_bytes,
+  // total_bytes)` may throw to stop. Throws Error(kIo) where a file cannot be read.
+  void Prefault(const std::function<void(uint64_t, uint64_t)>& progress) const;
+
+  // Starts to read what will be wanted soon, a layer's dense tensors or an expert's, unless it has
+  // been looked at before: on a first pass the disk is then asked for all of it at once.
+  void ReadAheadLayer(int32_t layer) const;
+  void ReadAheadExpert(int32_t layer, int32_t expert) const;
+
   // Checks the contents behind a layer's dense tensors / one expert / the shared tensors once (NaN
   // scale or weight codes, expert ids out of range); later calls return at once. `layer` counts MTP
   // blocks after the main layers. Throws Error(kCheckpoint) naming file, tensor and element. Must

@@ -54,6 +54,7 @@ struct EngineOptions {
   std::string model;       // a folder, or PROVIDER:MODEL, once the engine is being opened
   PrecisionChoice precision = PrecisionChoice::kPublished;
   WeightsChoice weights = WeightsChoice::kMapped;
+  bool prefault = false;
   int threads = 0;
   int64_t context_tokens = 0;  // 0: kDefaultContextTokens, or the model's limit if that is less
   int32_t chunk_tokens = 256;

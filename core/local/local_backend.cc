@@ -140,15 +140,16 @@ class LocalSession final : public Session {
   std::unique_ptr<SessionState> state_;
 };
 
-void RequireMemory(uint64_t bytes) {
+// `action` is what the bytes are needed for, `instead` what can be done without them.
+void RequireMemory(uint64_t bytes, const char* action, const char* instead) {
   const std::optional<MachineMemory> memory = AvailableMemory();
   if (!memory.has_value() || bytes <= static_cast<uint64_t>(memory->available_bytes)) return;
   Throw(Code::kBudget,
-        "the weights need %" PRIu64 " bytes to be copied, and %" PRId64
+        "the weights need %" PRIu64 " bytes to be %s, and %" PRId64
         " are available%s: open "
-        "them with weights=mapped",
-        bytes, memory->available_bytes,
-        memory->limited ? " within this process's memory limit" : "");
+        "them with %s",
+        bytes, action, memory->available_bytes,
+        memory->limited ? " within this process's memory limit" : "", instead);
 }
 
 // `copied` reserves what copied weights take.
@@ -170,7 +171,7 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* bud
     model_options.copy = [&](uint64_t done, uint64_t total) {
       if (done == 0) {
         *copied = Reservation(budget, total, "the copy of the weights");
-        RequireMemory(total);
+        RequireMemory(total, "copied", "weights=mapped");
       }
       if (done < total) report(done, total);
     };
@@ -178,6 +179,12 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* bud
   auto model = Model::Open(options.model, model_options);
   model->weights().CheckSamples();
   const uint64_t bytes = model->weights().total_bytes();
+  if (options.prefault && options.weights == WeightsChoice::kMapped) {
+    RequireMemory(bytes, "read into memory", "prefault=0");
+    model->weights().Prefault([&report](uint64_t done, uint64_t total) {
+      if (done < total) report(done, total);
+    });
+  }
   report(bytes, bytes);
   return model;
 }

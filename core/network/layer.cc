@@ -78,7 +78,10 @@ void Embed(const Compute& compute, const Weights& weights, std::span<const int32
 
 void RunLayer(const Pass& pass, const LayerWeights& w, size_t layer, float* streams) {
   const Compute& compute = pass.compute;
-  pass.weights.CheckLayer(static_cast<int32_t>(layer));
+  const int32_t number = static_cast<int32_t>(layer);
+  pass.weights.ReadAheadLayer(number);
+  if (layer + 1 < compute.sizes.layers) pass.weights.ReadAheadLayer(number + 1);
+  pass.weights.CheckLayer(number);
 
   const StreamMix for_attention =
       ReadStreams(compute, w.hc_attn, streams, pass.rows(), pass.scratch);

@@ -279,6 +279,9 @@ const float* MixExperts(const Pass& pass, const MoeWeights& w, size_t layer, con
   const Routing routing = Route(pass, w, x);
   const Pairs pairs = GroupByExpert(compute.sizes, routing, x.rows, scratch);
   for (size_t i = 0; i + 1 < pairs.groups; ++i) {  // the last group is the shared expert
+    pass.weights.ReadAheadExpert(static_cast<int32_t>(layer), pairs.group[i]);
+  }
+  for (size_t i = 0; i + 1 < pairs.groups; ++i) {
     pass.weights.CheckExpert(static_cast<int32_t>(layer), pairs.group[i]);
   }
   if (compute.profile != nullptr) compute.profile->routed_experts += pairs.groups - 1;

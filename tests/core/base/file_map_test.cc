@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 #include "core/base/status.h"
 
@@ -171,6 +174,62 @@ TEST_F(FileMapTest, ReadFileReturnsTheWholeFileUpToTheLimit) {
 
 TEST_F(FileMapTest, ReadFileStopsAnEndlessDevice) {
   ExpectError(Code::kCheckpoint, "/dev/zero", [&] { ReadFile("/dev/zero", 100000); });
+}
+
+size_t PagesInMemory(const FileMap& map) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((map.bytes().size() + page - 1) / page);
+  EXPECT_EQ(mincore(const_cast<uint8_t*>(map.bytes().data()), map.bytes().size(), pages.data()), 0);
+  return static_cast<size_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char p) { return (p & 1) != 0; }));
+}
+
+// Written, and thrown out of the page cache where the file system can be asked to.
+void Evict(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY);
+  ASSERT_GE(fd, 0);
+  fsync(fd);
+  posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  close(fd);
+}
+
+TEST_F(FileMapTest, PrefaultBringsTheWholeFileIntoMemoryAndTellsOfIt) {
+  const std::string bytes((65u << 20) + 5, 'w');
+  const std::string path = Write("large", bytes);
+  Evict(path);
+  const FileMap map(path);
+  map.Advise(FileMap::Access::kPieces);
+  std::vector<uint64_t> told;
+  map.Prefault([&](uint64_t done) { told.push_back(done); });
+  EXPECT_EQ(PagesInMemory(map), (bytes.size() + 4095) / 4096);
+  EXPECT_EQ(told, (std::vector<uint64_t>{64u << 20, bytes.size()}));
+}
+
+TEST_F(FileMapTest, PrefaultStopsWhereProgressThrows) {
+  const FileMap map(Write("stopped", "x"));
+  ExpectError(Code::kCancelled, "enough",
+              [&] { map.Prefault([](uint64_t) { Throw(Code::kCancelled, "enough"); }); });
+}
+
+TEST_F(FileMapTest, PrefaultOfACutFileIsAnError) {
+  const std::string path = Write("cut", std::string(100000, 'c'));
+  const FileMap map(path);
+  ASSERT_EQ(truncate(path.c_str(), 10), 0);
+  ExpectError(Code::kIo, path + ": 100000 bytes when it was opened, 10 now",
+              [&] { map.Prefault([](uint64_t) {}); });
+}
+
+TEST_F(FileMapTest, HintsAreFineForEmptyFilesAndCopies) {
+  const FileMap empty(Write("empty_hints", ""));
+  empty.Advise(FileMap::Access::kWhole);
+  empty.ReadAhead(empty.bytes());
+  empty.Prefault([](uint64_t) { FAIL() << "nothing to tell"; });
+  FileMap copy(Write("copy_hints", "abc"));
+  copy.CopyIntoMemory([](uint64_t) {});
+  copy.Advise(FileMap::Access::kPieces);
+  copy.ReadAhead(copy.bytes().subspan(1));
+  copy.Prefault([](uint64_t) { FAIL() << "nothing to tell"; });
+  EXPECT_EQ(std::string(copy.bytes().begin(), copy.bytes().end()), "abc");
 }
 
 }  // namespace

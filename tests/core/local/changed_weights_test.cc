@@ -206,5 +206,31 @@ TEST(CopiedWeights, CanBeCancelled) {
   EXPECT_THROW(OpenLocalBackend(options), Error);
 }
 
+TEST(PrefaultedWeights, AnswerAsOthers) {
+  EngineOptions options;
+  options.model = MakeRandomModel(testing::TempDir() + "/prefaulted", 8);
+  options.threads = 1;
+  std::vector<std::vector<float>> logits;
+  for (const bool prefault : {false, true}) {
+    options.prefault = prefault;
+    const auto backend = OpenLocalBackend(options);
+    const auto sequence = backend->NewSequence();
+    logits.emplace_back(static_cast<size_t>(sequence->vocab()));
+    const std::vector<int32_t> ids = {1, 2, 3, 4, 5};
+    sequence->Evaluate(ids, TokenSequence::Rows::kLast, logits.back().data());
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+}
+
+TEST(PrefaultedWeights, CanBeCancelled) {
+  EngineOptions options;
+  options.model = MakeRandomModel(testing::TempDir() + "/prefault_cancelled", 8);
+  options.prefault = true;
+  int calls = 0;
+  options.progress = [&](const char*, uint64_t, uint64_t) { return ++calls < 2; };
+  EXPECT_THROW(OpenLocalBackend(options), Error);
+  EXPECT_EQ(calls, 2);
+}
+
 }  // namespace
 }  // namespace finback
