@@ -1,6 +1,6 @@
 // Attention tiles and index scores with AVX2 and FMA.
 //
-//   scores   blocks of 3 heads x 2 keys: 10 loads for 12 fused multiply-adds on 16 lanes
+//   scores   blocks of 2 heads x 2 keys: 8 loads and 8 shuffles for 16 fused multiply-adds
 //   weights  exp on 8 keys at a time, the operations of exp.h
 //   values   blocks of 2 heads x 16 channels in double: 6 loads for 8 fused multiply-adds, keys
 //            ascending; a column of 16 channels of the tile (4 KB) serves every head
@@ -49,7 +49,7 @@ inline __m256 Exp(__m256 x) {
 // out[r][o] = dot(x row r, w row o) for R x O rows of n floats.
 template <int R, int O>
 void Dots(const float* x, const float* w, size_t n, float* out, size_t out_stride) {
-  const size_t full = n / kLanes * kLanes;
+  const size_t full = n / kStep * kStep;
   __m256 sums[R * O * 2];
 #pragma GCC unroll 16
   for (int i = 0; i < R * O * 2; ++i) sums[i] = _mm256_setzero_ps();
@@ -59,7 +59,8 @@ void Dots(const float* x, const float* w, size_t n, float* out, size_t out_strid
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
     for (int o = 0; o < O; ++o) {
-      out[r * out_stride + o] = ReduceLanes(sums[(r * O + o) * 2], sums[(r * O + o) * 2 + 1]);
+      const __m256* sum = sums + (r * O + o) * 2;
+      out[r * out_stride + o] = ReduceBy8(Ordered(_mm256_add_ps(sum[0], sum[1])));
     }
   }
 }
@@ -94,17 +95,20 @@ float UpdateSoftmax(const AttentionTileArgs& args, size_t head, float* weight) {
   // While every score is -inf, weights relative to 0 are 0 and nothing becomes NaN.
   const float shift = largest == -kInfinity ? 0.0f : largest;
   const float correction = ExpNonPositive(args.max[head] - shift);
-  __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+  __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
   for (size_t j = 0; j < kAttentionTile; j += kLanes) {
     const __m256 first = Exp(_mm256_sub_ps(_mm256_loadu_ps(weight + j), _mm256_set1_ps(shift)));
     const __m256 second =
         Exp(_mm256_sub_ps(_mm256_loadu_ps(weight + j + 8), _mm256_set1_ps(shift)));
     _mm256_storeu_ps(weight + j, first);
     _mm256_storeu_ps(weight + j + 8, second);
-    low = _mm256_add_ps(low, first);
-    high = _mm256_add_ps(high, second);
+    __m256 odd, even;
+    SplitPairs(weight + j, &odd, &even);
+    __m256& sum = sums[j / kLanes % 2];
+    sum = _mm256_add_ps(_mm256_add_ps(sum, odd), even);
   }
-  args.sum[head] = args.sum[head] * correction + ReduceLanes(low, high);
+  args.sum[head] =
+      args.sum[head] * correction + ReduceBy8(Ordered(_mm256_add_ps(sums[0], sums[1])));
   args.max[head] = largest;
   return correction;
 }
@@ -163,16 +167,22 @@ void AddLastValues(const AttentionTileArgs& args, size_t head, size_t channel, c
 
 // Four keys' l + (l+8) sums with one query head.
 inline void FourKeys(const float* q, const float* const* keys, size_t width, __m256* by8) {
-  const size_t full = width / kLanes * kLanes;
+  const size_t full = width / kStep * kStep;
   __m256 sums[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) sums[i] = _mm256_setzero_ps();
-  for (size_t k = 0; k < full; k += kLanes) {
-    const __m256 low = _mm256_loadu_ps(q + k), high = _mm256_loadu_ps(q + k + 8);
+  for (size_t k = 0; k < full; k += kStep) {
+#pragma GCC unroll 2
+    for (size_t half = 0; half < 2; ++half) {
+      __m256 odd, even;
+      SplitPairs(q + k + half * 16, &odd, &even);
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      sums[2 * i] = _mm256_fmadd_ps(low, _mm256_loadu_ps(keys[i] + k), sums[2 * i]);
-      sums[2 * i + 1] = _mm256_fmadd_ps(high, _mm256_loadu_ps(keys[i] + k + 8), sums[2 * i + 1]);
+      for (int i = 0; i < 4; ++i) {
+        __m256 key_odd, key_even;
+        SplitPairs(keys[i] + k + half * 16, &key_odd, &key_even);
+        __m256& sum = sums[static_cast<size_t>(2 * i) + half];
+        sum = _mm256_fmadd_ps(even, key_even, _mm256_fmadd_ps(odd, key_odd, sum));
+      }
     }
   }
   if (full < width) {
@@ -182,7 +192,7 @@ inline void FourKeys(const float* q, const float* const* keys, size_t width, __m
     }
   }
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) by8[i] = _mm256_add_ps(sums[2 * i], sums[2 * i + 1]);
+  for (int i = 0; i < 4; ++i) by8[i] = Ordered(_mm256_add_ps(sums[2 * i], sums[2 * i + 1]));
 }
 
 inline __m256 RoundFiniteToBf16(__m256 v) {
@@ -201,8 +211,8 @@ void AttentionTileAvx2(const AttentionTileArgs& args) {
   for (size_t first = 0; first < args.heads; first += kHeadBlock) {
     const size_t heads = args.heads - first < kHeadBlock ? args.heads - first : kHeadBlock;
     size_t head = 0;
-    for (; head + 3 <= heads; head += 3) {
-      HeadDots<3>(args, first + head, weight + head * kAttentionTile);
+    for (; head + 2 <= heads; head += 2) {
+      HeadDots<2>(args, first + head, weight + head * kAttentionTile);
     }
     for (; head < heads; ++head) HeadDots<1>(args, first + head, weight + head * kAttentionTile);
     for (head = 0; head < heads; ++head) {

@@ -9,22 +9,35 @@
 namespace finback {
 
 constexpr size_t kLanes = 16;
+constexpr size_t kStep = 2 * kLanes;  // of k: every sum takes an odd one, then an even one
 
-// l + (l+8), then +4, +2, +1.
-static inline float ReduceLanes(__m256 low, __m256 high) {
-  const __m256 by8 = _mm256_add_ps(low, high);
+// The odd and the even ones of 16 floats. Both stand in the order of sums 0,1,4,5 | 2,3,6,7: what
+// one shuffle gives.
+static inline void SplitPairs(const float* x, __m256* odd, __m256* even) {
+  const __m256 low = _mm256_loadu_ps(x), high = _mm256_loadu_ps(x + 8);
+  *odd = _mm256_shuffle_ps(low, high, 0xDD);
+  *even = _mm256_shuffle_ps(low, high, 0x88);
+}
+
+// Brings SplitPairs' order into the natural one.
+static inline __m256 Ordered(__m256 split) {
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(split), 0xD8));
+}
+
+// l + (l+8) for all l < 8, in their natural order: what is left is +4, +2, +1.
+static inline float ReduceBy8(__m256 by8) {
   const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
   const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
   return _mm_cvtss_f32(_mm_add_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
 }
 
-// The same for eight dots at once; sums[i] is dot i's l + (l+8).
-static inline __m256 ReduceEight(const __m256* sums) {
+// The same for eight dots at once.
+static inline __m256 ReduceEight(const __m256* by8) {
   __m256 by4[4];  // [dot i | dot i+4], 4 sums each
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    by4[i] = _mm256_add_ps(_mm256_permute2f128_ps(sums[i], sums[i + 4], 0x20),
-                           _mm256_permute2f128_ps(sums[i], sums[i + 4], 0x31));
+    by4[i] = _mm256_add_ps(_mm256_permute2f128_ps(by8[i], by8[i + 4], 0x20),
+                           _mm256_permute2f128_ps(by8[i], by8[i + 4], 0x31));
   }
   const __m256 by2_01 = _mm256_add_ps(_mm256_shuffle_ps(by4[0], by4[1], 0x44),
                                       _mm256_shuffle_ps(by4[0], by4[1], 0xEE));
@@ -34,40 +47,42 @@ static inline __m256 ReduceEight(const __m256* sums) {
                        _mm256_shuffle_ps(by2_01, by2_23, 0xDD));
 }
 
-// Adds n (a multiple of 16) products of R rows of x and O rows of w to
-// sums[(r * O + o) * 2 + half].
+// Adds n (a multiple of 32) products of R rows of x and O rows of w to
+// sums[(r * O + o) * 2 + half], in SplitPairs' order.
 template <int R, int O>
 static inline void AccumulateBlock(const float* x, size_t x_stride, const float* w, size_t w_stride,
                                    size_t n, __m256* sums) {
-  for (size_t k = 0; k < n; k += kLanes) {
+  for (size_t k = 0; k < n; k += kStep) {
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      __m256 wv[O];
+      __m256 odd[O], even[O];
 #pragma GCC unroll 4
-      for (int o = 0; o < O; ++o) wv[o] = _mm256_loadu_ps(w + o * w_stride + k + half * 8);
+      for (int o = 0; o < O; ++o) {
+        SplitPairs(w + o * w_stride + k + half * 16, odd + o, even + o);
+      }
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
-        __m256 xv = _mm256_loadu_ps(x + r * x_stride + k + half * 8);
-        // Loads are what limits: this one must not be folded into each of its O users.
-        if (O > 1) __asm__("" : "+x"(xv));
+        __m256 x_odd, x_even;
+        SplitPairs(x + r * x_stride + k + half * 16, &x_odd, &x_even);
 #pragma GCC unroll 4
         for (int o = 0; o < O; ++o) {
-          sums[(r * O + o) * 2 + half] = _mm256_fmadd_ps(xv, wv[o], sums[(r * O + o) * 2 + half]);
+          __m256& sum = sums[(r * O + o) * 2 + half];
+          sum = _mm256_fmadd_ps(x_even, even[o], _mm256_fmadd_ps(x_odd, odd[o], sum));
         }
       }
     }
   }
 }
 
-// The same for n < 16 products: rows are copied and padded with zeros, nothing beyond them is read.
+// The same for n < 32 products: rows are copied and padded with zeros, nothing beyond them is read.
 template <int R, int O>
 static inline void AccumulateTail(const float* x, size_t x_stride, const float* w, size_t w_stride,
                                   size_t n, __m256* sums) {
-  alignas(32) float x_tail[R * kLanes] = {};
-  alignas(32) float w_tail[O * kLanes] = {};
-  for (int r = 0; r < R; ++r) memcpy(x_tail + r * kLanes, x + r * x_stride, n * sizeof(float));
-  for (int o = 0; o < O; ++o) memcpy(w_tail + o * kLanes, w + o * w_stride, n * sizeof(float));
-  AccumulateBlock<R, O>(x_tail, kLanes, w_tail, kLanes, kLanes, sums);
+  alignas(32) float x_tail[R * kStep] = {};
+  alignas(32) float w_tail[O * kStep] = {};
+  for (int r = 0; r < R; ++r) memcpy(x_tail + r * kStep, x + r * x_stride, n * sizeof(float));
+  for (int o = 0; o < O; ++o) memcpy(w_tail + o * kStep, w + o * w_stride, n * sizeof(float));
+  AccumulateBlock<R, O>(x_tail, kStep, w_tail, kStep, kStep, sums);
 }
 
 }  // namespace finback

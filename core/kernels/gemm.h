@@ -1,13 +1,21 @@
 // Matrix products with weights as stored: y[row, o] = sum_k x[row, k] * W[o, k].
 //
 // Contract for every kernel: weights are decoded to float32 (exact: code times power of two) and
-// products accumulate in float32 in one fixed order per output: 16 partial sums, sum l taking
-// k = l, l+16, l+32, ... ascending, then reduced pairwise: l + (l+8), then +4, +2, +1. So a row's
-// result does not depend on how many rows, outputs or threads there are. SIMD kernels fuse multiply
-// and add, the scalar ones round twice: where products are exact in float32 (all but float32
-// activations) they agree bit for bit, elsewhere within eps * (in + 1) * max|x| * max|W| * 2. (The
-// BLAS tier has its own fixed order.) The NaN codes of E4M3 and E8M0 (0x7F, 0xFF; 255) decode to
-// anything: refuse such weights before.
+// products accumulate in float32 in one fixed order per output: 16 partial sums; of every 32 k from
+// 32j on, sum l takes first k = 32j + 2l + 1, then k = 32j + 2l, j ascending, each addition rounded
+// once to nearest; k beyond `in` add nothing. Then the sums are reduced pairwise: l + (l+8), then
+// +4, +2, +1. (It is the order in which instructions that multiply pairs of bfloat16 add, the upper
+// element of a pair first.) So a row's result does not depend on how many rows, outputs or threads
+// there are, whatever the values: a kernel that folds scales into activations does so, or not, for
+// any number of rows alike.
+//
+// SIMD kernels fuse multiply and add, the scalar ones round twice: where products are exact in
+// float32 (all of bfloat16 activations with weights of published formats) kernels of all tiers
+// agree bit for bit, elsewhere within eps * (in + 1) * max|x| * max|W| * 2. A tier may take
+// operands, scaled operands and sums below 2^-126 in magnitude as zero, and one that overflows by
+// its scale as infinite: the tiers agree where all of them are zero or normal. (The BLAS tier has
+// its own fixed order.) The NaN codes of E4M3 and E8M0 (0x7F, 0xFF; 255) decode to anything: refuse
+// such weights before.
 #pragma once
 
 #include <stddef.h>

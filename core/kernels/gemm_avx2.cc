@@ -1,99 +1,95 @@
 // y[row, o] = sum_k x[row, k] * W[o, k] with AVX2, FMA and F16C, one arithmetic in two shapes:
 //
-//   few rows    weights are decoded in registers and multiplied at once, 4 outputs (2 rows: 2)
-//               side by side; limit: the bytes of the weights, or the decoding
-//   many rows   a panel of 8 outputs x kDepth weights is decoded to float32 once per kRowBlock
-//               rows and multiplied in blocks of 3 rows x 2 outputs; limit: two fused
-//               multiply-adds per cycle
+//   few rows    weights are decoded in registers and multiplied at once; limit: the bytes of the
+//               weights, or the decoding
+//   many rows   a panel of 12 outputs x kDepth weights is decoded to float32 once per kRowBlock
+//               rows and multiplied in blocks of 12 chains of 8 lanes (4 rows x 3 outputs, or
+//               3 x 4, 2 x 6, 1 x 12), first for sums 0-7, then for sums 8-15; limit: two fused
+//               multiply-adds per cycle, at 7 loads for 12
 //
-//   panel  [8][kDepth]          16 KB
-//   sums   [kRowBlock][8][16]   32 KB, carried from panel to panel along K
+//   x      [rows][in]           32 k at a time: the 16 odd ones, then the 16 even ones
+//                               (PreparePairsAvx2; products with float32 do so themselves)
+//   panel  [12][kDepth]         13 KB, in the same order
+//   sums   [kRowBlock][12][16]  30 KB, carried from panel to panel along K
 //
-// Instructions per 16 weights and row, few rows (the load of x is shared by the outputs):
-//   FP8  8: widen, shift, mask, split, 2 half-to-float, 2 FMA. The bits of E4M3 in the place of
-//        a half's are value * 2^-8; the tile's scale and 2^8 are multiplied into x.
-//   FP4  7.5: arrange, shift, mask (for 32), 2 look-ups of bfloat16 bytes in a table that has
-//        the scale in it, 2 interleaves, 2 shifts and 2 masks to float32, 2 FMA.
+// Instructions per 32 weights, few rows, beside 4 FMA (with loads) per row:
+//   BF16  6: 2 loads, 2 shifts, 2 masks.
+//   FP8  16: load, 3 shifts, 2 masks, 2 splits, 4 half-to-float, 4 multiplications by the scale.
+//        The bits of E4M3 in the place of a half's are value * 2^-8.
+//   FP4  15: arrange, widen, shift, or, mask, 2 loads of and 2 look-ups in a table of bfloat16
+//        bytes that has the scale in it, 2 interleaves, 2 shifts and 2 masks to float32.
 #include "core/base/number_formats.h"
 #include "core/kernels/dot_avx2.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/kernels.h"
 
 #if defined(__AVX2__)
 
 namespace finback {
 namespace {
 
-constexpr size_t kPanel = 8;
-constexpr size_t kDepth = 512;
+constexpr size_t kPanel = 12;
+constexpr size_t kDepth = 256;
 constexpr size_t kPanelStride = kDepth + 16;  // rows of the panel start in different cache sets
-constexpr size_t kRowBlock = 64;
-constexpr size_t kFewRows = 2;  // measured: from three on a panel is faster
-constexpr size_t kTile = 128;   // of FP8 scales
+constexpr size_t kRowBlock = 40;
+constexpr size_t kFewRows = 4;
+constexpr size_t kTile = 128;  // of FP8 scales
+constexpr int kVectors = 4;    // of 32 k: odd for sums 0-7 and 8-15, then even
 
 // Every format says how to
-//   LoadX    take kVectors * 8 activations (vector v belongs to partial sums 8 * (v & 1) .. + 7,
-//            in an order of the format's choice within the even and odd vectors), times the
-//            tile's factor;
-//   LoadW    take the weights of one output in the same order;
-//   Natural  bring a pair of sums into the order of partial sums;
-//   Decode   write n weights from k on as float32, zeros up to a multiple of 16.
+//   LoadW    take 32 weights as kVectors vectors;
+//   Factor   find what LoadW multiplies them by, for an output and the 128 k from k on;
+//   Decode   write n weights from k on in the order of LoadW, zeros up to a multiple of 32.
+// kSplit: vectors stand in SplitPairs' order, and x was not prepared.
 
 // For formats that need no more than LoadW and a factor.
 template <typename Format>
-inline void DecodeLanes(const uint8_t* code, size_t n, __m256 factor, float* out) {
-  constexpr size_t kStepBytes = kLanes * Format::kBits / 8;
+inline void DecodeSteps(const uint8_t* code, size_t n, __m256 factor, float* out) {
+  constexpr size_t kStepBytes = kStep * Format::kBits / 8;
   alignas(32) uint8_t tail[kStepBytes] = {};
-  for (size_t i = 0; i < n; i += kLanes, code += kStepBytes) {
+  for (size_t i = 0; i < n; i += kStep, code += kStepBytes) {
     const uint8_t* from = code;
-    if (n - i < kLanes) {
+    if (n - i < kStep) {
       memcpy(tail, code, (n - i) * Format::kBits / 8);
       from = tail;
     }
-    __m256 v[2];
-    Format::LoadW(from, nullptr, v);
-    _mm256_storeu_ps(out + i, _mm256_mul_ps(v[0], factor));
-    _mm256_storeu_ps(out + i + 8, _mm256_mul_ps(v[1], factor));
+    __m256 v[kVectors];
+    Format::LoadW(from, nullptr, factor, v);
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) _mm256_storeu_ps(out + i + 8 * j, v[j]);
   }
 }
 
 struct F32 {
-  static constexpr int kVectors = 2;
+  static constexpr bool kSplit = true;
   static constexpr size_t kBits = 32;
   static bool DirectWorks(const GemmArgs&) { return true; }
   static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
-  static void LoadX(const float* x, __m256, __m256* v) {
-    v[0] = _mm256_loadu_ps(x);
-    v[1] = _mm256_loadu_ps(x + 8);
+  static void LoadW(const uint8_t* code, const uint8_t*, __m256, __m256* v) {
+    const float* w = reinterpret_cast<const float*>(code);
+    SplitPairs(w, v, v + 2);
+    SplitPairs(w + 16, v + 1, v + 3);
   }
-  static void LoadW(const uint8_t* code, const uint8_t*, __m256* v) {
-    v[0] = _mm256_loadu_ps(reinterpret_cast<const float*>(code));
-    v[1] = _mm256_loadu_ps(reinterpret_cast<const float*>(code + 32));
-  }
-  static void Natural(__m256*) {}
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
-    memcpy(out, args.weight + (o * args.in + k) * sizeof(float), n * sizeof(float));
-    for (size_t i = n; i % kLanes != 0; ++i) out[i] = 0.0f;
+    DecodeSteps<F32>(args.weight + (o * args.in + k) * 4, n, _mm256_setzero_ps(), out);
   }
 };
 
 struct Bf16Codes {
-  static constexpr int kVectors = 2;
+  static constexpr bool kSplit = false;
   static constexpr size_t kBits = 16;
   static bool DirectWorks(const GemmArgs&) { return true; }
   static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
-  static void LoadX(const float* x, __m256, __m256* v) {
-    v[0] = _mm256_loadu_ps(x);
-    v[1] = _mm256_loadu_ps(x + 8);
+  static void LoadW(const uint8_t* code, const uint8_t*, __m256, __m256* v) {
+    const __m256i top = _mm256_set1_epi32(static_cast<int>(0xFFFF0000u));
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(code + 32 * half));
+      v[half] = _mm256_castsi256_ps(_mm256_and_si256(pairs, top));
+      v[half + 2] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+    }
   }
-  static void LoadW(const uint8_t* code, const uint8_t*, __m256* v) {
-    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(code));
-    const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(code + 16));
-    v[0] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(low), 16));
-    v[1] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(high), 16));
-  }
-  static void Natural(__m256*) {}
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
-    DecodeLanes<Bf16Codes>(args.weight + (o * args.in + k) * 2, n, _mm256_set1_ps(1.0f), out);
+    DecodeSteps<Bf16Codes>(args.weight + (o * args.in + k) * 2, n, _mm256_setzero_ps(), out);
   }
 };
 
@@ -101,7 +97,7 @@ struct Bf16Codes {
 constexpr int kLargestFoldedScale = 246;
 
 struct Fp8 {
-  static constexpr int kVectors = 2;
+  static constexpr bool kSplit = false;
   static constexpr size_t kBits = 8;
 
   static const uint8_t* Scale(const GemmArgs& args, size_t o, size_t k) {
@@ -109,75 +105,38 @@ struct Fp8 {
   }
   static float Folded(int scale) { return BitsToFloat(static_cast<uint32_t>(scale + 8) << 23); }
 
-  // Whether every x times every folded scale is a normal float, hence exact.
+  // Whether one factor does for every scale.
   static bool DirectWorks(const GemmArgs& args) {
-    int lowest = 255, highest = 0;
-    const size_t tiles = (args.in + kTile - 1) / kTile;
-    for (size_t tile = args.out_begin / kTile; tile * kTile < args.out_end; ++tile) {
-      const uint8_t* scale = args.scale + tile * tiles;
-      for (size_t i = 0; i < tiles; ++i) {
-        lowest = scale[i] < lowest ? scale[i] : lowest;
-        highest = scale[i] > highest ? scale[i] : highest;
-      }
+    const uint8_t* end = Scale(args, args.out_end - 1, args.in - 1);
+    for (const uint8_t* scale = Scale(args, args.out_begin, 0); scale <= end; ++scale) {
+      if (*scale > kLargestFoldedScale) return false;
     }
-    // Of the magnitudes' bits; zeros wrap around and do not count for the smallest.
-    const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF), one = _mm256_set1_epi32(1);
-    __m256i largest = _mm256_setzero_si256(), smallest = _mm256_set1_epi32(-1);
-    for (size_t row = 0; row < args.rows; ++row) {
-      const float* x = args.x + row * args.x_stride;
-      for (size_t k = 0; k < args.in; k += 8) {
-        const size_t at = k + 8 <= args.in ? k : 0;  // the tail is looked at below
-        const __m256i bits = _mm256_and_si256(
-            _mm256_castps_si256(args.in < 8 ? _mm256_setzero_ps() : _mm256_loadu_ps(x + at)),
-            magnitude);
-        largest = _mm256_max_epu32(largest, bits);
-        smallest = _mm256_min_epu32(smallest, _mm256_sub_epi32(bits, one));
-      }
-      for (size_t k = args.in / 8 * 8; k < args.in; ++k) {
-        const __m256i bits = _mm256_set1_epi32(static_cast<int>(FloatToBits(x[k]) & 0x7FFFFFFFu));
-        largest = _mm256_max_epu32(largest, bits);
-        smallest = _mm256_min_epu32(smallest, _mm256_sub_epi32(bits, one));
-      }
-    }
-    alignas(32) uint32_t most[8], least[8];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(most), largest);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(least), smallest);
-    for (int i = 1; i < 8; ++i) {
-      most[0] = most[i] > most[0] ? most[i] : most[0];
-      least[0] = least[i] < least[0] ? least[i] : least[0];
-    }
-    if (most[0] == 0) return highest <= kLargestFoldedScale;
-    const int highest_exponent = static_cast<int>(most[0] >> 23);
-    const int lowest_exponent = static_cast<int>((least[0] + 1) >> 23);
-    return highest <= kLargestFoldedScale && highest_exponent + highest - 119 <= 254 &&
-           lowest_exponent >= 1 && lowest_exponent + lowest - 119 >= 1;
+    return true;
   }
   static __m256 Factor(const GemmArgs& args, size_t o, size_t k) {
     return _mm256_set1_ps(Folded(*Scale(args, o, k)));
   }
-  static void LoadX(const float* x, __m256 factor, __m256* v) {
-    v[0] = _mm256_mul_ps(factor, _mm256_loadu_ps(x));
-    v[1] = _mm256_mul_ps(factor, _mm256_loadu_ps(x + 8));
+  static void LoadW(const uint8_t* code, const uint8_t*, __m256 factor, __m256* v) {
+    const __m256i mask = _mm256_set1_epi16(static_cast<short>(0xBF80));
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(code));
+    const __m256i odd = _mm256_and_si256(_mm256_srai_epi16(pairs, 1), mask);
+    const __m256i even = _mm256_and_si256(_mm256_srai_epi16(_mm256_slli_epi16(pairs, 8), 1), mask);
+    v[0] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(odd)), factor);
+    v[1] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(odd, 1)), factor);
+    v[2] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(even)), factor);
+    v[3] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(even, 1)), factor);
   }
-  static void LoadW(const uint8_t* code, const uint8_t*, __m256* v) {
-    const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(code));
-    const __m256i half = _mm256_and_si256(_mm256_slli_epi16(_mm256_cvtepi8_epi16(codes), 7),
-                                          _mm256_set1_epi16(static_cast<short>(0xBF80)));
-    v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(half));
-    v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1));
-  }
-  static void Natural(__m256*) {}
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
     for (size_t begin = 0; begin < n; begin += kTile) {
       const size_t count = n - begin < kTile ? n - begin : kTile;
       const int scale = *Scale(args, o, k + begin);
       const bool folded = scale <= kLargestFoldedScale;
       const float factor = folded ? Folded(scale) : 256.0f;
-      DecodeLanes<Fp8>(args.weight + o * args.in + k + begin, count, _mm256_set1_ps(factor),
+      DecodeSteps<Fp8>(args.weight + o * args.in + k + begin, count, _mm256_set1_ps(factor),
                        out + begin);
       if (folded) continue;
-      for (size_t i = begin; i < begin + count; ++i)
-        out[i] *= E8m0ToFloat(static_cast<uint8_t>(scale));
+      const size_t end = begin + (count + kStep - 1) / kStep * kStep;
+      for (size_t i = begin; i < end; ++i) out[i] *= E8m0ToFloat(static_cast<uint8_t>(scale));
     }
   }
 };
@@ -212,99 +171,105 @@ constexpr Fp4Tables MakeFp4Tables() {
 constexpr Fp4Tables kFp4Tables = MakeFp4Tables();
 
 struct Fp4 {
-  static constexpr int kVectors = 4;
+  static constexpr bool kSplit = false;
   static constexpr size_t kBits = 4;
 
   static bool DirectWorks(const GemmArgs&) { return true; }
   static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
 
-  // Even then odd k of 16, each as 0,2,8,10 | 4,6,12,14 (plus 0 or 1): what two shuffles give.
-  static void LoadX(const float* x, __m256, __m256* v) {
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; ++i) {
-      const __m256 low = _mm256_loadu_ps(x + 16 * i), high = _mm256_loadu_ps(x + 16 * i + 8);
-      v[2 * i] = _mm256_shuffle_ps(low, high, 0x88);
-      v[2 * i + 1] = _mm256_shuffle_ps(low, high, 0xDD);
-    }
-  }
-  static void LoadW(const uint8_t* code, const uint8_t* scale, __m256* v) {
-    // Byte b holds k = 2b and 2b + 1. Per 128-bit lane its 8 bytes twice, once for each nibble;
-    // bytes of the first and second 16 weights alternate,
-    // to end up in the halves of the same 32 bits.
-    const __m256i arrange =
-        _mm256_setr_epi8(0, 8, 1, 9, 4, 12, 5, 13, 0, 8, 1, 9, 4, 12, 5, 13,  //
-                         2, 10, 3, 11, 6, 14, 7, 15, 2, 10, 3, 11, 6, 14, 7, 15);
-    const __m256i shift = _mm256_setr_epi64x(0, 4, 0, 4);
-    const __m256i codes =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(code)));
-    const __m256i nibbles = _mm256_and_si256(
-        _mm256_srlv_epi64(_mm256_shuffle_epi8(codes, arrange), shift), _mm256_set1_epi8(15));
+  // Byte b holds k = 2b and 2b + 1. Four bytes at a time are brought to where interleaving takes
+  // them from, widened, and their nibbles spread over two bytes.
+  static void LoadW(const uint8_t* code, const uint8_t* scale, __m256, __m256* v) {
+    const __m128i bytes =
+        _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(code)), 0xD8);
+    const __m256i wide = _mm256_cvtepu8_epi16(bytes);
+    const __m256i nibbles =
+        _mm256_and_si256(_mm256_or_si256(wide, _mm256_slli_epi16(wide, 4)), _mm256_set1_epi8(15));
     const __m128i* table = reinterpret_cast<const __m128i*>(kFp4Tables.bytes[*scale]);
     const __m256i upper =
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(table)), nibbles);
     const __m256i lower =
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(table + 1)), nibbles);
-    const __m256i even = _mm256_unpacklo_epi8(lower, upper);
-    const __m256i odd = _mm256_unpackhi_epi8(lower, upper);
+    const __m256i low = _mm256_unpacklo_epi8(lower, upper);
+    const __m256i high = _mm256_unpackhi_epi8(lower, upper);
     const __m256i top = _mm256_set1_epi32(static_cast<int>(0xFFFF0000u));
-    v[0] = _mm256_castsi256_ps(_mm256_slli_epi32(even, 16));
-    v[1] = _mm256_castsi256_ps(_mm256_slli_epi32(odd, 16));
-    v[2] = _mm256_castsi256_ps(_mm256_and_si256(even, top));
-    v[3] = _mm256_castsi256_ps(_mm256_and_si256(odd, top));
-  }
-  static void Natural(__m256* v) {
-    const __m256 even = v[0];
-    v[0] = _mm256_unpacklo_ps(even, v[1]);
-    v[1] = _mm256_unpackhi_ps(even, v[1]);
+    v[0] = _mm256_castsi256_ps(_mm256_and_si256(low, top));
+    v[1] = _mm256_castsi256_ps(_mm256_and_si256(high, top));
+    v[2] = _mm256_castsi256_ps(_mm256_slli_epi32(low, 16));
+    v[3] = _mm256_castsi256_ps(_mm256_slli_epi32(high, 16));
   }
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
     const uint8_t* code = args.weight + (o * args.in + k) / 2;
     const uint8_t* scale = args.scale + (o * args.in + k) / 32;
-    for (size_t i = 0; i < n; i += 32) {
+    for (size_t i = 0; i < n; i += kStep) {
       __m256 v[kVectors];
-      LoadW(code + i / 2, scale + i / 32, v);
-      Natural(v);
-      Natural(v + 2);
+      LoadW(code + i / 2, scale + i / 32, _mm256_setzero_ps(), v);
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) _mm256_storeu_ps(out + i + 8 * j, v[j]);
     }
   }
 };
 
+template <typename Format>
+inline void LoadX(const float* x, __m256* v) {
+  if (Format::kSplit) {
+    SplitPairs(x, v, v + 2);
+    SplitPairs(x + 16, v + 1, v + 3);
+    return;
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) v[i] = _mm256_loadu_ps(x + 8 * i);
+}
+
+// The last n < 32 activations of a row, as LoadX takes 32 of them.
+template <typename Format>
+inline void CopyTail(const float* x, size_t n, float* tail) {
+  memset(tail, 0, kStep * sizeof(float));
+  if (Format::kSplit) {
+    memcpy(tail, x, n * sizeof(float));
+  } else {
+    memcpy(tail, x, n / 2 * sizeof(float));
+    memcpy(tail + kLanes, x + n / 2, (n - n / 2) * sizeof(float));
+  }
+}
+
+template <typename Format>
+inline __m256 By8(__m256 low, __m256 high) {
+  const __m256 by8 = _mm256_add_ps(low, high);
+  return Format::kSplit ? Ordered(by8) : by8;
+}
+
 // Adds the products of R rows and O outputs at k to sums[(r * O + o) * 2 + half].
 template <typename Format, int R, int O>
 inline void Step(const float* const* x, const uint8_t* const* code, const uint8_t* const* scale,
                  __m256 factor, __m256* sums) {
-  constexpr int kVectors = Format::kVectors;
-  __m256 xv[R * kVectors];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) Format::LoadX(x[r], factor, xv + r * kVectors);
 #pragma GCC unroll 4
   for (int o = 0; o < O; ++o) {
     __m256 wv[kVectors];
-    Format::LoadW(code[o], scale[o], wv);
+    Format::LoadW(code[o], scale[o], factor, wv);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
+      __m256 xv[kVectors];
+      LoadX<Format>(x[r], xv);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         __m256& sum = sums[(r * O + o) * 2 + (v & 1)];
-        sum = _mm256_fmadd_ps(xv[r * kVectors + v], wv[v], sum);
+        sum = _mm256_fmadd_ps(xv[v], wv[v], sum);
       }
     }
   }
 }
 
-// R rows from `row` on and O outputs from o on, which share a row of scale tiles.
+// R rows and O outputs from o on, which share a row of scale tiles.
 template <typename Format, int R, int O>
-void Direct(const GemmArgs& args, size_t row, size_t o) {
-  constexpr size_t kStep = Format::kVectors * 8;
+void Direct(const GemmArgs& args, size_t o) {
   __m256 sums[R * O * 2];
 #pragma GCC unroll 16
   for (int i = 0; i < R * O * 2; ++i) sums[i] = _mm256_setzero_ps();
   const float* x[R];
   const uint8_t *code[O], *scale[O];
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) x[r] = args.x + (row + r) * args.x_stride;
+  for (int r = 0; r < R; ++r) x[r] = args.x + r * args.x_stride;
 #pragma GCC unroll 4
   for (int i = 0; i < O; ++i) {
     code[i] = args.weight + (o + i) * args.in * Format::kBits / 8;
@@ -326,11 +291,11 @@ void Direct(const GemmArgs& args, size_t row, size_t o) {
     }
   }
   if (full < args.in) {
-    alignas(32) float x_tail[R * kStep] = {};
+    alignas(32) float x_tail[R * kStep];
     alignas(32) uint8_t code_tail[O * kStep * Format::kBits / 8] = {};
     const size_t n = args.in - full;
     for (int r = 0; r < R; ++r) {
-      memcpy(x_tail + r * kStep, x[r], n * sizeof(float));
+      CopyTail<Format>(x[r], n, x_tail + r * kStep);
       x[r] = x_tail + r * kStep;
     }
     for (int i = 0; i < O; ++i) {
@@ -344,9 +309,8 @@ void Direct(const GemmArgs& args, size_t row, size_t o) {
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
     for (int i = 0; i < O; ++i) {
-      __m256* sum = sums + (r * O + i) * 2;
-      Format::Natural(sum);
-      args.y[(row + r) * args.y_stride + (o + i - args.y_origin)] = ReduceLanes(sum[0], sum[1]);
+      const __m256* sum = sums + (r * O + i) * 2;
+      args.y[r * args.y_stride + (o + i - args.y_origin)] = ReduceBy8(By8<Format>(sum[0], sum[1]));
     }
   }
 }
@@ -356,48 +320,110 @@ void DirectRows(const GemmArgs& args) {
   for (size_t o = args.out_begin; o < args.out_end;) {
     const size_t tile_end = (o / kTile + 1) * kTile;
     const size_t end = tile_end < args.out_end ? tile_end : args.out_end;
-    for (; o + O <= end; o += O) Direct<Format, R, O>(args, 0, o);
-    for (; o < end; ++o) Direct<Format, R, 1>(args, 0, o);
+    for (; o + O <= end; o += O) Direct<Format, R, O>(args, o);
+    for (; o < end; ++o) Direct<Format, R, 1>(args, o);
   }
 }
 
-// sums[row][8][16] += x[row, 0..n) * panel[8][kDepth]; n < kDepth only for the last panel along K.
+// sums[row][12][16] += x[row, 0..n) * panel[12][kDepth] for R rows, O outputs at once; n is a
+// multiple of 32, x and panel are in the order of the panel. One half of the sums after the other,
+// so that 12 chains fit into the registers.
 template <int R>
 void MultiplyRows(const float* x, size_t x_stride, const float* panel, size_t n, float* sums) {
-  const size_t full = n / kLanes * kLanes;
-  for (size_t o = 0; o < kPanel; o += 2) {
-    __m256 sum[R * 2 * 2];
-#pragma GCC unroll 3
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        sum[r * 4 + i] = _mm256_load_ps(sums + (r * kPanel + o) * kLanes + i * 8);
+  constexpr int O = static_cast<int>(kPanel) / R;
+  for (size_t o = 0; o < kPanel; o += O) {
+    for (size_t half = 0; half < kLanes; half += 8) {
+      float* mine = sums + o * kLanes + half;
+      __m256 sum[R * O];
+#pragma GCC unroll 12
+      for (int i = 0; i < R * O; ++i) {
+        sum[i] = _mm256_load_ps(mine + (i / O * static_cast<int>(kPanel) + i % O) *
+                                           static_cast<int>(kLanes));
       }
-    }
-    AccumulateBlock<R, 2>(x, x_stride, panel + o * kPanelStride, kPanelStride, full, sum);
-    if (full < n) {
-      AccumulateTail<R, 2>(x + full, x_stride, panel + o * kPanelStride + full, kPanelStride,
-                           n - full, sum);
-    }
-#pragma GCC unroll 3
-    for (int r = 0; r < R; ++r) {
+      const float* w = panel + o * kPanelStride + half;
+      const float* from = x + half;
+      for (size_t k = 0; k < n; k += kLanes) {  // 16 odd ones, 16 even ones, and so on
+        if (R >= O) {
+          __m256 wv[O];
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        _mm256_store_ps(sums + (r * kPanel + o) * kLanes + i * 8, sum[r * 4 + i]);
+          for (int i = 0; i < O; ++i) wv[i] = _mm256_load_ps(w + i * kPanelStride + k);
+#pragma GCC unroll 4
+          for (int r = 0; r < R; ++r) {
+            __m256 xv = _mm256_loadu_ps(from + r * x_stride + k);
+            __asm__("" : "+x"(xv));  // loaded once, not once for each of its users
+#pragma GCC unroll 4
+            for (int i = 0; i < O; ++i) {
+              sum[r * O + i] = _mm256_fmadd_ps(xv, wv[i], sum[r * O + i]);
+            }
+          }
+        } else {
+          __m256 xv[R];
+#pragma GCC unroll 4
+          for (int r = 0; r < R; ++r) xv[r] = _mm256_loadu_ps(from + r * x_stride + k);
+#pragma GCC unroll 12
+          for (int i = 0; i < O; ++i) {
+            __m256 wv = _mm256_load_ps(w + i * kPanelStride + k);
+            if (R > 1) __asm__("" : "+x"(wv));
+#pragma GCC unroll 4
+            for (int r = 0; r < R; ++r) {
+              sum[r * O + i] = _mm256_fmadd_ps(xv[r], wv, sum[r * O + i]);
+            }
+          }
+        }
+      }
+#pragma GCC unroll 12
+      for (int i = 0; i < R * O; ++i) {
+        _mm256_store_ps(
+            mine + (i / O * static_cast<int>(kPanel) + i % O) * static_cast<int>(kLanes), sum[i]);
       }
     }
   }
 }
 
-// Writes the first `outs` outputs of a row's sums[8][16].
+// The same for any n, and for x that is not in the panel's order.
+template <typename Format, int R>
+void AddRows(const float* x, size_t x_stride, const float* panel, size_t n, float* sums) {
+  if (Format::kSplit) {
+    alignas(32) float packed[R * kDepth];
+    for (int r = 0; r < R; ++r) {
+      const float* row = x + r * x_stride;
+      for (size_t k = 0; k < n; k += kStep) {
+        alignas(32) float tail[kStep];
+        const float* from = row + k;
+        if (n - k < kStep) {
+          CopyTail<Format>(from, n - k, tail);
+          from = tail;
+        }
+        __m256 v[kVectors];
+        LoadX<Format>(from, v);
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) _mm256_store_ps(packed + r * kDepth + k + 8 * j, v[j]);
+      }
+    }
+    MultiplyRows<R>(packed, kDepth, panel, (n + kStep - 1) / kStep * kStep, sums);
+    return;
+  }
+  const size_t full = n / kStep * kStep;
+  if (full > 0) MultiplyRows<R>(x, x_stride, panel, full, sums);
+  if (full < n) {
+    alignas(32) float tail[R * kStep];
+    for (int r = 0; r < R; ++r) {
+      CopyTail<Format>(x + r * x_stride + full, n - full, tail + r * kStep);
+    }
+    MultiplyRows<R>(tail, kStep, panel + full, kStep, sums);
+  }
+}
+
+// Writes the first `outs` outputs of a row's sums[12][16].
+template <typename Format>
 inline void StoreOutputs(const float* sums, size_t outs, float* y) {
   __m256 by8[kPanel];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (size_t o = 0; o < kPanel; ++o) {
-    by8[o] =
-        _mm256_add_ps(_mm256_load_ps(sums + o * kLanes), _mm256_load_ps(sums + o * kLanes + 8));
+    by8[o] = By8<Format>(_mm256_load_ps(sums + o * kLanes), _mm256_load_ps(sums + o * kLanes + 8));
   }
   alignas(32) float result[kPanel];
+  _mm256_storeu_ps(result + 4, ReduceEight(by8 + 4));
   _mm256_store_ps(result, ReduceEight(by8));
   memcpy(y, result, outs * sizeof(float));
 }
@@ -407,7 +433,6 @@ void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
   alignas(64) float panel[kPanel * kPanelStride];
   alignas(64) float sums[kRowBlock * kPanel * kLanes];
   constexpr size_t kRowSums = kPanel * kLanes;
-  const float* x = args.x + first * args.x_stride;
   for (size_t o = args.out_begin; o < args.out_end; o += kPanel) {
     const size_t outs = args.out_end - o < kPanel ? args.out_end - o : kPanel;
     memset(sums, 0, rows * kRowSums * sizeof(float));
@@ -415,22 +440,20 @@ void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
     for (size_t k = 0; k < args.in; k += kDepth) {
       const size_t n = args.in - k < kDepth ? args.in - k : kDepth;
       for (size_t i = 0; i < outs; ++i) Format::Decode(args, o + i, k, n, panel + i * kPanelStride);
+      const float* x = args.x + first * args.x_stride + k;
       size_t row = 0;
-      for (; row + 3 <= rows; row += 3) {
-        MultiplyRows<3>(x + row * args.x_stride + k, args.x_stride, panel, n,
-                        sums + row * kRowSums);
+      for (; row + 4 <= rows; row += 4) {
+        AddRows<Format, 4>(x + row * args.x_stride, args.x_stride, panel, n, sums + row * kRowSums);
       }
-      if (row + 2 == rows) {
-        MultiplyRows<2>(x + row * args.x_stride + k, args.x_stride, panel, n,
-                        sums + row * kRowSums);
-      } else if (row + 1 == rows) {
-        MultiplyRows<1>(x + row * args.x_stride + k, args.x_stride, panel, n,
-                        sums + row * kRowSums);
-      }
+      x += row * args.x_stride;
+      float* last = sums + row * kRowSums;
+      if (row + 3 == rows) AddRows<Format, 3>(x, args.x_stride, panel, n, last);
+      if (row + 2 == rows) AddRows<Format, 2>(x, args.x_stride, panel, n, last);
+      if (row + 1 == rows) AddRows<Format, 1>(x, args.x_stride, panel, n, last);
     }
     for (size_t row = 0; row < rows; ++row) {
-      StoreOutputs(sums + row * kRowSums, outs,
-                   args.y + (first + row) * args.y_stride + (o - args.y_origin));
+      StoreOutputs<Format>(sums + row * kRowSums, outs,
+                           args.y + (first + row) * args.y_stride + (o - args.y_origin));
     }
   }
 }
@@ -439,8 +462,10 @@ template <typename Format>
 void GemmAvx2(const GemmArgs& args) {
   if (args.out_begin >= args.out_end) return;
   if (args.rows <= kFewRows && Format::DirectWorks(args)) {
-    if (args.rows == 1) DirectRows<Format, 1, 4>(args);
-    if (args.rows == 2) DirectRows<Format, 2, 2>(args);
+    if (args.rows == 1) DirectRows<Format, 1, 2>(args);
+    if (args.rows == 2) DirectRows<Format, 2, 1>(args);
+    if (args.rows == 3) DirectRows<Format, 3, 1>(args);
+    if (args.rows == 4) DirectRows<Format, 4, 1>(args);
     return;
   }
   for (size_t first = 0; first < args.rows; first += kRowBlock) {
@@ -456,12 +481,28 @@ void GemmBf16Avx2(const GemmArgs& args) { GemmAvx2<Bf16Codes>(args); }
 void GemmFp8Avx2(const GemmArgs& args) { GemmAvx2<Fp8>(args); }
 void GemmFp4Avx2(const GemmArgs& args) { GemmAvx2<Fp4>(args); }
 
+// Every 32 activations: the odd ones, then the even ones.
+void PreparePairsAvx2(float* x, size_t in) {
+  const size_t full = in / kStep * kStep;
+  for (size_t k = 0; k < full; k += kStep) {
+    __m256 v[kVectors];
+    SplitPairs(x + k, v, v + 2);
+    SplitPairs(x + k + 16, v + 1, v + 3);
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) _mm256_storeu_ps(x + k + 8 * i, Ordered(v[i]));
+  }
+  float tail[kStep];
+  const size_t n = in - full;
+  memcpy(tail, x + full, n * sizeof(float));
+  for (size_t i = 0; i < n; ++i) x[full + (i % 2 == 1 ? 0 : n / 2) + i / 2] = tail[i];
+}
+
 float DotAvx2(const float* a, const float* b, size_t n) {
-  const size_t full = n / kLanes * kLanes;
+  const size_t full = n / kStep * kStep;
   __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
   AccumulateBlock<1, 1>(a, 0, b, 0, full, sums);
   if (full < n) AccumulateTail<1, 1>(a + full, 0, b + full, 0, n - full, sums);
-  return ReduceLanes(sums[0], sums[1]);
+  return ReduceBy8(Ordered(_mm256_add_ps(sums[0], sums[1])));
 }
 
 }  // namespace finback

@@ -13,18 +13,39 @@ namespace finback {
 namespace {
 
 constexpr size_t kLanes = 16;
+constexpr size_t kStep = 2 * kLanes;  // of k: the odd ones, then the even ones
 constexpr size_t kChunk = 1024;
 constexpr size_t kRows = 64;
 
+// Four floats, so that compilers take one instruction for four sums wherever there is one. (Of
+// plain loops over every second element g++ 12 makes wrong code at -O3: seen on amd64.)
+using Four = float __attribute__((vector_size(16)));
+
+Four Load(const float* from) {
+  Four four;
+  memcpy(&four, from, sizeof four);
+  return four;
+}
+
+// n is a multiple of kStep but for the last part of a row.
 void Accumulate(const float* a, const float* b, size_t n, float* sums) {
-  float lane[kLanes];
+  Four lane[kLanes / 4];
   memcpy(lane, sums, sizeof lane);
-  size_t k = 0;
-  for (; k + kLanes <= n; k += kLanes) {
-    for (size_t l = 0; l < kLanes; ++l) lane[l] += a[k + l] * b[k + l];
+  const size_t full = n / kStep * kStep;
+  for (size_t k = 0; k < full; k += kStep) {
+    for (size_t l = 0; l < kLanes; l += 4) {
+      const size_t i = k + 2 * l;
+      const Four a_low = Load(a + i), a_high = Load(a + i + 4);
+      const Four b_low = Load(b + i), b_high = Load(b + i + 4);
+      lane[l / 4] += __builtin_shufflevector(a_low, a_high, 1, 3, 5, 7) *
+                     __builtin_shufflevector(b_low, b_high, 1, 3, 5, 7);
+      lane[l / 4] += __builtin_shufflevector(a_low, a_high, 0, 2, 4, 6) *
+                     __builtin_shufflevector(b_low, b_high, 0, 2, 4, 6);
+    }
   }
-  for (size_t l = 0; k + l < n; ++l) lane[l] += a[k + l] * b[k + l];
   memcpy(sums, lane, sizeof lane);
+  for (size_t i = full + 1; i < n; i += 2) sums[(i - full) / 2] += a[i] * b[i];
+  for (size_t i = full; i < n; i += 2) sums[(i - full) / 2] += a[i] * b[i];
 }
 
 float Reduce(const float* sums) {

@@ -153,6 +153,12 @@ std::vector<Case> TwinCases() {
   return cases;
 }
 
+std::vector<Case> OrderedCases() {
+  std::vector<Case> cases = Cases(kFormats);
+  std::erase_if(cases, [](const Case& c) { return (c.kernel.isa & kIsaBlas) != 0; });
+  return cases;
+}
+
 class GemmTest : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
@@ -170,6 +176,11 @@ INSTANTIATE_TEST_SUITE_P(All, GemmTest, ::testing::ValuesIn(Cases(kFormats)),
 class GemmTwinTest : public GemmTest {};
 
 INSTANTIATE_TEST_SUITE_P(All, GemmTwinTest, ::testing::ValuesIn(TwinCases()),
+                         [](const auto& test) { return std::string(test.param.kernel.name); });
+
+class OrderedGemmTest : public GemmTest {};  // OpenBLAS has its own order
+
+INSTANTIATE_TEST_SUITE_P(All, OrderedGemmTest, ::testing::ValuesIn(OrderedCases()),
                          [](const auto& test) { return std::string(test.param.kernel.name); });
 
 class ScaledGemmTest : public GemmTest {};  // formats with scales
@@ -212,6 +223,47 @@ TEST_P(GemmTwinTest, EqualsItsScalarTwinWhereProductsAreExact) {
       }
     }
   }
+}
+
+// The order of gemm.h in words of its own: sums of a row's exact products, each rounded once.
+// `first` says which of a pair comes first (1: as the contract has it).
+float InOrder(const std::vector<double>& products, size_t first) {
+  float sums[16] = {};
+  const auto add = [&](size_t l, size_t k) {
+    if (k < products.size()) sums[l] = static_cast<float>(sums[l] + products[k]);
+  };
+  for (size_t k = 0; k < products.size(); k += 32) {
+    for (size_t l = 0; l < 16; ++l) {
+      add(l, k + 2 * l + first);
+      add(l, k + 2 * l + (1 - first));
+    }
+  }
+  for (size_t half = 8; half > 0; half /= 2) {
+    for (size_t l = 0; l < half; ++l) sums[l] += sums[l + half];
+  }
+  return sums[0];
+}
+
+TEST_P(OrderedGemmTest, AddsInTheOrderOfTheContract) {
+  Random random(kSeed + 10);
+  const size_t out = 5, rows = 5;
+  size_t depends = 0;
+  for (const size_t in : Widths(format())) {
+    const Matrix m = MakeMatrix(format(), out, in, random);
+    std::vector<float> x = random.Bf16Values(rows * in);
+    if (format() == kGemmF32) {
+      for (float& v : x) v = std::ldexp(1.0f, int(random.Below(24)) - 12);  // products stay exact
+    }
+    const std::vector<float> found = Multiply(kernel(), m, x, rows);
+    for (size_t i = 0; i < found.size(); ++i) {
+      std::vector<double> products(in);
+      for (size_t k = 0; k < in; ++k) products[k] = x[i / out * in + k] * Weight(m, i % out, k);
+      ASSERT_TRUE(SameBits(InOrder(products, 1), found[i]))
+          << "seed " << kSeed + 10 << " in " << in << " row " << i / out << " output " << i % out;
+      depends += InOrder(products, 0) != found[i];
+    }
+  }
+  EXPECT_GT(depends, 20u) << "sums that another order would give too";
 }
 
 TEST_P(GemmTest, IsWithinRoundingOfDoublePrecision) {
@@ -419,6 +471,22 @@ TEST_P(GemmTest, GivesZeroForZeroInputAndForNoInputWidthOrRowsNothing) {
 class DotTest : public ::testing::TestWithParam<Kernel<DotFunction>> {};
 INSTANTIATE_TEST_SUITE_P(All, DotTest, ::testing::ValuesIn(KernelsOf(&Kernels::dot)),
                          [](const auto& test) { return std::string(test.param.name); });
+
+TEST_P(DotTest, AddsInTheOrderOfTheContract) {
+  if (!CanRun(GetParam().isa)) GTEST_SKIP() << "this machine lacks " << GetParam().name;
+  Random random(kSeed + 11);
+  size_t depends = 0;
+  for (size_t n = 0; n < 300; ++n) {
+    std::vector<float> a = random.Normals(n), b = random.Bf16Values(n);
+    for (float& v : a) v = RoundBf16(v);
+    std::vector<double> products(n);
+    for (size_t k = 0; k < n; ++k) products[k] = double{a[k]} * b[k];
+    const float found = GetParam().function(a.data(), b.data(), n);
+    ASSERT_TRUE(SameBits(InOrder(products, 1), found)) << "seed " << kSeed + 11 << " n " << n;
+    depends += InOrder(products, 0) != found;
+  }
+  EXPECT_GT(depends, 20u) << "sums that another order would give too";
+}
 
 TEST_P(DotTest, EqualsItsScalarTwinAndIsWithinRoundingOfDoublePrecision) {
   if (!CanRun(GetParam().isa)) GTEST_SKIP() << "this machine lacks " << GetParam().name;

@@ -26,7 +26,7 @@ void Reverse(float* x, size_t in) {
   ++prepared_rows;
 }
 
-// The chosen kernel on activations that were reversed.
+// The chosen kernel on activations that were reversed, and that it wants prepared itself perhaps.
 template <GemmFormat kFormat>
 void MultiplyReversed(const GemmArgs& args) {
   static const GemmKernel chosen = PickKernels(ActiveIsa()).*GemmSlot(kFormat);
@@ -35,6 +35,7 @@ void MultiplyReversed(const GemmArgs& args) {
     const std::reverse_iterator end(args.x + row * args.x_stride);
     x.insert(x.end(), end - static_cast<std::ptrdiff_t>(args.in), end);
   }
+  PrepareRows(chosen, args.in, args.rows, x.data(), args.in);
   GemmArgs natural = args;
   natural.x = x.data();
   natural.x_stride = args.in;
