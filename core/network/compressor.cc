@@ -99,16 +99,13 @@ void Append(const Compute& compute, const CompressorWeights& w, EntryKind kind,
 
 }  // namespace
 
-void Compress(const Pass& pass, const CompressorWeights& w, size_t layer, EntryKind kind,
-              const Activation& x) {
-  const Compute& compute = pass.compute;
-  Scratch* scratch = pass.scratch;
-  float* kv = Project(compute, w.wkv, x, Rounding::kNone, scratch->compressor_kv.data());
-  float* gate = Project(compute, w.wgate, x, Rounding::kNone, scratch->compressor_gate.data());
+void Compress(const Pass& pass, const CompressorWeights& w, size_t layer, EntryKind kind) {
+  CompressorInput& input =
+      kind == EntryKind::kMain ? pass.scratch->main_input : pass.scratch->index_input;
   for (const PassSegment& segment : pass.segments) {
     LayerState& state = segment.layers[layer];
     const size_t at = segment.begin * w.wkv.out;
-    Append(compute, w, kind, segment, {kv + at, gate + at},
+    Append(pass.compute, w, kind, segment, {input.kv.data() + at, input.gate.data() + at},
            kind == EntryKind::kMain ? &state.main : &state.index);
   }
 }

@@ -72,7 +72,7 @@ Activation PrepareActivation(const Compute& compute, const float* x, size_t rows
     if (!quantize && prepare == nullptr) continue;
     float* copy = scratch + (i - 1) * rows * width;
     made[i] = copy;
-    compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
+    compute.parallel.For(rows, RowGrain(width), [&](size_t begin, size_t end) {
       for (size_t row = begin; row < end; ++row) {
         float* out = copy + row * width;
         memcpy(out, x + row * width, width * sizeof(float));
@@ -101,7 +101,7 @@ Activation PrepareInput(const Compute& compute, const Linear& w, const float* x,
 void PrepareInPlace(const Compute& compute, const Linear& w, size_t rows, float* x) {
   const GemmKernel& kernel = compute.KernelOf(w);
   if (kernel.prepare == nullptr) return;
-  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+  compute.parallel.For(rows, RowGrain(w.in), [&](size_t begin, size_t end) {
     PrepareRows(kernel, w.in, end - begin, x + begin * w.in, w.in);
   });
 }
@@ -176,7 +176,7 @@ double SumOfSquares(const float* x, size_t n) {
 float* RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
                float* out) {
   const size_t width = weight.values.size();
-  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+  compute.parallel.For(rows, RowGrain(width), [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
       const float* in = x + row * width;
       float* y = out + row * width;

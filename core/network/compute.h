@@ -77,6 +77,10 @@ struct Compute {
 
   const GemmKernel& KernelOf(const Linear& w) const { return kernels.*GemmSlot(FormatOf(w)); }
 
+  const RotaryFrequencies& RotaryOf(RotaryKind kind) const {
+    return kind == RotaryKind::kPlain ? plain_rotary : compressed_rotary;
+  }
+
   // Rounds x[n] to bfloat16 where the mode says so.
   void RoundBf16(float* x, size_t n) const {
     if (numerics.bf16) kernels.round_bf16(x, n);
@@ -123,6 +127,12 @@ void RunProduct(const Compute& compute, const ProductTask& task);
 // The scope of a product with `w`, where it is not Project that makes it.
 inline PhaseScope TimeProduct(const Compute& compute, const Linear& w) {
   return {compute.profile, ProductPhase(FormatOf(w))};
+}
+
+// Rows for one task of simple steps over rows of so many floats: few rows are no fork's worth.
+constexpr size_t RowGrain(size_t floats) {
+  constexpr size_t kFloats = 32768;  // a few microseconds, ten times what a fork costs
+  return kFloats / (floats + 1) + 1;
 }
 
 // Outputs per task so that `outs` make a few tasks per thread.

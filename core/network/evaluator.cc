@@ -134,6 +134,7 @@ void Evaluator::RunPass(const EvaluateControl& control) {
   weights.CheckGlobal();
   for (size_t i = 0; i < segments_.size(); ++i) sequences_[i]->BeginChunk(segments_[i].rows);
   float* streams = scratch_.streams.data();
+  PreparePass(pass);
   Embed(compute, weights, ids_, streams);
   for (size_t i = 0; i < compute.sizes.layers; ++i) {
     if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");

@@ -62,7 +62,7 @@ const float* SumStreams(const Compute& compute, const float* pre, size_t stride,
                         const float* streams, size_t rows, float* out) {
   const size_t m = compute.sizes.streams;
   const size_t d = compute.sizes.hidden;
-  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+  compute.parallel.For(rows, RowGrain(m * d), [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
       const float* from = streams + row * m * d;
       float* to = out + row * d;
@@ -108,7 +108,7 @@ void WriteStreams(const Compute& compute, const StreamMix& mix, const float* y, 
   const PhaseScope timed(compute.profile, Phase::kHyperConnections);
   constexpr size_t kMaxStreams = 16;  // bounded by the config
   const size_t m = compute.sizes.streams, d = compute.sizes.hidden;
-  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+  compute.parallel.For(rows, RowGrain(m * d), [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
       const float* post = mix.post + row * m;
       const float* comb = mix.comb + row * m * m;

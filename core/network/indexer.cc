@@ -11,33 +11,12 @@ namespace {
 constexpr size_t kScoreTile = 64;                     // entries that one task scores
 constexpr size_t kUnpackedFloats = kMaxIndexHeadDim;  // of the entries unpacked at once
 
-// Index queries as the keys are: rotary, Hadamard, FP4 (through the packed form, which is exact).
-void RoundQueries(const Compute& compute, const RotaryAngles& angles, size_t rows, float* queries) {
-  const EntryFormat format = EntryFormat::Index(compute.sizes, compute.numerics);
-  const size_t heads = compute.sizes.index_heads, width = format.width;
-  compute.parallel.For(rows, 1, [&](size_t begin, size_t end) {
-    uint8_t packed[kMaxIndexHeadDim];
-    for (size_t i = begin * heads; i < end * heads; ++i) {
-      float* q = queries + i * width;
-      Rotate(angles.Row(i / heads), Turn::kForward, q, width);
-      compute.RoundBf16(q, width);
-      if (!compute.numerics.index_fp4) continue;
-      HadamardTransform(q, width);
-      compute.RoundBf16(q, width);
-      format.Store(compute.kernels, q, packed);
-      format.Load(compute.kernels, packed, q);
-    }
-  });
-}
-
-// [rows, index_heads]: how much each head's score counts.
-float* HeadWeights(const Pass& pass, const Linear& w, const Activation& x) {
-  const Compute& compute = pass.compute;
+// [rows, index_heads], in place: how much each head's score counts.
+const float* ScaleHeadWeights(const Compute& compute, size_t rows, float* weight) {
   const Config& c = compute.config;
-  float* weight = Project(compute, w, x, Rounding::kBf16, pass.scratch->index_weight.data());
   const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.index_head_dim)) /
                                          std::sqrt(static_cast<double>(c.index_heads)));
-  const size_t count = x.rows * compute.sizes.index_heads;
+  const size_t count = rows * compute.sizes.index_heads;
   for (size_t i = 0; i < count; ++i) weight[i] *= scale;
   compute.RoundBf16(weight, count);
   return weight;
@@ -157,15 +136,31 @@ void SelectInSegment(const Pass& pass, const PassSegment& segment, const Compres
 
 }  // namespace
 
-Selection SelectEntries(const Pass& pass, const AttentionWeights& w, size_t layer,
-                        const RotaryAngles& angles, const IndexInput& input) {
+// Through the packed form, which is exact.
+void RoundIndexQueries(const Compute& compute, const RotaryAngles& angles, size_t begin, size_t end,
+                       float* q) {
+  const EntryFormat format = EntryFormat::Index(compute.sizes, compute.numerics);
+  const size_t width = format.width;
+  uint8_t packed[kMaxIndexHeadDim];
+  for (size_t at = begin; at < end; at += width) {
+    float* head = q + at;
+    Rotate(angles, Turn::kForward, head, width);
+    compute.RoundBf16(head, width);
+    if (!compute.numerics.index_fp4) continue;
+    HadamardTransform(head, width);
+    compute.RoundBf16(head, width);
+    format.Store(compute.kernels, head, packed);
+    format.Load(compute.kernels, packed, head);
+  }
+}
+
+Selection SelectEntries(const Pass& pass, size_t layer) {
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
   const size_t rows = pass.rows();
   const PhaseScope timed(compute.profile, Phase::kIndexer);
-  float* q = Project(compute, w.index_wq_b, input.q_low, Rounding::kBf16, scratch->index_q.data());
-  RoundQueries(compute, angles, rows, q);
-  const float* weight = HeadWeights(pass, w.index_weights, input.x);
+  const float* q = scratch->index_q.data();
+  const float* weight = ScaleHeadWeights(compute, rows, scratch->index_weight.data());
   const SelectionRows rows_of{scratch->selected.data(), scratch->selected_count.data()};
   for (const PassSegment& segment : pass.segments) {
     SelectInSegment(pass, segment, segment.layers[layer].index, {q, weight}, rows_of);

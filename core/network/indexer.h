@@ -10,14 +10,13 @@ struct Selection {
   const int32_t* counts = nullptr;   // [rows]
 };
 
-// What the indexer computes its queries from.
-struct IndexInput {
-  Activation q_low;  // the normed low-rank query
-  Activation x;      // the normed layer input
-};
+// Some heads of one row's index queries, in place, as the keys are: rotary, Hadamard, FP4.
+// Channels [begin, end) of q [index_heads * index_head_dim].
+void RoundIndexQueries(const Compute& compute, const RotaryAngles& angles, size_t begin, size_t end,
+                       float* q);
 
-// For the pass's tokens, whose entries are already in their segments' memory of the layer.
-Selection SelectEntries(const Pass& pass, const AttentionWeights& w, size_t layer,
-                        const RotaryAngles& angles, const IndexInput& input);
+// For the pass's tokens, whose entries are already in their segments' memory of the layer. Takes
+// the rounded queries and the projection of the heads' weights from the scratch.
+Selection SelectEntries(const Pass& pass, size_t layer);
 
 }  // namespace finback

@@ -76,6 +76,22 @@ void Embed(const Compute& compute, const Weights& weights, std::span<const int32
   }
 }
 
+void PreparePass(const Pass& pass) {
+  const Compute& compute = pass.compute;
+  const size_t pairs = compute.sizes.rope_pairs;
+  for (const PassSegment& segment : pass.segments) {
+    compute.parallel.For(segment.rows, RowGrain(64 * pairs), [&](size_t begin, size_t end) {
+      for (size_t row = segment.begin + begin; row < segment.begin + end; ++row) {
+        for (const RotaryKind kind : {RotaryKind::kPlain, RotaryKind::kCompressed}) {
+          RowAngles& angles = pass.scratch->angles[static_cast<size_t>(kind)];
+          MakeRotaryAngles(compute.RotaryOf(kind), segment.PositionAt(row),
+                           angles.cosine.data() + row * pairs, angles.sine.data() + row * pairs);
+        }
+      }
+    });
+  }
+}
+
 void RunLayer(const Pass& pass, const LayerWeights& w, size_t layer, float* streams) {
   const Compute& compute = pass.compute;
   const int32_t number = static_cast<int32_t>(layer);
@@ -119,6 +135,7 @@ void RunDraft(const Pass& pass, const float* streams, DraftScratch* draft,
   const size_t rows = pass.rows(), d = compute.sizes.hidden, m = compute.sizes.streams;
   weights.CheckGlobal();
   weights.CheckLayer(compute.config.layers_count);
+  PreparePass(pass);
   // `count` rows of an input, normed -> `out`, through one of the block's two projections.
   const auto project = [&](const Linear& projection, const Vector& norm, const float* input,
                            size_t count, float* out) {

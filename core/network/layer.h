@@ -13,6 +13,9 @@ namespace finback {
 void Embed(const Compute& compute, const Weights& weights, std::span<const int32_t> ids,
            float* streams);
 
+// Once for a pass, before its layers: the rotary angles of its rows.
+void PreparePass(const Pass& pass);
+
 // One layer over the pass: updates streams [rows, hc, hidden] and the segments' memory in place.
 // `layer` counts MTP blocks after the main layers.
 void RunLayer(const Pass& pass, const LayerWeights& w, size_t layer, float* streams);

@@ -6,9 +6,12 @@
 #include <limits>
 
 #include "core/base/status.h"
+#include "core/network/products.h"
 
 namespace finback {
 namespace {
+
+constexpr size_t kActivationBlock = 128;  // channels that are quantized together
 
 float Score(Scoring scoring, float z) {
   const double x = static_cast<double>(z);
@@ -169,54 +172,48 @@ const Linear& MatrixOf(const MoeWeights& w, const Pairs& pairs, Linear ExpertWei
   return ExpertOf(w, static_cast<int32_t>(after - pairs.begin) - 1).*matrix;
 }
 
-// The pairs' inputs of a matrix, side by side: [pairs, hidden].
-const float* GatherInputs(const Compute& compute, const MoeWeights& w,
-                          Linear ExpertWeights::*matrix, const Pairs& pairs, const Activation& x,
-                          float* out) {
+// What the pairs' rows of a matrix are read from: [pairs, width], or one row for all of them.
+struct PairInput {
+  const float* rows;
+  size_t stride;  // 0: one row
+};
+
+// The pairs' inputs of a matrix, side by side, in `out` [pairs, hidden]; where there is one token,
+// what it is computed from.
+PairInput GatherInputs(const Compute& compute, const MoeWeights& w, Linear ExpertWeights::*matrix,
+                       const Pairs& pairs, const Activation& x, float* out) {
   const size_t d = compute.sizes.hidden;
-  compute.parallel.For(pairs.count, 4, [&](size_t begin, size_t end) {
+  compute.parallel.For(pairs.count, RowGrain(d), [&](size_t begin, size_t end) {
     for (size_t pair = begin; pair < end; ++pair) {
       const float* from = x.form[FormatOf(MatrixOf(w, pairs, matrix, pair))];
       memcpy(out + pair * d, from + static_cast<size_t>(pairs.token[pair]) * d, d * sizeof(float));
     }
   });
-  return out;
+  return {out, d};
 }
 
-// One product per group, all groups' outputs in one fork: y[pair, o] = x[pair] * matrix(group)^T.
-float* ProjectGroups(const Compute& compute, const MoeWeights& w, Linear ExpertWeights::*matrix,
-                     const Pairs& pairs, const float* x, float* y) {
-  const Linear& first = ExpertOf(w, pairs.group[0]).*matrix;
-  const size_t outs = first.out, in = first.in;
-  const PhaseScope timed = TimeProduct(compute, first);
-  const size_t grain = std::min(outs, ProductGrain(compute, outs * pairs.groups, in));
-  const size_t tasks = (outs + grain - 1) / grain;
-  compute.parallel.For(pairs.groups * tasks, 1, [&](size_t begin, size_t end) {
-    for (size_t task = begin; task < end; ++task) {
-      const int32_t expert = pairs.group[task / tasks];
-      const size_t from = static_cast<size_t>(pairs.begin[expert]);
-      const size_t to = static_cast<size_t>(pairs.begin[expert + 1]);
-      const size_t out = task % tasks * grain;
-      RunProduct(compute, {.w = &(ExpertOf(w, expert).*matrix),
-                           .x = x + from * in,
-                           .x_stride = in,
-                           .rows = to - from,
-                           .begin = out,
-                           .end = std::min(outs, out + grain),
-                           .y = y + from * outs,
-                           .y_stride = outs,
-                           .y_origin = 0,
-                           .rounding = Rounding::kBf16});
-    }
-  });
-  return y;
+// The product of a group's rows with its expert's matrix: y[pair, o] = x[pair] * matrix^T.
+Product ProductOfGroup(const Linear& matrix, const Pairs& pairs, size_t group, const PairInput& x,
+                       float* y) {
+  const int32_t expert = pairs.group[group];
+  const size_t from = static_cast<size_t>(pairs.begin[expert]);
+  const size_t to = static_cast<size_t>(pairs.begin[expert + 1]);
+  return {.task = {.w = &matrix,
+                   .x = x.rows + from * x.stride,
+                   .x_stride = matrix.in,
+                   .rows = to - from,
+                   .begin = 0,
+                   .end = matrix.out,
+                   .y = y + from * matrix.out,
+                   .y_stride = matrix.out,
+                   .y_origin = 0,
+                   .rounding = Rounding::kBf16}};
 }
 
-// gate = weight * silu(min(gate, limit)) * clamp(up), rounded, in place.
-void Activate(const Compute& compute, float weight, const float* up, float* gate) {
+// gate[count] = weight * silu(min(gate, limit)) * clamp(up), rounded, in place.
+void Activate(const Compute& compute, float weight, const float* up, float* gate, size_t count) {
   const float limit = compute.config.swiglu_limit;
-  const size_t width = compute.sizes.expert_width;
-  for (size_t i = 0; i < width; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     float g = gate[i], u = up[i];
     if (limit > 0) {
       g = std::min(g, limit);
@@ -225,10 +222,10 @@ void Activate(const Compute& compute, float weight, const float* up, float* gate
     const float h = g / (1.0f + std::exp(-g)) * u;
     gate[i] = weight * h;
   }
-  compute.RoundBf16(gate, width);
+  compute.RoundBf16(gate, count);
 }
 
-// Whether gate and up read the same form of x.
+// Whether gate and up of all groups read the same form of x.
 bool ShareInput(const MoeWeights& w, const Pairs& pairs, const Activation& x) {
   return std::all_of(pairs.group, pairs.group + pairs.groups, [&](int32_t e) {
     const ExpertWeights& expert = ExpertOf(w, e);
@@ -236,27 +233,85 @@ bool ShareInput(const MoeWeights& w, const Pairs& pairs, const Activation& x) {
   });
 }
 
-// [pairs, expert_width]: the input of the down projection, in the place of `gate`.
-const float* ActivatePairs(const Compute& compute, const MoeWeights& w, const Pairs& pairs,
-                           const float* up, float* gate) {
+// What gate and up are read from, and where they are written.
+struct Hidden {
+  float* gate;  // [pairs, expert_width]
+  float* up;
+};
+
+// Channels [begin, end) of a group's rows: the input of the down projection, in place of `gate`.
+void ActivateGroup(const Compute& compute, const Pairs& pairs, const ProductPiece& piece,
+                   const Hidden& hidden) {
   const size_t width = compute.sizes.expert_width;
-  compute.parallel.For(pairs.count, 1, [&](size_t begin, size_t end) {
+  const int32_t expert = pairs.group[piece.product];
+  for (int32_t pair = pairs.begin[expert]; pair < pairs.begin[expert + 1]; ++pair) {
+    const size_t at = static_cast<size_t>(pair) * width + piece.begin;
+    Activate(compute, pairs.weight[pair], hidden.up + at, hidden.gate + at,
+             piece.end - piece.begin);
+  }
+}
+
+// h [pairs, expert_width], in place, as the products of the down projection read it.
+const float* PrepareHidden(const Compute& compute, const MoeWeights& w, const Pairs& pairs,
+                           float* h) {
+  const size_t width = compute.sizes.expert_width;
+  compute.parallel.For(pairs.count, RowGrain(width), [&](size_t begin, size_t end) {
     for (size_t pair = begin; pair < end; ++pair) {
-      float* h = gate + pair * width;
-      Activate(compute, pairs.weight[pair], up + pair * width, h);
       const Linear& down = MatrixOf(w, pairs, &ExpertWeights::down, pair);
-      if (compute.numerics.act_fp8 && down.quantized()) compute.kernels.quantize_fp8(h, width, 128);
-      PrepareRows(compute.KernelOf(down), width, 1, h, width);
+      float* row = h + pair * width;
+      if (compute.numerics.act_fp8 && down.quantized()) {
+        compute.kernels.quantize_fp8(row, width, kActivationBlock);
+      }
+      PrepareRows(compute.KernelOf(down), width, 1, row, width);
     }
   });
-  return gate;
+  return h;
+}
+
+// The input of the down projection, [pairs, expert_width], as its products read it.
+const float* MakeHidden(const Pass& pass, const MoeWeights& w, const Pairs& pairs,
+                        const Activation& x) {
+  const Compute& compute = pass.compute;
+  Scratch* scratch = pass.scratch;
+  const Hidden hidden{scratch->pair_gate.data(), scratch->pair_up.data()};
+  Product* products = scratch->products.data();
+  const bool share = ShareInput(w, pairs, x);
+  const auto fill = [&](Linear ExpertWeights::*matrix, const PairInput& input, float* y) {
+    for (size_t group = 0; group < pairs.groups; ++group) {
+      const Linear& of_group = ExpertOf(w, pairs.group[group]).*matrix;
+      const PairInput one{x.form[FormatOf(of_group)], 0};
+      products[group] =
+          ProductOfGroup(of_group, pairs, group, input.rows == nullptr ? one : input, y);
+      products[group].unit = 16;
+    }
+  };
+  const auto gather = [&](Linear ExpertWeights::*matrix) {
+    if (x.rows == 1) return PairInput{nullptr, 0};
+    return GatherInputs(compute, w, matrix, pairs, x, scratch->pair_x.data());
+  };
+  const std::span<Product> all{products, pairs.groups};
+  fill(&ExpertWeights::gate, gather(&ExpertWeights::gate), hidden.gate);
+  if (share) {
+    for (size_t group = 0; group < pairs.groups; ++group) {
+      const ProductTask& task = products[group].task;
+      products[group].twin = &ExpertOf(w, pairs.group[group]).up;
+      products[group].twin_x = task.x;
+      products[group].twin_y = hidden.up + (task.y - hidden.gate);
+    }
+  } else {
+    RunProducts(compute, all);
+    fill(&ExpertWeights::up, gather(&ExpertWeights::up), hidden.up);
+  }
+  RunProducts(compute, all,
+              [&](const ProductPiece& piece) { ActivateGroup(compute, pairs, piece, hidden); });
+  return PrepareHidden(compute, w, pairs, hidden.gate);
 }
 
 // [rows, hidden]: every row's pairs, added up.
 const float* SumPairs(const Compute& compute, const Pairs& pairs, size_t rows, const float* of_pair,
                       float* out) {
   const size_t d = compute.sizes.hidden, mine = compute.sizes.experts_per_token + 1;
-  compute.parallel.For(rows, 4, [&](size_t begin, size_t end) {
+  compute.parallel.For(rows, RowGrain(mine * d), [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
       float* y = out + row * d;
       std::fill(y, y + d, 0.0f);
@@ -285,17 +340,14 @@ const float* MixExperts(const Pass& pass, const MoeWeights& w, size_t layer, con
     pass.weights.CheckExpert(static_cast<int32_t>(layer), pairs.group[i]);
   }
   if (compute.profile != nullptr) compute.profile->routed_experts += pairs.groups - 1;
-  float* space = scratch->pair_x.data();
-  const float* input = GatherInputs(compute, w, &ExpertWeights::gate, pairs, x, space);
-  float* gate =
-      ProjectGroups(compute, w, &ExpertWeights::gate, pairs, input, scratch->pair_gate.data());
-  if (!ShareInput(w, pairs, x))
-    input = GatherInputs(compute, w, &ExpertWeights::up, pairs, x, space);
-  const float* up =
-      ProjectGroups(compute, w, &ExpertWeights::up, pairs, input, scratch->pair_up.data());
-  const float* h = ActivatePairs(compute, w, pairs, up, gate);
-  const float* y =
-      ProjectGroups(compute, w, &ExpertWeights::down, pairs, h, scratch->pair_y.data());
+  const float* hidden = MakeHidden(pass, w, pairs, x);
+  Product* products = scratch->products.data();
+  float* y = scratch->pair_y.data();
+  for (size_t group = 0; group < pairs.groups; ++group) {
+    const Linear& down = ExpertOf(w, pairs.group[group]).down;
+    products[group] = ProductOfGroup(down, pairs, group, {hidden, down.in}, y);
+  }
+  RunProducts(compute, {products, pairs.groups});
   return SumPairs(compute, pairs, x.rows, y, scratch->y.data());
 }
 

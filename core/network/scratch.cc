@@ -34,8 +34,12 @@ void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tok
   take(hc_mix, rows * (2 + m) * m);
   take(hc_post, rows * m);
   take(hc_comb, rows * m * m);
-  take(cosine, rows * sizes.rope_pairs);
-  take(sine, rows * sizes.rope_pairs);
+  for (RowAngles& of_kind : angles) {
+    take(of_kind.cosine, rows * sizes.rope_pairs);
+    take(of_kind.sine, rows * sizes.rope_pairs);
+  }
+
+  take(products, std::max(sizes.o_groups, sizes.experts + 1));
 
   const size_t threads = static_cast<size_t>(compute.parallel.threads());
   const size_t head_dim = sizes.head_dim, heads = sizes.heads * head_dim;
@@ -54,11 +58,12 @@ void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tok
                        [&](const LayerSpec& layer) { return layer.kind == kind; });
   };
   if (has(LayerKind::kCsa) || has(LayerKind::kHca)) {
-    const size_t width = std::max(head_dim, sizes.index_head_dim);
-    take(compressor_kv, rows * 2 * width);
-    take(compressor_gate, rows * 2 * width);
+    take(main_input.kv, rows * 2 * head_dim);
+    take(main_input.gate, rows * 2 * head_dim);
   }
   if (has(LayerKind::kCsa)) {
+    take(index_input.kv, rows * 2 * sizes.index_head_dim);
+    take(index_input.gate, rows * 2 * sizes.index_head_dim);
     take(index_q, rows * sizes.index_heads * sizes.index_head_dim);
     take(index_weight, rows * sizes.index_heads);
     const size_t entries = context_tokens / 4 + 1;

@@ -6,11 +6,24 @@
 
 #include "core/base/buffer.h"
 #include "core/network/compute.h"
+#include "core/network/products.h"
 
 namespace finback {
 
 // Keys that attention unpacks and reads at once.
 size_t KeysPerTile(size_t head_dim);
+
+// The rotary angles of a pass's rows, for one kind of layers: [chunk, rope_dim / 2].
+struct RowAngles {
+  Buffer<float> cosine, sine;
+
+  RotaryAngles Angles(size_t pairs) const { return {cosine.data(), sine.data(), pairs}; }
+};
+
+// What a compressor takes of each row: [chunk, 2 * width].
+struct CompressorInput {
+  Buffer<float> kv, gate;
+};
 
 struct Scratch {
   Buffer<float> streams;           // [chunk, hc, hidden] the residual
@@ -19,21 +32,22 @@ struct Scratch {
   Buffer<float> hc_input;          // [chunk, hc, hidden] if products of float32 ask for it
   Buffer<float> hc_mix;            // [chunk, (2 + hc) * hc]
   Buffer<float> hc_post, hc_comb;  // [chunk, hc], [chunk, hc, hc]
-  Buffer<float> cosine, sine;      // [chunk, rope_dim / 2] of the layer's rotary
+  RowAngles angles[2];             // of every RotaryKind
+  Buffer<Product> products;        // of one fork: a group of heads, an expert
   // Attention.
-  Buffer<float> q_low;                           // [chunk, q_lora_rank]
-  Buffer<float> q_low_forms;                     // [copies, chunk, q_lora_rank]
-  Buffer<float> q, attended;                     // [chunk, heads, head_dim]
-  Buffer<float> key_tiles;                       // [threads, KeysPerTile(head_dim), head_dim]
-  Buffer<float> kv;                              // [chunk, head_dim]
-  Buffer<float> o_low;                           // [chunk, o_groups * o_lora_rank]
-  Buffer<float> o_low_forms;                     // [copies, chunk, o_groups * o_lora_rank]
-  Buffer<float> compressor_kv, compressor_gate;  // [chunk, 2 * max(head_dim, index_head_dim)]
-  Buffer<float> index_q;                         // [chunk, index_heads, index_head_dim]
-  Buffer<float> index_weight;                    // [chunk, index_heads]
-  Buffer<float> score, score_order;              // [queries at once, visible entries]
-  Buffer<int32_t> selected;                      // [chunk, index_topk]
-  Buffer<int32_t> selected_count;                // [chunk]
+  Buffer<float> q_low;                      // [chunk, q_lora_rank]
+  Buffer<float> q_low_forms;                // [copies, chunk, q_lora_rank]
+  Buffer<float> q, attended;                // [chunk, heads, head_dim]
+  Buffer<float> key_tiles;                  // [threads, KeysPerTile(head_dim), head_dim]
+  Buffer<float> kv;                         // [chunk, head_dim]
+  CompressorInput main_input, index_input;  // of head_dim, of index_head_dim
+  Buffer<float> o_low;                      // [chunk, o_groups * o_lora_rank]
+  Buffer<float> o_low_forms;                // [copies, chunk, o_groups * o_lora_rank]
+  Buffer<float> index_q;                    // [chunk, index_heads, index_head_dim]
+  Buffer<float> index_weight;               // [chunk, index_heads]
+  Buffer<float> score, score_order;         // [queries at once, visible entries]
+  Buffer<int32_t> selected;                 // [chunk, index_topk]
+  Buffer<int32_t> selected_count;           // [chunk]
   // Mixture of experts; "pairs" are (token, expert) with the shared expert last.
   Buffer<float> router;                                              // [chunk, experts]
   Buffer<int32_t> expert, pair_token, pair_of, expert_begin, group;  // see moe.cc

@@ -147,6 +147,7 @@ class Run {
     const PassSegment all = AllOf(ids);
     Pass pass = PassOf(ids, &all);
     pass.trace = trace;
+    PreparePass(pass);
     RunLayer(pass, model_->weights().layers[layer], layer, streams->data());
   }
 
