@@ -1,7 +1,7 @@
 // y[row, o] = sum_k x[row, k] * W[o, k] with AVX2, FMA and F16C, one arithmetic in two shapes:
 //
-//   few rows    weights are decoded in registers and multiplied at once; limit: the bytes of the
-//               weights, or the decoding
+//   few rows    weights are decoded in registers and multiplied at once, 2 outputs side by side;
+//               limit: the bytes of BF16 weights, decoding the others
 //   many rows   a panel of 12 outputs x kDepth weights is decoded to float32 once per kRowBlock
 //               rows and multiplied in blocks of 12 chains of 8 lanes (4 rows x 3 outputs, or
 //               3 x 4, 2 x 6, 1 x 12), first for sums 0-7, then for sums 8-15; limit: two fused
@@ -9,15 +9,17 @@
 //
 //   x      [rows][in]           32 k at a time: the 16 odd ones, then the 16 even ones
 //                               (PreparePairsAvx2; products with float32 do so themselves)
-//   panel  [12][kDepth]         13 KB, in the same order
-//   sums   [kRowBlock][12][16]  30 KB, carried from panel to panel along K
+//   panel  [12][kDepth]          7 KB, in the same order
+//   sums   [kRowBlock][12][16]  36 KB, carried from panel to panel along K
+//
+// In both shapes weights are fetched ahead in one stream of ascending addresses: several rows of a
+// matrix read side by side came at half the speed.
 //
 // Instructions per 32 weights, few rows, beside 4 FMA (with loads) per row:
 //   BF16  6: 2 loads, 2 shifts, 2 masks.
-//   FP8  16: load, 3 shifts, 2 masks, 2 splits, 4 half-to-float, 4 multiplications by the scale.
-//        The bits of E4M3 in the place of a half's are value * 2^-8.
-//   FP4  15: arrange, widen, shift, or, mask, 2 loads of and 2 look-ups in a table of bfloat16
-//        bytes that has the scale in it, 2 interleaves, 2 shifts and 2 masks to float32.
+//   FP8  12: load, 3 shifts, 2 masks, 2 splits, 4 half-to-float; half a multiplication of each sum.
+//   FP4  14: load, arrange, shift, mask, 2 loads of and 2 look-ups in a table of bfloat16 bytes
+//        that has the scale in it, 2 interleaves, 2 shifts and 2 masks to float32.
 #include "core/base/number_formats.h"
 #include "core/kernels/dot_avx2.h"
 #include "core/kernels/kernels.h"
@@ -28,22 +30,22 @@ namespace finback {
 namespace {
 
 constexpr size_t kPanel = 12;
-constexpr size_t kDepth = 256;
+constexpr size_t kDepth = 128;
 constexpr size_t kPanelStride = kDepth + 16;  // rows of the panel start in different cache sets
-constexpr size_t kRowBlock = 40;
+constexpr size_t kRowBlock = 48;
 constexpr size_t kFewRows = 4;
 constexpr size_t kTile = 128;  // of FP8 scales
 constexpr int kVectors = 4;    // of 32 k: odd for sums 0-7 and 8-15, then even
 
 // Every format says how to
 //   LoadW    take 32 weights as kVectors vectors;
-//   Factor   find what LoadW multiplies them by, for an output and the 128 k from k on;
 //   Decode   write n weights from k on in the order of LoadW, zeros up to a multiple of 32.
 // kSplit: vectors stand in SplitPairs' order, and x was not prepared.
+// kUnit: LoadW leaves out the scale of a tile; sums are kept in its unit (see Fp8).
 
-// For formats that need no more than LoadW and a factor.
+// For formats whose scales are of tiles, or that have none. Factor: null, or what to multiply by.
 template <typename Format>
-inline void DecodeSteps(const uint8_t* code, size_t n, __m256 factor, float* out) {
+inline void DecodeSteps(const uint8_t* code, size_t n, const __m256* factor, float* out) {
   constexpr size_t kStepBytes = kStep * Format::kBits / 8;
   alignas(32) uint8_t tail[kStepBytes] = {};
   for (size_t i = 0; i < n; i += kStep, code += kStepBytes) {
@@ -53,33 +55,34 @@ inline void DecodeSteps(const uint8_t* code, size_t n, __m256 factor, float* out
       from = tail;
     }
     __m256 v[kVectors];
-    Format::LoadW(from, nullptr, factor, v);
+    Format::LoadW(from, nullptr, v);
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) _mm256_storeu_ps(out + i + 8 * j, v[j]);
+    for (int j = 0; j < kVectors; ++j) {
+      if (Format::kUnit) v[j] = _mm256_mul_ps(v[j], *factor);
+      _mm256_store_ps(out + i + 8 * j, v[j]);
+    }
   }
 }
 
 struct F32 {
-  static constexpr bool kSplit = true;
+  static constexpr bool kSplit = true, kUnit = false;
   static constexpr size_t kBits = 32;
   static bool DirectWorks(const GemmArgs&) { return true; }
-  static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
-  static void LoadW(const uint8_t* code, const uint8_t*, __m256, __m256* v) {
+  static void LoadW(const uint8_t* code, const uint8_t*, __m256* v) {
     const float* w = reinterpret_cast<const float*>(code);
     SplitPairs(w, v, v + 2);
     SplitPairs(w + 16, v + 1, v + 3);
   }
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
-    DecodeSteps<F32>(args.weight + (o * args.in + k) * 4, n, _mm256_setzero_ps(), out);
+    DecodeSteps<F32>(args.weight + (o * args.in + k) * 4, n, nullptr, out);
   }
 };
 
 struct Bf16Codes {
-  static constexpr bool kSplit = false;
+  static constexpr bool kSplit = false, kUnit = false;
   static constexpr size_t kBits = 16;
   static bool DirectWorks(const GemmArgs&) { return true; }
-  static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
-  static void LoadW(const uint8_t* code, const uint8_t*, __m256, __m256* v) {
+  static void LoadW(const uint8_t* code, const uint8_t*, __m256* v) {
     const __m256i top = _mm256_set1_epi32(static_cast<int>(0xFFFF0000u));
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
@@ -89,54 +92,90 @@ struct Bf16Codes {
     }
   }
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
-    DecodeSteps<Bf16Codes>(args.weight + (o * args.in + k) * 2, n, _mm256_setzero_ps(), out);
+    DecodeSteps<Bf16Codes>(args.weight + (o * args.in + k) * 2, n, nullptr, out);
   }
 };
 
 // 2^(scale - 127 + 8) is a normal float up to this scale byte.
 constexpr int kLargestFoldedScale = 246;
 
+// The bits of E4M3 in the place of a half's are value * 2^-8. With few rows, sums are kept in units
+// of 2^8 times the scale of the tile that is being added, and multiplied where it changes: a power
+// of two, so that they are rounded as they would be without, unless the range of floats ends.
 struct Fp8 {
-  static constexpr bool kSplit = false;
+  static constexpr bool kSplit = false, kUnit = true;
   static constexpr size_t kBits = 8;
 
   static const uint8_t* Scale(const GemmArgs& args, size_t o, size_t k) {
     return args.scale + (o / kTile) * ((args.in + kTile - 1) / kTile) + k / kTile;
   }
-  static float Folded(int scale) { return BitsToFloat(static_cast<uint32_t>(scale + 8) << 23); }
+  static float Unit(int scale) { return BitsToFloat(static_cast<uint32_t>(scale + 8) << 23); }
 
-  // Whether one factor does for every scale.
+  // Whether no sum in any of the units can overflow, and everything is a multiple of 2^-149 in all
+  // of them: then sums are the same in every unit.
   static bool DirectWorks(const GemmArgs& args) {
+    int lowest = 255, highest = 0;
     const uint8_t* end = Scale(args, args.out_end - 1, args.in - 1);
     for (const uint8_t* scale = Scale(args, args.out_begin, 0); scale <= end; ++scale) {
-      if (*scale > kLargestFoldedScale) return false;
+      lowest = *scale < lowest ? *scale : lowest;
+      highest = *scale > highest ? *scale : highest;
     }
-    return true;
+    if (highest > kLargestFoldedScale) return false;
+    // Of the magnitudes' bits; zeros wrap around and do not count for the smallest.
+    const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF), one = _mm256_set1_epi32(1);
+    __m256i most = _mm256_setzero_si256(), least = _mm256_set1_epi32(-1);
+    for (size_t row = 0; row < args.rows; ++row) {
+      const float* x = args.x + row * args.x_stride;
+      size_t k = 0;
+      for (; k + 8 <= args.in; k += 8) {
+        const __m256i bits =
+            _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(x + k)), magnitude);
+        most = _mm256_max_epu32(most, bits);
+        least = _mm256_min_epu32(least, _mm256_sub_epi32(bits, one));
+      }
+      for (; k < args.in; ++k) {
+        const __m256i bits = _mm256_set1_epi32(static_cast<int>(FloatToBits(x[k]) & 0x7FFFFFFFu));
+        most = _mm256_max_epu32(most, bits);
+        least = _mm256_min_epu32(least, _mm256_sub_epi32(bits, one));
+      }
+    }
+    alignas(32) uint32_t largest[8], smallest[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(largest), most);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(smallest), least);
+    for (int i = 1; i < 8; ++i) {
+      largest[0] = largest[i] > largest[0] ? largest[i] : largest[0];
+      smallest[0] = smallest[i] < smallest[0] ? smallest[i] : smallest[0];
+    }
+    if (largest[0] == 0) return true;
+    // |x| < 2^(high + 1), and a multiple of 2^(low - 23); halves are below 2, multiples of 2^-17.
+    const int high = static_cast<int>(largest[0] >> 23) - 127;
+    const int low = static_cast<int>((smallest[0] + 1) >> 23) - 127;
+    int sum = high + 2;
+    for (size_t terms = 1; terms < args.in; terms *= 2) ++sum;
+    const int range = highest - lowest, up = highest - 119, down = lowest - 119;
+    return low > -127 && sum + range < 127 && sum + up < 127 && low - 40 - range >= -149 &&
+           low - 40 + down >= -149;
   }
-  static __m256 Factor(const GemmArgs& args, size_t o, size_t k) {
-    return _mm256_set1_ps(Folded(*Scale(args, o, k)));
-  }
-  static void LoadW(const uint8_t* code, const uint8_t*, __m256 factor, __m256* v) {
+  static void LoadW(const uint8_t* code, const uint8_t*, __m256* v) {
     const __m256i mask = _mm256_set1_epi16(static_cast<short>(0xBF80));
     const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(code));
     const __m256i odd = _mm256_and_si256(_mm256_srai_epi16(pairs, 1), mask);
     const __m256i even = _mm256_and_si256(_mm256_srai_epi16(_mm256_slli_epi16(pairs, 8), 1), mask);
-    v[0] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(odd)), factor);
-    v[1] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(odd, 1)), factor);
-    v[2] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(even)), factor);
-    v[3] = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(even, 1)), factor);
+    v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(odd));
+    v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(odd, 1));
+    v[2] = _mm256_cvtph_ps(_mm256_castsi256_si128(even));
+    v[3] = _mm256_cvtph_ps(_mm256_extracti128_si256(even, 1));
   }
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
     for (size_t begin = 0; begin < n; begin += kTile) {
       const size_t count = n - begin < kTile ? n - begin : kTile;
       const int scale = *Scale(args, o, k + begin);
       const bool folded = scale <= kLargestFoldedScale;
-      const float factor = folded ? Folded(scale) : 256.0f;
-      DecodeSteps<Fp8>(args.weight + o * args.in + k + begin, count, _mm256_set1_ps(factor),
-                       out + begin);
-      if (folded) continue;
-      const size_t end = begin + (count + kStep - 1) / kStep * kStep;
-      for (size_t i = begin; i < end; ++i) out[i] *= E8m0ToFloat(static_cast<uint8_t>(scale));
+      const __m256 factor = _mm256_set1_ps(folded ? Unit(scale) : 256.0f);
+      DecodeSteps<Fp8>(args.weight + o * args.in + k + begin, count, &factor, out + begin);
+      for (size_t i = begin; i < begin + count && !folded; ++i) {
+        out[i] *= E8m0ToFloat(static_cast<uint8_t>(scale));
+      }
     }
   }
 };
@@ -171,39 +210,41 @@ constexpr Fp4Tables MakeFp4Tables() {
 constexpr Fp4Tables kFp4Tables = MakeFp4Tables();
 
 struct Fp4 {
-  static constexpr bool kSplit = false;
+  static constexpr bool kSplit = false, kUnit = false;
   static constexpr size_t kBits = 4;
 
   static bool DirectWorks(const GemmArgs&) { return true; }
-  static __m256 Factor(const GemmArgs&, size_t, size_t) { return _mm256_setzero_ps(); }
 
-  // Byte b holds k = 2b and 2b + 1. Four bytes at a time are brought to where interleaving takes
-  // them from, widened, and their nibbles spread over two bytes.
-  static void LoadW(const uint8_t* code, const uint8_t* scale, __m256, __m256* v) {
-    const __m128i bytes =
-        _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(code)), 0xD8);
-    const __m256i wide = _mm256_cvtepu8_epi16(bytes);
-    const __m256i nibbles =
-        _mm256_and_si256(_mm256_or_si256(wide, _mm256_slli_epi16(wide, 4)), _mm256_set1_epi8(15));
+  // Byte b holds k = 2b and 2b + 1. Per 128-bit lane its 8 bytes twice, once for each nibble;
+  // bytes 8 apart alternate, to end up in the halves of the same 32 bits.
+  static void LoadW(const uint8_t* code, const uint8_t* scale, __m256* v) {
+    const __m256i arrange =
+        _mm256_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 0, 8, 1, 9, 2, 10, 3, 11,  //
+                         4, 12, 5, 13, 6, 14, 7, 15, 4, 12, 5, 13, 6, 14, 7, 15);
+    const __m256i shift = _mm256_setr_epi64x(0, 4, 0, 4);
+    const __m256i codes =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(code)));
+    const __m256i nibbles = _mm256_and_si256(
+        _mm256_srlv_epi64(_mm256_shuffle_epi8(codes, arrange), shift), _mm256_set1_epi8(15));
     const __m128i* table = reinterpret_cast<const __m128i*>(kFp4Tables.bytes[*scale]);
     const __m256i upper =
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(table)), nibbles);
     const __m256i lower =
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(table + 1)), nibbles);
-    const __m256i low = _mm256_unpacklo_epi8(lower, upper);
-    const __m256i high = _mm256_unpackhi_epi8(lower, upper);
+    const __m256i even = _mm256_unpacklo_epi8(lower, upper);
+    const __m256i odd = _mm256_unpackhi_epi8(lower, upper);
     const __m256i top = _mm256_set1_epi32(static_cast<int>(0xFFFF0000u));
-    v[0] = _mm256_castsi256_ps(_mm256_and_si256(low, top));
-    v[1] = _mm256_castsi256_ps(_mm256_and_si256(high, top));
-    v[2] = _mm256_castsi256_ps(_mm256_slli_epi32(low, 16));
-    v[3] = _mm256_castsi256_ps(_mm256_slli_epi32(high, 16));
+    v[0] = _mm256_castsi256_ps(_mm256_slli_epi32(odd, 16));
+    v[1] = _mm256_castsi256_ps(_mm256_and_si256(odd, top));
+    v[2] = _mm256_castsi256_ps(_mm256_slli_epi32(even, 16));
+    v[3] = _mm256_castsi256_ps(_mm256_and_si256(even, top));
   }
   static void Decode(const GemmArgs& args, size_t o, size_t k, size_t n, float* out) {
     const uint8_t* code = args.weight + (o * args.in + k) / 2;
     const uint8_t* scale = args.scale + (o * args.in + k) / 32;
     for (size_t i = 0; i < n; i += kStep) {
       __m256 v[kVectors];
-      LoadW(code + i / 2, scale + i / 32, _mm256_setzero_ps(), v);
+      LoadW(code + i / 2, scale + i / 32, v);
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) _mm256_storeu_ps(out + i + 8 * j, v[j]);
     }
@@ -233,6 +274,17 @@ inline void CopyTail(const float* x, size_t n, float* tail) {
   }
 }
 
+// Where to fetch from while outputs before o are computed; any address may be.
+template <typename Format>
+inline const char* Ahead(const GemmArgs& args, size_t o) {
+  return reinterpret_cast<const char*>(args.weight) + o * args.in * Format::kBits / 8;
+}
+
+inline const char* Fetch(const char* from, size_t bytes) {
+  for (size_t line = 0; line < bytes; line += 64) _mm_prefetch(from + line, _MM_HINT_T0);
+  return from + bytes;
+}
+
 template <typename Format>
 inline __m256 By8(__m256 low, __m256 high) {
   const __m256 by8 = _mm256_add_ps(low, high);
@@ -242,11 +294,11 @@ inline __m256 By8(__m256 low, __m256 high) {
 // Adds the products of R rows and O outputs at k to sums[(r * O + o) * 2 + half].
 template <typename Format, int R, int O>
 inline void Step(const float* const* x, const uint8_t* const* code, const uint8_t* const* scale,
-                 __m256 factor, __m256* sums) {
+                 __m256* sums) {
 #pragma GCC unroll 4
   for (int o = 0; o < O; ++o) {
     __m256 wv[kVectors];
-    Format::LoadW(code[o], scale[o], factor, wv);
+    Format::LoadW(code[o], scale[o], wv);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       __m256 xv[kVectors];
@@ -263,6 +315,7 @@ inline void Step(const float* const* x, const uint8_t* const* code, const uint8_
 // R rows and O outputs from o on, which share a row of scale tiles.
 template <typename Format, int R, int O>
 void Direct(const GemmArgs& args, size_t o) {
+  constexpr size_t kStepBytes = kStep * Format::kBits / 8;
   __m256 sums[R * O * 2];
 #pragma GCC unroll 16
   for (int i = 0; i < R * O * 2; ++i) sums[i] = _mm256_setzero_ps();
@@ -275,41 +328,57 @@ void Direct(const GemmArgs& args, size_t o) {
     code[i] = args.weight + (o + i) * args.in * Format::kBits / 8;
     scale[i] = Format::kBits == 4 ? args.scale + (o + i) * (args.in / 32) : nullptr;
   }
+  const char* ahead = Ahead<Format>(args, o + O);
+  const uint8_t* tile = Format::kUnit ? Fp8::Scale(args, o, 0) : nullptr;
+  const auto change_unit = [&] {
+    const uint32_t ratio = static_cast<uint32_t>(127 + tile[0] - tile[1]) << 23;
+    ++tile;
+#pragma GCC unroll 16
+    for (int i = 0; i < R * O * 2; ++i) {
+      sums[i] = _mm256_mul_ps(sums[i], _mm256_set1_ps(BitsToFloat(ratio)));
+    }
+  };
   const size_t full = args.in / kStep * kStep;
   for (size_t k = 0; k < full;) {
+    if (Format::kUnit && k > 0) change_unit();
     const size_t end = k + kTile < full ? k + kTile : full;
-    const __m256 factor = Format::Factor(args, o, k);
     for (; k < end; k += kStep) {
-      Step<Format, R, O>(x, code, scale, factor, sums);
+      ahead = Fetch(ahead, O * kStepBytes);
+      Step<Format, R, O>(x, code, scale, sums);
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) x[r] += kStep;
 #pragma GCC unroll 4
       for (int i = 0; i < O; ++i) {
-        code[i] += kStep * Format::kBits / 8;
+        code[i] += kStepBytes;
         if (Format::kBits == 4) ++scale[i];
       }
     }
   }
   if (full < args.in) {
+    if (Format::kUnit && full > 0 && full % kTile == 0) change_unit();
     alignas(32) float x_tail[R * kStep];
-    alignas(32) uint8_t code_tail[O * kStep * Format::kBits / 8] = {};
+    alignas(32) uint8_t code_tail[O * kStepBytes] = {};
     const size_t n = args.in - full;
     for (int r = 0; r < R; ++r) {
       CopyTail<Format>(x[r], n, x_tail + r * kStep);
       x[r] = x_tail + r * kStep;
     }
     for (int i = 0; i < O; ++i) {
-      uint8_t* tail = code_tail + i * (kStep * Format::kBits / 8);
-      memcpy(tail, code[i], n * Format::kBits / 8);
-      code[i] = tail;
+      memcpy(code_tail + i * kStepBytes, code[i], n * Format::kBits / 8);
+      code[i] = code_tail + i * kStepBytes;
     }
-    Step<Format, R, O>(x, code, scale, Format::Factor(args, o, full), sums);
+    Step<Format, R, O>(x, code, scale, sums);
   }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
     for (int i = 0; i < O; ++i) {
-      const __m256* sum = sums + (r * O + i) * 2;
+      __m256* sum = sums + (r * O + i) * 2;
+      if (Format::kUnit) {
+        const __m256 unit = _mm256_set1_ps(Fp8::Unit(*tile));
+        sum[0] = _mm256_mul_ps(sum[0], unit);
+        sum[1] = _mm256_mul_ps(sum[1], unit);
+      }
       args.y[r * args.y_stride + (o + i - args.y_origin)] = ReduceBy8(By8<Format>(sum[0], sum[1]));
     }
   }
@@ -437,9 +506,13 @@ void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
     const size_t outs = args.out_end - o < kPanel ? args.out_end - o : kPanel;
     memset(sums, 0, rows * kRowSums * sizeof(float));
     if (outs < kPanel) memset(panel, 0, sizeof panel);
+    const char* ahead = Ahead<Format>(args, o + kPanel);
     for (size_t k = 0; k < args.in; k += kDepth) {
       const size_t n = args.in - k < kDepth ? args.in - k : kDepth;
-      for (size_t i = 0; i < outs; ++i) Format::Decode(args, o + i, k, n, panel + i * kPanelStride);
+      for (size_t i = 0; i < outs; ++i) {
+        ahead = Fetch(ahead, n * Format::kBits / 8);
+        Format::Decode(args, o + i, k, n, panel + i * kPanelStride);
+      }
       const float* x = args.x + first * args.x_stride + k;
       size_t row = 0;
       for (; row + 4 <= rows; row += 4) {
@@ -462,10 +535,11 @@ template <typename Format>
 void GemmAvx2(const GemmArgs& args) {
   if (args.out_begin >= args.out_end) return;
   if (args.rows <= kFewRows && Format::DirectWorks(args)) {
+    constexpr int kOutputs = Format::kBits >= 16 ? 2 : 1;
     if (args.rows == 1) DirectRows<Format, 1, 2>(args);
-    if (args.rows == 2) DirectRows<Format, 2, 1>(args);
-    if (args.rows == 3) DirectRows<Format, 3, 1>(args);
-    if (args.rows == 4) DirectRows<Format, 4, 1>(args);
+    if (args.rows == 2) DirectRows<Format, 2, 2>(args);
+    if (args.rows == 3) DirectRows<Format, 3, kOutputs>(args);
+    if (args.rows == 4) DirectRows<Format, 4, kOutputs>(args);
     return;
   }
   for (size_t first = 0; first < args.rows; first += kRowBlock) {

@@ -456,6 +456,33 @@ TEST_P(ScaledGemmTest, GivesARowTheSameBitsAtTheEdgesOfTheRange) {
   }
 }
 
+// Whatever the file holds: neighbouring tiles whose scales lie the whole range apart.
+TEST_P(ScaledGemmTest, GivesARowTheSameBitsHoweverFarScalesLieApart) {
+  Random random(kSeed + 12);
+  const size_t out = 131, in = 416, rows = 5;
+  for (const int spread : {4, 20, 60, 254}) {
+    Matrix m = MakeMatrix(format(), out, in, random);
+    for (uint8_t& s : m.scale) {
+      s = static_cast<uint8_t>(127 - spread / 2 + int(random.Below(size_t(spread) + 1)));
+    }
+    for (const int exponent : {-110, -30, 0, 60}) {
+      std::vector<float> x = random.Bf16Values(rows * in);
+      for (float& v : x) v = std::ldexp(v, exponent);
+      const std::vector<float> all = Multiply(kernel(), m, x, rows);
+      for (size_t count = 1; count < rows; ++count) {
+        for (size_t row = 0; row + count <= rows; ++row) {
+          const std::vector<float> part(x.begin() + row * in, x.begin() + (row + count) * in);
+          const std::vector<float> expected(all.begin() + row * out,
+                                            all.begin() + (row + count) * out);
+          ASSERT_TRUE(SameFloats(expected, Multiply(kernel(), m, part, count)))
+              << "seed " << kSeed + 12 << " spread " << spread << " x 2^" << exponent << " rows "
+              << row << " + " << count;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(GemmTest, GivesZeroForZeroInputAndForNoInputWidthOrRowsNothing) {
   Random random(kSeed + 6);
   const Matrix m = MakeMatrix(format(), 21, 128, random);
