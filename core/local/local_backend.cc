@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/base/file_map.h"
+#include "core/base/machine_memory.h"
 #include "core/base/process.h"
 #include "core/base/processors.h"
 #include "core/base/status.h"
@@ -21,7 +22,6 @@
 #include "core/local/isa_limit.h"
 #include "core/local/local_stream.h"
 #include "core/local/lone_sequence.h"
-#include "core/local/machine_memory.h"
 #include "core/local/memory_budget.h"
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"

@@ -5,10 +5,11 @@
 #include <iterator>
 #include <optional>
 
+#include "core/base/machine_memory.h"
 #include "core/checkpoint/verify.h"
 #include "core/json/json_writer.h"
 #include "core/kernels/isa.h"
-#include "core/local/machine_memory.h"
+#include "core/network/profile/cache_bytes.h"
 
 namespace finback {
 namespace {
@@ -73,42 +74,6 @@ Inventory TakeInventory(const Weights& weights) {
 void WriteTotal(const char* name, const Total& total, JsonWriter* json) {
   json->Key(name).BeginObject();
   json->Key("count").Unsigned(total.count).Key("bytes").Unsigned(total.bytes).EndObject();
-}
-
-// The model's memory at `n` tokens, at the precision it is stored in (docs/architecture.md 5.2).
-struct CacheBytes {
-  uint64_t window = 0, csa = 0, hca = 0, index = 0;
-  uint64_t read = 0;  // by the token at position n
-  uint64_t sum() const { return window + csa + hca + index; }
-};
-
-CacheBytes CacheAt(const Config& config, Precision precision, uint64_t n) {
-  const bool packed = precision != Precision::kFloat32 && config.quantized_cache;
-  const uint64_t plain_channels = static_cast<uint64_t>(config.head_dim - config.rope_dim);
-  const uint64_t entry =
-      packed ? plain_channels + plain_channels / 64 + 2 * static_cast<uint64_t>(config.rope_dim)
-             : 4 * static_cast<uint64_t>(config.head_dim);
-  const uint64_t index_width = static_cast<uint64_t>(config.index_head_dim);
-  const uint64_t key = packed ? index_width / 2 + index_width / 32 : 4 * index_width;
-  CacheBytes bytes;
-  for (int32_t i = 0; i < config.layers_count; ++i) {
-    const LayerSpec& layer = config.layers[static_cast<size_t>(i)];
-    const uint64_t window = std::min<uint64_t>(n, static_cast<uint64_t>(config.window)) * entry;
-    bytes.window += window;
-    bytes.read += window;
-    if (layer.kind == LayerKind::kWindow) continue;
-    const uint64_t entries = n / static_cast<uint64_t>(layer.ratio);
-    if (layer.kind == LayerKind::kCsa) {
-      bytes.csa += entries * entry;
-      bytes.index += entries * key;
-      const uint64_t chosen = std::min<uint64_t>(entries, static_cast<uint64_t>(config.index_topk));
-      bytes.read += chosen * entry + entries * key;
-    } else {
-      bytes.hca += entries * entry;
-      bytes.read += entries * entry;
-    }
-  }
-  return bytes;
 }
 
 const char* PrecisionName(Precision precision) {

@@ -138,6 +138,7 @@ void Evaluator::RunPass(const EvaluateControl& control) {
   Embed(compute, weights, ids_, streams);
   for (size_t i = 0; i < compute.sizes.layers; ++i) {
     if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
+    if (control.between_layers) control.between_layers();
     const LayerScope timed_layer(compute.profile, i);
     RunLayer(pass, weights.layers[i], i, streams);
   }

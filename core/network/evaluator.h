@@ -29,6 +29,7 @@ using Batch = std::span<const Segment>;
 struct EvaluateControl {
   const std::atomic<bool>* cancel = nullptr;                  // polled between layers
   std::function<bool(int64_t done, int64_t total)> progress;  // after each chunk; false cancels
+  std::function<void()> between_layers;                       // throws to stop
 };
 
 // Owns the working memory of a chunk. One thread at a time; evaluators of one model may run on

@@ -47,6 +47,7 @@ class Profile {
   uint64_t passes = 0;
   uint64_t routed_experts = 0;  // distinct ones, of each layer of each pass
   ForkCount forks;
+  uint64_t layer_forks = 0;  // those of layers
 
   void Clear() { *this = Profile(layer_time.size()); }
 
@@ -110,10 +111,14 @@ class PassScope {
 class LayerScope {
  public:
   LayerScope(Profile* profile, size_t layer) : profile_(profile), layer_(layer) {
-    if (profile_ != nullptr) begin_ = Profile::Clock::now();
+    if (profile_ == nullptr) return;
+    forks_before_ = profile_->forks.forks;
+    begin_ = Profile::Clock::now();
   }
   ~LayerScope() {
-    if (profile_ != nullptr) profile_->layer_time[layer_] += Profile::Clock::now() - begin_;
+    if (profile_ == nullptr) return;
+    profile_->layer_time[layer_] += Profile::Clock::now() - begin_;
+    profile_->layer_forks += profile_->forks.forks - forks_before_;
   }
   LayerScope(const LayerScope&) = delete;
   LayerScope& operator=(const LayerScope&) = delete;
@@ -121,6 +126,7 @@ class LayerScope {
  private:
   Profile* profile_;
   size_t layer_;
+  uint64_t forks_before_ = 0;
   Profile::Clock::time_point begin_;
 };
 
