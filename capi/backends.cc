@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/bench/benchmark.h"
 #include "core/json/json_writer.h"
+#include "core/local/choices.h"
+#include "core/local/isa_limit.h"
 #include "core/local/local_backend.h"
 #include "core/remote/catalog/known_services.h"
 #include "core/remote/money/cost_query.h"
@@ -87,6 +90,25 @@ std::shared_ptr<Backend> OpenBackend(EngineOptions* options) {
 
 std::string CostReport(const EngineOptions& options, const char* query_json) {
   return CostReportJson(options.service, query_json);
+}
+
+std::string Benchmark(const EngineOptions& options, const char* settings_json) {
+  BenchmarkTarget target;
+  if (!options.model.empty()) {
+    if (AsksForService(options) && !IsFolder(options.model)) {
+      Throw(Code::kUnsupported, "model \"%s\": a benchmark measures models in this process",
+            options.model.c_str());
+    }
+    target.model = ResolveModel(options.model);
+  }
+  CheckIsaLimit();
+  target.precision = Chosen(kPrecisions, options.precision);
+  target.copied = options.weights == WeightsChoice::kCopied;
+  target.threads = options.threads;
+  target.chunk_tokens = options.chunk_tokens;
+  target.memory_budget_bytes = options.memory_budget_bytes;
+  target.progress = options.progress;
+  return RunBenchmark(target, settings_json);
 }
 
 std::string Services(const EngineOptions& options) {

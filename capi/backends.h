@@ -16,6 +16,9 @@ std::shared_ptr<Backend> OpenBackend(EngineOptions* options);
 // What the ledger of the options says; see finback_cost_report().
 std::string CostReport(const EngineOptions& options, const char* query_json);
 
+// How fast a model in this process is; see finback_benchmark().
+std::string Benchmark(const EngineOptions& options, const char* settings_json);
+
 // What is known of services without asking; see finback_services().
 std::string Services(const EngineOptions& options);
 

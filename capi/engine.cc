@@ -124,6 +124,13 @@ finback_text* finback_services(const finback_options* options) {
   });
 }
 
+finback_text* finback_benchmark(const finback_options* options, const char* settings_json) {
+  return Guard<finback_text*>(nullptr, [&] {
+    const finback::EngineOptions chosen = finback::ToEngineOptions(Require(options, "options"));
+    return NewText(finback::Benchmark(chosen, &Require(settings_json, "settings_json")));
+  });
+}
+
 finback_text* finback_cost_report(const finback_options* options, const char* query_json) {
   return Guard<finback_text*>(nullptr, [&] {
     const finback::EngineOptions chosen = finback::ToEngineOptions(Require(options, "options"));

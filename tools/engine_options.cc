@@ -26,7 +26,7 @@ void EngineOptions::AddModel(CLI::App* command, ModelArgument argument) {
       command->add_option("MODEL", model_, help)->type_name("")->excludes(option));
 }
 
-void EngineOptions::AddComputing(CLI::App* command) {
+void EngineOptions::AddMachine(CLI::App* command) {
   command->add_option("--precision", precision_, "published (default), bf16 or float32")
       ->check(OneOf({"published", "bf16", "float32"}))
       ->type_name("MODE");
@@ -35,6 +35,10 @@ void EngineOptions::AddComputing(CLI::App* command) {
       ->type_name("N");
   command->add_option("--memory", memory_, "Bytes that conversations may take; default no limit")
       ->type_name("BYTES");
+}
+
+void EngineOptions::AddComputing(CLI::App* command) {
+  AddMachine(command);
   command
       ->add_option("--effort-ladder", effort_ladder_,
                    "Which texts of the prompt stand for which effort: auto, preview or 0731")

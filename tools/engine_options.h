@@ -17,6 +17,7 @@ class EngineOptions {
   // Adds --model (and a positional MODEL, where asked for) and the options of computation.
   void AddModel(CLI::App* command, ModelArgument argument);
   void AddComputing(CLI::App* command);
+  void AddMachine(CLI::App* command);  // the part of it that changes no prompt
   void AddContext(CLI::App* command);
 
   // Adds what concerns services; AddLedger and AddNamed are parts of it.

@@ -163,6 +163,7 @@ int Run(int argc, char** argv) {
   AddInspectCommand(&app, &action);
   AddVerifyCommand(&app, &action);
   AddLogitsCommand(&app, &action);
+  AddBenchCommand(&app, &action);
   AddServiceCommands(&app, &action);
   AddOptionsCommand(&app, &action);
   try {

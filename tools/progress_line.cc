@@ -17,6 +17,8 @@ const char* Describe(const std::string& phase) {
   if (phase == "load") return "loading the model";
   if (phase == "prefill") return "reading the prompt";
   if (phase == "verify") return "verifying";
+  if (phase == "make") return "making random weights";
+  if (phase == "benchmark") return "measuring";
   return phase.c_str();
 }
 
@@ -62,6 +64,9 @@ void ProgressLine::Update(const char* phase, uint64_t done, uint64_t total) {
     std::snprintf(what, sizeof what, "%llu of %llu tokens, %s tokens/s",
                   static_cast<unsigned long long>(done), static_cast<unsigned long long>(total),
                   ThreeDigits(rate).c_str());
+  } else if (phase_ == "benchmark") {
+    std::snprintf(what, sizeof what, "%llu of %llu", static_cast<unsigned long long>(done),
+                  static_cast<unsigned long long>(total));
   } else {
     std::snprintf(what, sizeof what, "%.0f %%, %s MB/s",
                   100.0 * static_cast<double>(done) / static_cast<double>(total),

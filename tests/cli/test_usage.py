@@ -8,7 +8,7 @@ import unittest
 
 from command import FINBACK, FIXTURES, CommandTest, environment, finback
 
-COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "logits",
+COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "bench", "logits",
             "models", "balance", "cost", "options"]
 
 

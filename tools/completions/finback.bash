@@ -3,8 +3,9 @@
 
 _finback() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="chat complete encode parse tokenize inspect verify logits models balance cost options"
-  local compute="--precision --threads --chunk --memory --effort-ladder --context"
+  local commands="chat complete encode parse tokenize inspect verify bench logits models balance cost options"
+  local machine="--precision --threads --chunk --memory"
+  local compute="$machine --effort-ladder --context"
   local sample="--temperature --top-p --top-k --min-p --seed --max-tokens --logprobs --stop"
   local service="--ledger --budget --record --replay --set"
   local options=
@@ -30,7 +31,11 @@ _finback() {
       mapfile -t COMPREPLY < <(compgen -W "none max beyond_max" -- "$word")
       return
       ;;
-    -m | --model)
+    --shape)
+      mapfile -t COMPREPLY < <(compgen -W "flash pro tiny" -- "$word")
+      return
+      ;;
+    -m | --model | --folder)
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       return
       ;;
@@ -54,6 +59,10 @@ _finback() {
     tokenize) options="--model --ids --special --count --set" ;;
     inspect) options="--model --json --set $compute" ;;
     verify) options="--model --sha256 --set" ;;
+    bench)
+      options="--model --json --shape --kinds --experts --folder --depths --together --prefill --prefill-depths
+        --tokens --repeats --costs --set $machine"
+      ;;
     models | balance) options="--model --json --set" ;;
     options) options="--json" ;;
     cost) options="--ledger --by --since --until --reprice --prices --json" ;;

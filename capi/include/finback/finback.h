@@ -195,9 +195,9 @@ FINBACK_API const char *finback_options_describe(size_t index);
 
 /*
  * Called during long work: `phase` is "load", "prefill" or "verify"; `done` of `total` are bytes
- * for load and verify, tokens for prefill. Return 0 to go on; anything else stops the work with
- * CANCELLED. It runs on the thread whose call does the work, and must not call back into the same
- * stream or sequence.
+ * for load and verify, tokens for prefill; finback_benchmark() has more phases. Return 0 to go on;
+ * anything else stops the work with CANCELLED. It runs on the thread whose call does the work, and
+ * must not call back into the same stream or sequence.
  */
 typedef int32_t (*finback_progress_fn)(const char *phase, uint64_t done, uint64_t total,
                                        void *user_data);
@@ -336,6 +336,20 @@ FINBACK_API finback_text *finback_cost_report(const finback_options *options,
  * INVALID_ARGUMENT (not such a list), CANCELLED, UNSUPPORTED (at a service). Since 0.1.
  */
 FINBACK_API finback_status finback_engine_verify(finback_engine *self, const char *sha256_list);
+
+/*
+ * Measures a model on this machine, next to what its memory and arithmetic allow: what `finback
+ * bench` shows. The option model names a checkpoint, or is "": then random weights of a published
+ * shape are made. precision, weights, threads, chunk_tokens, memory_budget_bytes and progress count
+ * too; its phases are "make" and "load", in bytes, and "benchmark", in steps. `settings_json` is {}
+ * or has what docs/hardware.md lists, as it does for the object that is returned: what could not be
+ * measured is null there. Free with finback_text_free().
+ * Errors: INVALID_REQUEST (names the JSON path), BUDGET (has the memory needed), INVALID_ARGUMENT
+ * (a folder that holds something else), UNSUPPORTED (a model at a service), CANCELLED, and those of
+ * finback_engine_open(). Since 0.1.
+ */
+FINBACK_API finback_text *finback_benchmark(const finback_options *options,
+                                            const char *settings_json);
 
 /* ---- Text and tokens ------------------------------------------------------------------------- */
 

@@ -348,6 +348,12 @@ inline std::string CostReport(const Options &options, const std::string &query_j
       finback_cost_report(options.get(), detail::WithoutNul("query", query_json)));
 }
 
+// How fast a model is on this machine, as JSON; finback_benchmark() has the settings.
+inline std::string Benchmark(const Options &options, const std::string &settings_json) {
+  return detail::TakeText(
+      finback_benchmark(options.get(), detail::WithoutNul("settings", settings_json)));
+}
+
 inline std::string EncodeMessages(const std::string &json) {
   return detail::TakeText(finback_encode_messages(detail::WithoutNul("messages", json)));
 }
