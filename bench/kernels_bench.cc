@@ -190,26 +190,41 @@ Buffer<float> Floats(size_t n) {
 
 constexpr KvFormat kKv = {512, 64};
 
-void Attention(benchmark::State& state, AttentionTileFunction function) {
-  const size_t heads = 64, head_dim = 512, count = 64;
-  const Buffer<float> q = Floats(heads * head_dim), keys = Floats(count * head_dim);
-  std::vector<float> max(heads), sum(heads), acc(heads * head_dim);
+Buffer<Bf16> CodesOf(size_t n) {
+  const Buffer<float> x = Floats(n);
+  Buffer<Bf16> codes(n);
+  for (size_t i = 0; i < n; ++i) codes[i] = FloatToBf16(x[i]);
+  return codes;
+}
+
+// 64 heads' scores of a tile of keys, or their sums of its values.
+void Product(benchmark::State& state, PairProductFunction function, bool scores) {
+  const size_t heads = 64, pairs = scores ? 256 : 32, columns = scores ? 64 : 512;
+  const Buffer<Bf16> a = CodesOf(heads * 2 * pairs), b = CodesOf(pairs * 2 * columns);
+  Buffer<float> c(heads * columns);
   for (auto _ : state) {
-    function(
-        {q.data(), keys.data(), heads, head_dim, count, 0.04f, max.data(), sum.data(), acc.data()});
+    function({a.data(), 2 * pairs, b.data(), 2 * columns, nullptr, nullptr, heads, pairs, columns,
+              c.data(), columns, !scores});
   }
-  Report(state, double(keys.size() * 4), 4.0 * double(heads * head_dim * count));
+  Report(state, double(b.size() * 2), 4.0 * double(heads * pairs * columns));
 }
 
 void Index(benchmark::State& state, IndexScoreFunction function) {
-  const size_t heads = 64, width = 128, count = 64;
-  const Buffer<float> q = Floats(heads * width), keys = Floats(count * width),
-                      weight = Floats(heads);
-  std::vector<float> score(count);
+  const size_t heads = 64, width = 128, count = 1024;
+  const Buffer<float> weight = Floats(heads);
+  std::vector<int16_t> score(count);
   for (auto _ : state) {
-    function({q.data(), weight.data(), keys.data(), heads, width, count, true, score.data()});
+    function({Data(), IndexKeyBytes(width), weight.data(), Data() + 65536, heads, width, count,
+              score.data()});
   }
-  Report(state, double(keys.size() * 4), 2.0 * double(heads * width * count));
+  Report(state, double(count * IndexKeyBytes(width)), 2.0 * double(heads * width * count));
+}
+
+void Arrange(benchmark::State& state, ArrangeFunction function) {
+  const Buffer<Bf16> rows = CodesOf(kKeyTile * 512);
+  Buffer<Bf16> out(kKeyTile * 512);
+  for (auto _ : state) function({rows.data(), 512, kKeyTile, 512, out.data()});
+  Report(state, double(rows.size() * 2), 0);
 }
 
 template <typename Function, typename Body>
@@ -266,8 +281,37 @@ void RegisterSmallOperations() {
     for (auto _ : state) benchmark::DoNotOptimize(function(a.data(), b.data(), 512));
     Report(state, 4096, 1024);
   });
-  Register("64x512x64", KernelsOf(&Kernels::attention_tile), Attention);
-  Register("64x128x64", KernelsOf(&Kernels::index_score), Index);
+  Register("scores", KernelsOf(&Kernels::pair_product),
+           [](benchmark::State& state, PairProductFunction function) {
+             Product(state, function, true);
+           });
+  Register("values", KernelsOf(&Kernels::pair_product),
+           [](benchmark::State& state, PairProductFunction function) {
+             Product(state, function, false);
+           });
+  Register("tile", KernelsOf(&Kernels::keys_by_channel), Arrange);
+  Register("tile", KernelsOf(&Kernels::keys_by_key), Arrange);
+  Register("entry", KernelsOf(&Kernels::entry_codes),
+           [](benchmark::State& state, EntryCodesFunction function) {
+             Buffer<Bf16> codes(512);
+             for (auto _ : state) function({kKv, Data(), 0, 512, codes.data()});
+             Report(state, 583, 0);
+           });
+  Register("1024", KernelsOf(&Kernels::softmax),
+           [](benchmark::State& state, SoftmaxFunction function) {
+             Buffer<float> x = Floats(1024);
+             for (auto _ : state) {
+               benchmark::DoNotOptimize(function({x.data(), x.size(), 0.04f, false}));
+             }
+             Report(state, 4096, 0);
+           });
+  Register("64x128x1024", KernelsOf(&Kernels::index_score), Index);
+  Register("65536", KernelsOf(&Kernels::count_at_least),
+           [](benchmark::State& state, CountAtLeastFunction function) {
+             const int16_t* score = reinterpret_cast<const int16_t*>(Data());
+             for (auto _ : state) benchmark::DoNotOptimize(function(score, 65536, 1000));
+             Report(state, 131072, 0);
+           });
 }
 
 void RegisterAll() {

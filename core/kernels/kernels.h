@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-#include "core/kernels/attention.h"
+#include "core/kernels/attention/attention.h"
+#include "core/kernels/attention/index_score.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/quantize.h"
 
@@ -20,8 +21,15 @@ struct Kernels {
   UnpackKvFunction unpack_kv = nullptr;
   PackIndexFunction pack_index = nullptr;
   UnpackIndexFunction unpack_index = nullptr;
-  AttentionTileFunction attention_tile = nullptr;
+  PairProductFunction pair_product = nullptr;
+  SoftmaxFunction softmax = nullptr;
+  EntryCodesFunction entry_codes = nullptr;
+  ArrangeFunction keys_by_channel = nullptr, keys_by_key = nullptr;
+  CodesInPlaceFunction codes_in_place = nullptr;
+  ScaleFunction scale = nullptr;
   IndexScoreFunction index_score = nullptr;
+  CountAtLeastFunction count_at_least = nullptr;
+  TakeAtLeastFunction take_at_least = nullptr;
 };
 
 // For each slot the first row of kernels.inc whose bits are all in `isa` (isa.h).

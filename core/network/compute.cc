@@ -14,8 +14,9 @@ size_t Size(int32_t value) { return static_cast<size_t>(value); }
 }  // namespace
 
 Numerics Numerics::Of(Precision precision, const Config& config) {
-  if (precision == Precision::kFloat32) return {false, false, false, false};
-  return {true, precision == Precision::kPublished, config.quantized_cache, config.quantized_cache};
+  if (precision == Precision::kFloat32) return {false, false, false, false, false};
+  const bool published = precision == Precision::kPublished;
+  return {true, published, config.quantized_cache, published, config.quantized_cache};
 }
 
 Sizes::Sizes(const Config& c)

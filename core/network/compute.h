@@ -23,10 +23,11 @@ enum class Precision : uint8_t {
 // The roundings of the published model (docs/architecture.md 3.13); all false is the plain float32
 // network.
 struct Numerics {
-  bool bf16 = true;       // activations are rounded to bfloat16
-  bool act_fp8 = true;    // inputs of FP8 and FP4 linears are quantized per 128 channels
-  bool kv_fp8 = true;     // kv entries are stored packed
-  bool index_fp4 = true;  // index queries and keys are Hadamard-rotated and packed
+  bool bf16 = true;          // activations are rounded to bfloat16
+  bool act_fp8 = true;       // inputs of FP8 and FP4 linears are quantized per 128 channels
+  bool kv_fp8 = true;        // kv entries are stored packed
+  bool weights_bf16 = true;  // softmax weights are rounded to bfloat16 before the values
+  bool index_fp4 = true;     // index queries and keys are Hadamard-rotated and packed
 
   static Numerics Of(Precision precision, const Config& config);
 };

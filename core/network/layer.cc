@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/base/number_formats.h"
-#include "core/network/attention.h"
+#include "core/network/attention/attention.h"
 #include "core/network/hyper_connections.h"
 #include "core/network/moe.h"
 

@@ -9,12 +9,27 @@ namespace {
 // whole context when that is longer.
 constexpr size_t kScoreBatch = size_t{1} << 20;
 
-constexpr size_t kKeyTileFloats = 128 * 1024 / sizeof(float);  // stay in a core's cache
+// The same for scores of attention, of all heads: 32 MB.
+constexpr size_t kKeyScores = size_t{8} << 20;
+
+constexpr size_t RoundUp(size_t n) { return (n + kKeyTile - 1) / kKeyTile * kKeyTile; }
+
+// The most slots that a query's keys take, and a tile: see attention/reader.h.
+size_t MostSlots(const Compute& compute, size_t context_tokens) {
+  size_t entries = 0;
+  for (const LayerSpec& layer : compute.config.layers) {
+    if (layer.kind == LayerKind::kCsa) entries = std::max(entries, compute.sizes.index_topk);
+    if (layer.kind == LayerKind::kHca) {
+      entries = std::max(entries, context_tokens / static_cast<size_t>(layer.ratio));
+    }
+  }
+  return RoundUp(compute.sizes.window + kKeyTile - 1) + RoundUp(entries) + kKeyTile;
+}
 
 }  // namespace
 
-size_t KeysPerTile(size_t head_dim) {
-  return std::clamp<size_t>(kKeyTileFloats / head_dim, 1, kAttentionTile);
+size_t KeyTileBytes(const Compute& compute) {
+  return 2 * kKeyTile * std::max<size_t>(compute.sizes.head_dim, 16) * sizeof(float);
 }
 
 void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tokens,
@@ -48,7 +63,10 @@ void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tok
   take(q_low_forms, copies * rows * sizes.q_lora_rank);
   take(q, rows * heads);
   take(attended, rows * heads);
-  take(key_tiles, threads * KeysPerTile(head_dim) * head_dim);
+  take(key_tiles, threads * KeyTileBytes(compute));
+  const size_t row_scores = sizes.heads * MostSlots(compute, context_tokens);
+  take(key_scores, row_scores * std::clamp<size_t>(kKeyScores / row_scores, 1, rows));
+  take(key_sums, rows * sizes.heads);
   take(kv, rows * head_dim);
   take(o_low, rows * low);
   take(o_low_forms, copies * rows * low);
@@ -68,8 +86,12 @@ void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tok
     take(index_weight, rows * sizes.index_heads);
     const size_t entries = context_tokens / 4 + 1;
     const size_t scores = std::max(entries, std::min(kScoreBatch, rows * entries));
-    take(score, scores);
-    take(score_order, scores);
+    if (compute.numerics.index_fp4) {
+      take(score_codes, scores);
+    } else {
+      take(score, scores);
+      take(score_order, scores);
+    }
     take(selected, rows * sizes.index_topk);
     take(selected_count, rows);
   }

@@ -10,8 +10,8 @@
 
 namespace finback {
 
-// Keys that attention unpacks and reads at once.
-size_t KeysPerTile(size_t head_dim);
+// What a thread unpacks a tile of keys in, and arranges them.
+size_t KeyTileBytes(const Compute& compute);
 
 // The rotary angles of a pass's rows, for one kind of layers: [chunk, rope_dim / 2].
 struct RowAngles {
@@ -38,14 +38,17 @@ struct Scratch {
   Buffer<float> q_low;                      // [chunk, q_lora_rank]
   Buffer<float> q_low_forms;                // [copies, chunk, q_lora_rank]
   Buffer<float> q, attended;                // [chunk, heads, head_dim]
-  Buffer<float> key_tiles;                  // [threads, KeysPerTile(head_dim), head_dim]
+  Buffer<uint8_t> key_tiles;                // [threads, KeyTileBytes]
+  Buffer<float> key_scores;                 // [rows at once, heads, slots], see attention/
+  Buffer<SoftmaxSums> key_sums;             // [chunk, heads]
   Buffer<float> kv;                         // [chunk, head_dim]
   CompressorInput main_input, index_input;  // of head_dim, of index_head_dim
   Buffer<float> o_low;                      // [chunk, o_groups * o_lora_rank]
   Buffer<float> o_low_forms;                // [copies, chunk, o_groups * o_lora_rank]
   Buffer<float> index_q;                    // [chunk, index_heads, index_head_dim]
   Buffer<float> index_weight;               // [chunk, index_heads]
-  Buffer<float> score, score_order;         // [queries at once, visible entries]
+  Buffer<int16_t> score_codes;              // [queries at once, visible entries] of packed keys
+  Buffer<float> score, score_order;         // the same of others
   Buffer<int32_t> selected;                 // [chunk, index_topk]
   Buffer<int32_t> selected_count;           // [chunk]
   // Mixture of experts; "pairs" are (token, expert) with the shared expert last.

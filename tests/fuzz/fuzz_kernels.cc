@@ -164,6 +164,15 @@ void FuzzKvEntries(Input& input) {
     function(format, entry.data(), unpacked.data());
     return unpacked;
   });
+  // Codes of subnormal values may differ.
+  for (size_t i = 0; i < channels / 64; ++i) {
+    entry[channels + i] = static_cast<uint8_t>(30 + entry[channels + i] % 200);
+  }
+  Compare(KernelsOf(&Kernels::entry_codes), [&](EntryCodesFunction function) {
+    std::vector<Bf16> codes(format.head_dim);
+    function({format, entry.data(), 0, format.head_dim, codes.data()});
+    return std::vector<float>(codes.begin(), codes.end());
+  });
 }
 
 void FuzzIndexKeys(Input& input) {
@@ -184,54 +193,85 @@ void FuzzIndexKeys(Input& input) {
   });
 }
 
+// Packed index keys whose scales give no float beyond normal ones.
+std::vector<uint8_t> IndexKeys(Input& input, size_t count, size_t width) {
+  const size_t stride = IndexKeyBytes(width);
+  std::vector<uint8_t> keys(count * stride);
+  for (uint8_t& byte : keys) byte = input.Byte();
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t at = width / 2; at < stride; ++at) {
+      keys[i * stride + at] = static_cast<uint8_t>(110 + keys[i * stride + at] % 30);
+    }
+  }
+  return keys;
+}
+
 void FuzzIndexScores(Input& input) {
-  const size_t heads = 1 + input.Below(9), width = 1 + input.Below(140),
-               count = 1 + input.Below(20);
-  const std::vector<float> q = input.Bf16s(heads * width), keys = input.Bf16s(count * width);
+  const size_t heads = 1 + input.Below(9), width = 32 * (1 + input.Below(9)),
+               count = 1 + input.Below(40);
+  const std::vector<uint8_t> q = IndexKeys(input, heads, width);
+  const std::vector<uint8_t> keys = IndexKeys(input, count, width);
   const std::vector<float> weight = input.Bf16s(heads);
-  const bool round = input.Below(2) == 0;
+  std::vector<int16_t> score(count);
   Compare(KernelsOf(&Kernels::index_score), [&](IndexScoreFunction function) {
-    std::vector<float> score(count);
-    function({q.data(), weight.data(), keys.data(), heads, width, count, round, score.data()});
-    return score;
+    function({q.data(), IndexKeyBytes(width), weight.data(), keys.data(), heads, width, count,
+              score.data()});
+    return std::vector<float>(score.begin(), score.end());
   });
+  const int16_t least = score[input.Below(count)];
+  size_t many = 0;
+  Compare(KernelsOf(&Kernels::count_at_least), [&](CountAtLeastFunction function) {
+    many = function(score.data(), count, least);
+    return std::vector<float>{static_cast<float>(many)};
+  });
+  Compare(KernelsOf(&Kernels::take_at_least), [&](TakeAtLeastFunction function) {
+    std::vector<int32_t> index(many);
+    function(score.data(), count, {least, many}, index.data());
+    return std::vector<float>(index.begin(), index.end());
+  });
+  const std::vector<float> a = input.Bf16s(width), b = input.Bf16s(width);
   Compare(KernelsOf(&Kernels::dot), [&](DotFunction function) {
-    return std::vector<float>{function(q.data(), keys.data(), width)};
+    return std::vector<float>{function(a.data(), b.data(), width)};
   });
 }
 
-struct AttentionState {
-  std::vector<float> max, sum, acc;
-};
+std::vector<Bf16> CodesOf(const std::vector<float>& x) {
+  std::vector<Bf16> codes;
+  for (const float v : x) codes.push_back(FloatToBf16(v));
+  return codes;
+}
 
 void FuzzAttention(Input& input) {
-  const size_t heads = 1 + input.Below(7), head_dim = 1 + input.Below(140);
-  const std::vector<float> q = input.Bf16s(heads * head_dim);
-  const AttentionState empty = {std::vector<float>(heads, -INFINITY), std::vector<float>(heads),
-                                std::vector<float>(heads * head_dim)};
-  const KernelList<AttentionTileFunction> kernels = KernelsOf(&Kernels::attention_tile);
-  std::vector<AttentionState> states(kernels.size(), empty);
-  for (size_t tiles = 1 + input.Below(3); tiles > 0; --tiles) {
-    const size_t count = 1 + input.Below(kAttentionTile);
-    const std::vector<float> keys = input.Bf16s(count * head_dim);
-    const float scale = std::ldexp(1.0f, -static_cast<int>(input.Below(30)));
-    for (size_t i = 0; i < states.size(); ++i) {
-      if (!CanRun(kernels[i].isa)) continue;
-      AttentionState& s = states[i];
-      kernels[i].function({q.data(), keys.data(), heads, head_dim, count, scale, s.max.data(),
-                           s.sum.data(), s.acc.data()});
-    }
-  }
-  const AttentionState& expected = states.back();
-  for (size_t i = 0; i < states.size(); ++i) {
-    if (!CanRun(kernels[i].isa)) continue;
-    CheckSame(expected.max, states[i].max);
-    CheckSame(expected.sum, states[i].sum);
-    for (size_t j = 0; j < expected.acc.size(); ++j) {
-      // No key is larger than 2^16; 192 keys at most.
-      const float bound = 0x1p-23f * 200 * 0x1p16f * expected.sum[j / head_dim];
-      Check(std::fabs(expected.acc[j] - states[i].acc[j]) <= bound);
-    }
+  const size_t rows = 1 + input.Below(9), pairs = 1 + input.Below(70);
+  const size_t columns = 1 + input.Below(140);
+  const std::vector<Bf16> a = CodesOf(input.Bf16s(rows * 2 * pairs));
+  const std::vector<Bf16> b = CodesOf(input.Bf16s(pairs * 2 * columns));
+  const Bf16* tail = input.Below(2) == 0 ? nullptr : b.data();
+  Compare(KernelsOf(&Kernels::pair_product), [&](PairProductFunction function) {
+    std::vector<float> c(rows * columns);
+    function({a.data(), 2 * pairs, b.data(), 2 * columns, nullptr, tail, rows, pairs, columns,
+              c.data(), columns, false});
+    return c;
+  });
+  const std::vector<float> scores = input.Bf16s(16 * (1 + input.Below(9)));
+  const float scale = std::ldexp(1.0f, -static_cast<int>(input.Below(30)));
+  const bool round = input.Below(2) == 0;
+  Compare(KernelsOf(&Kernels::softmax), [&](SoftmaxFunction function) {
+    std::vector<float> found = scores;
+    const SoftmaxSums sums = function({found.data(), found.size(), scale, round});
+    if (round) found.resize(found.size() / 2);
+    found.push_back(sums.largest);
+    found.push_back(sums.sum);
+    return found;
+  });
+  const size_t count = 1 + input.Below(kKeyTile), width = 1 + input.Below(140);
+  const std::vector<Bf16> keys = CodesOf(input.Bf16s(count * width));
+  for (const auto slot : {&Kernels::keys_by_channel, &Kernels::keys_by_key}) {
+    Compare(KernelsOf(slot), [&](ArrangeFunction function) {
+      std::vector<Bf16> out(std::max((width + 1) / 2 * 2 * kKeyTile, (count + 1) / 2 * 2 * width));
+      function({keys.data(), width, count, width, out.data()});
+      return std::vector<float>(out.begin(), out.end());
+    });
   }
 }
 

@@ -311,7 +311,7 @@ TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
     return Sequence::PlanBytes(c, Precision::kPublished, context_tokens, 32) +
            Evaluator::PlanBytes(*model, context_tokens, 32);
   };
-  const uint64_t small = plan(4096), large = plan(8192);
+  const uint64_t small = plan(8192), large = plan(16384);
   uint64_t entries = 0;
   const uint64_t kv =
       KvFormat{static_cast<size_t>(c.head_dim), static_cast<size_t>(c.rope_dim)}.Bytes();
@@ -319,10 +319,12 @@ TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
   for (int32_t i = 0; i < c.layers_count; ++i) {
     const LayerSpec& layer = c.layers[static_cast<size_t>(i)];
     if (layer.kind == LayerKind::kWindow) continue;
-    entries += 4096 / static_cast<uint64_t>(layer.ratio) *
+    entries += 8192 / static_cast<uint64_t>(layer.ratio) *
                (kv + (layer.kind == LayerKind::kCsa ? key : 0));
   }
-  const uint64_t scores_and_ids = 2 * 1024 * 32 * sizeof(float) + 4096 * sizeof(int32_t);
+  // Scores of 32 rows: of index keys, and of the entries of the deepest layer by every head.
+  const uint64_t scores_and_ids = 2048 * 32 * sizeof(int16_t) + 8192 * sizeof(int32_t) +
+                                  8192 / 128 * 32 * static_cast<uint64_t>(c.heads) * sizeof(float);
   EXPECT_EQ(large - small, entries + scores_and_ids);
 }
 

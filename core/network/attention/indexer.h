@@ -10,7 +10,8 @@ struct Selection {
   const int32_t* counts = nullptr;   // [rows]
 };
 
-// Some heads of one row's index queries, in place, as the keys are: rotary, Hadamard, FP4.
+// Some heads of one row's index queries, in place, as the keys are: rotary, Hadamard, FP4; packed
+// where the keys are, each from the place on where it was.
 // Channels [begin, end) of q [index_heads * index_head_dim].
 void RoundIndexQueries(const Compute& compute, const RotaryAngles& angles, size_t begin, size_t end,
                        float* q);

@@ -1,19 +1,16 @@
-#include "core/network/attention.h"
+#include "core/network/attention/attention.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <limits>
 
 #include "core/base/number_formats.h"
+#include "core/network/attention/indexer.h"
+#include "core/network/attention/reader.h"
 #include "core/network/compressor.h"
-#include "core/network/indexer.h"
 #include "core/network/products.h"
 
 namespace finback {
 namespace {
-
-constexpr size_t kHeadsPerTask = 16;
 
 // The published model normalizes query heads in bfloat16 steps, without a weight
 // (docs/architecture.md 3.5).
@@ -60,9 +57,9 @@ void ProjectInput(const Pass& pass, const AttentionWeights& w, LayerKind kind,
 }
 
 // The heads of the attention's queries, normed and rotated, and of the indexer's, in one fork.
-// Returns [rows, heads, head_dim].
-const float* MakeQueries(const Pass& pass, const AttentionWeights& w, LayerKind kind,
-                         const RotaryAngles& angles) {
+// Returns [rows, heads, head_dim], as ReadMemory takes them.
+float* MakeQueries(const Pass& pass, const AttentionWeights& w, LayerKind kind,
+                   const RotaryAngles& angles) {
   const Compute& compute = pass.compute;
   Scratch* scratch = pass.scratch;
   const size_t rows = pass.rows(), width = compute.sizes.head_dim;
@@ -92,6 +89,7 @@ const float* MakeQueries(const Pass& pass, const AttentionWeights& w, LayerKind 
         NormHead(compute, head, width);
         Rotate(at, Turn::kForward, head, width);
         compute.RoundBf16(head + width - 2 * at.pairs, 2 * at.pairs);
+        PrepareHead(compute, head);
       }
     }
   });
@@ -116,112 +114,6 @@ void AppendWindow(const Pass& pass, const Vector& norm, size_t layer, const Rota
       }
     });
   }
-}
-
-// What one query reads: window tokens, then compressed entries, in a fixed order.
-struct KeyList {
-  const LayerState& state;
-  size_t window_begin, window_end;
-  const int32_t* chosen;  // CSA: entry numbers; null: the first `entries`
-  size_t entries;
-
-  size_t size() const { return window_end - window_begin + entries; }
-  const uint8_t* operator[](size_t i) const {
-    const size_t in_window = window_end - window_begin;
-    if (i < in_window) return state.WindowEntry(window_begin + i);
-    const size_t entry = i - in_window;
-    return state.main.Entry(chosen != nullptr ? static_cast<size_t>(chosen[entry]) : entry);
-  }
-};
-
-KeyList KeysOf(const Pass& pass, size_t layer, const Selection& selection, size_t row) {
-  const Sizes& sizes = pass.compute.sizes;
-  const PassSegment& segment = pass.SegmentOf(row);
-  const LayerState& state = segment.layers[layer];
-  const size_t end = segment.PositionAt(row) + 1;
-  KeyList keys{state, end - std::min(end, sizes.window), end, nullptr, 0};
-  if (state.kind == LayerKind::kCsa) {
-    keys.chosen = selection.entries + row * sizes.index_topk;
-    keys.entries = static_cast<size_t>(selection.counts[row]);
-  } else if (state.kind == LayerKind::kHca) {
-    keys.entries = end / state.main.ratio;
-  }
-  return keys;
-}
-
-// Some heads of one query.
-struct HeadsTask {
-  const float* q;       // [count, head_dim]
-  const float* sink;    // [count]
-  size_t count;         // at most kHeadsPerTask
-  RotaryAngles angles;  // of the query
-  float* tile;          // [KeysPerTile(head_dim), head_dim] to unpack keys in
-  float* out;           // [count, head_dim]
-};
-
-// Softmax over the keys with a sink in the denominator, then the inverse rotary.
-void AttendHeads(const Compute& compute, const HeadsTask& task, const KeyList& keys) {
-  const size_t width = compute.sizes.head_dim, pairs = task.angles.pairs;
-  const size_t tile_keys = KeysPerTile(width);
-  float top[kHeadsPerTask], sum[kHeadsPerTask];
-  std::fill(top, top + kHeadsPerTask, -std::numeric_limits<float>::infinity());
-  std::fill(sum, sum + kHeadsPerTask, 0.0f);
-  std::fill(task.out, task.out + task.count * width, 0.0f);
-  for (size_t first = 0; first < keys.size(); first += tile_keys) {
-    const size_t count = std::min(tile_keys, keys.size() - first);
-    for (size_t i = 0; i < count; ++i) {
-      keys.state.format.Load(compute.kernels, keys[first + i], task.tile + i * width);
-    }
-    compute.kernels.attention_tile(
-        {.q = task.q,
-         .keys = task.tile,
-         .heads = task.count,
-         .head_dim = width,
-         .count = count,
-         .scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))),
-         .max = top,
-         .sum = sum,
-         .acc = task.out});
-  }
-  for (size_t head = 0; head < task.count; ++head) {
-    const float above = std::max(top[head], task.sink[head]);
-    const float share = std::exp(top[head] - above);
-    const float total = sum[head] * share + std::exp(task.sink[head] - above);
-    float* out = task.out + head * width;
-    for (size_t i = 0; i < width; ++i) out[i] = out[i] * share / total;
-    compute.RoundBf16(out, width);
-    Rotate(task.angles, Turn::kInverse, out, width);
-    compute.RoundBf16(out + width - 2 * pairs, 2 * pairs);
-  }
-}
-
-// q [rows, heads, head_dim] -> what the heads read, [rows, heads, head_dim].
-float* ReadMemory(const Pass& pass, const Vector& sink, size_t layer, const RotaryAngles& angles,
-                  const float* q, const Selection& selection) {
-  const Compute& compute = pass.compute;
-  const size_t heads = compute.sizes.heads, width = compute.sizes.head_dim;
-  const size_t groups = (heads + kHeadsPerTask - 1) / kHeadsPerTask;
-  const size_t tasks = pass.rows() * groups, tile_floats = KeysPerTile(width) * width;
-  const PhaseScope timed(compute.profile, Phase::kAttention);
-  const size_t takers = std::min(tasks, static_cast<size_t>(compute.parallel.threads()));
-  float* attended = pass.scratch->attended.data();
-  float* tiles = pass.scratch->key_tiles.data();
-  std::atomic<size_t> next{0};
-  compute.parallel.For(takers, 1, [&](size_t taker, size_t) {
-    for (size_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) {
-      const size_t row = task / groups, first = task % groups * kHeadsPerTask;
-      const size_t offset = (row * heads + first) * width;
-      AttendHeads(compute,
-                  {.q = q + offset,
-                   .sink = sink.data() + first,
-                   .count = std::min(kHeadsPerTask, heads - first),
-                   .angles = angles.Row(row),
-                   .tile = tiles + taker * tile_floats,
-                   .out = attended + offset},
-                  KeysOf(pass, layer, selection, row));
-    }
-  });
-  return attended;
 }
 
 // Each group of heads has its own low-rank projection; then one product over all groups. Prepares
@@ -258,7 +150,7 @@ const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer,
   const LayerKind kind = pass.compute.config.layers[layer].kind;
   const RotaryAngles angles = AnglesOf(pass, kind);
   ProjectInput(pass, w, kind, x);
-  const float* queries = MakeQueries(pass, w, kind, angles);
+  float* queries = MakeQueries(pass, w, kind, angles);
   AppendWindow(pass, w.kv_norm, layer, angles);
   Selection selection;
   if (kind != LayerKind::kWindow) Compress(pass, w.compressor, layer, EntryKind::kMain);
@@ -266,7 +158,7 @@ const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer,
     Compress(pass, w.index_compressor, layer, EntryKind::kIndex);
     selection = SelectEntries(pass, layer);
   }
-  float* attended = ReadMemory(pass, w.sink, layer, angles, queries, selection);
+  float* attended = ReadMemory(pass, {layer, w.sink, angles, queries, selection});
   return ProjectOutput(pass, w, attended);
 }
 

@@ -1,0 +1,229 @@
+// Attention over bfloat16 keys with AVX2 and FMA (attention_lanes.h).
+//
+//   product    blocks of 4 rows x 16 columns: 2 loads and 4 splits of b, 4 broadcasts and 8 splits
+//              of a for 16 fused multiply-adds of 8
+//   softmax    exp on 8 slots at a time, the operations of exp.h
+//   codes      16 codes: widen, shift, mask, split, 2 half-to-float, 2 multiply, shift, pack
+//   arrange    by channel: 8 x 8 pairs transposed by 24 shuffles; by key: 2 interleaves and 2
+//              permutations for 16 channels of two keys
+//
+// Limit: two fused multiply-adds per cycle.
+#include "core/kernels/attention/attention_lanes.h"
+#include "core/kernels/kernels.h"
+
+#if defined(__AVX2__)
+
+#include <immintrin.h>
+
+namespace finback {
+namespace {
+
+inline __m256i LoadBits(const void* from) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+}
+inline void StoreBits(void* to, __m256i bits) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bits);
+}
+
+// The upper halves of 8 + 8 32-bit values, in order.
+inline __m256i UpperHalves(__m256i first, __m256i second) {
+  const __m256i packed =
+      _mm256_packus_epi32(_mm256_srli_epi32(first, 16), _mm256_srli_epi32(second, 16));
+  return _mm256_permute4x64_epi64(packed, 0xD8);
+}
+
+struct Isa {
+  static constexpr int kWidth = 8, kRows = 4, kVectors = 2;
+  using F = __m256;
+  struct Pairs {
+    __m256 even, odd;
+  };
+  using Spread = Pairs;
+
+  static F Zero() { return _mm256_setzero_ps(); }
+  static F Set(float v) { return _mm256_set1_ps(v); }
+  static F Load(const float* from) { return _mm256_loadu_ps(from); }
+  static void Store(float* to, F v) { _mm256_storeu_ps(to, v); }
+  static F Sum(F a, F b) { return _mm256_add_ps(a, b); }
+  static F Difference(F a, F b) { return _mm256_sub_ps(a, b); }
+  static F Product(F a, F b) { return _mm256_mul_ps(a, b); }
+  static F Max(F a, F b) { return _mm256_max_ps(a, b); }  // b if either is NaN
+
+  static Pairs Split(__m256i pairs) {
+    const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xFFFF0000u));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)),
+            _mm256_castsi256_ps(_mm256_and_si256(pairs, upper))};
+  }
+  static Pairs LoadPairs(const Bf16* from) { return Split(LoadBits(from)); }
+  static Spread Broadcast(const Bf16* pair) {
+    int bits;
+    memcpy(&bits, pair, sizeof bits);
+    return Split(_mm256_set1_epi32(bits));
+  }
+  static F Step(F sum, const Spread& a, const Pairs& b) {
+    return _mm256_fmadd_ps(a.even, b.even, _mm256_fmadd_ps(a.odd, b.odd, sum));
+  }
+
+  // 2^n, from n + round and round as exp.h adds them.
+  static F PowerOfTwo(F rounded, F round) {
+    const __m256i n = _mm256_sub_epi32(_mm256_castps_si256(rounded), _mm256_castps_si256(round));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
+  }
+  static F ZeroUnlessAtLeast(F v, F x, F lowest) {
+    return _mm256_and_ps(v, _mm256_cmp_ps(x, lowest, _CMP_GE_OQ));
+  }
+  static __m256i Rounded(F v) {  // finite: the code in the upper half
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+  }
+  static void StoreSixteenCodes(Bf16* to, const F* v) {
+    StoreBits(to, UpperHalves(Rounded(v[0]), Rounded(v[1])));
+  }
+  static float Reduce(const F* sums) {
+    const __m256 by8 = _mm256_add_ps(sums[0], sums[1]);
+    const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_add_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
+  }
+};
+
+// Sixteen E4M3 codes times `factor`, which is 2^8 times their scale.
+inline __m256i DecodeE4m3(const uint8_t* code, __m256 factor) {
+  const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(code));
+  const __m256i half = _mm256_and_si256(_mm256_slli_epi16(_mm256_cvtepi8_epi16(codes), 7),
+                                        _mm256_set1_epi16(static_cast<short>(0xBF80)));
+  const __m256 first = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(half)), factor);
+  const __m256 second = _mm256_mul_ps(_mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)), factor);
+  return UpperHalves(_mm256_castps_si256(first), _mm256_castps_si256(second));
+}
+
+// Eight rows of eight 32-bit values, transposed.
+inline void Transpose(__m256i* r) {
+  __m256i a[8], b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
+    a[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_unpacklo_epi64(a[i], a[i + 2]);
+    b[i + 1] = _mm256_unpackhi_epi64(a[i], a[i + 2]);
+    b[i + 2] = _mm256_unpacklo_epi64(a[i + 1], a[i + 3]);
+    b[i + 3] = _mm256_unpackhi_epi64(a[i + 1], a[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+  }
+}
+
+}  // namespace
+
+void PairProductAvx2(const PairProductArgs& args) { PairProduct<Isa>(args); }
+
+SoftmaxSums SoftmaxAvx2(const SoftmaxArgs& args) { return Softmax<Isa>(args); }
+
+void EntryCodesAvx2(const EntryCodesArgs& args) {
+  const size_t packed = args.format.head_dim - args.format.rope_dim;
+  const uint8_t* scales = args.entry + packed;
+  const uint8_t* rope = scales + packed / 64;
+  const size_t end = args.begin + args.count;
+  size_t channel = args.begin;
+  for (; channel < end && channel < packed; channel += 64) {
+    const int scale = scales[channel / 64];
+    if (scale > 246 || end - channel < 64) {  // 2^(scale - 127 + 8) is no float, or a part
+      EntryCodesArgs part = args;
+      part.begin = channel;
+      part.count = end - channel < 64 ? end - channel : 64;
+      part.codes = args.codes + (channel - args.begin);
+      EntryCodesScalar(part);
+      continue;
+    }
+    const __m256 factor = _mm256_set1_ps(BitsToFloat(static_cast<uint32_t>(scale + 8) << 23));
+    Bf16* to = args.codes + (channel - args.begin);
+#pragma GCC unroll 4
+    for (int i = 0; i < 64; i += 16) {
+      StoreBits(to + i, DecodeE4m3(args.entry + channel + i, factor));
+    }
+  }
+  if (channel < end) {
+    memcpy(args.codes + (channel - args.begin), rope + (channel - packed) * sizeof(Bf16),
+           (end - channel) * sizeof(Bf16));
+  }
+}
+
+void KeysByChannelAvx2(const ArrangeArgs& args) {
+  const size_t whole = args.width / 16 * 16;
+  for (size_t key = 0; key < kKeyTile; key += 8) {
+    for (size_t i = 0; i < whole; i += 16) {
+      __m256i rows[8];
+#pragma GCC unroll 8
+      for (size_t k = 0; k < 8; ++k) {
+        rows[k] = key + k < args.count ? LoadBits(args.rows + (key + k) * args.stride + i)
+                                       : _mm256_setzero_si256();
+      }
+      Transpose(rows);
+#pragma GCC unroll 8
+      for (size_t k = 0; k < 8; ++k) {
+        StoreBits(args.out + (i / 2 + k) * 2 * kKeyTile + 2 * key, rows[k]);
+      }
+    }
+  }
+  if (whole == args.width) return;
+  ArrangeArgs rest = args;
+  rest.rows = args.rows + whole;
+  rest.width = args.width - whole;
+  rest.out = args.out + whole * kKeyTile;
+  KeysByChannelScalar(rest);
+}
+
+void KeysByKeyAvx2(const ArrangeArgs& args) {
+  const size_t whole = args.count % 2 == 0 ? args.width / 16 * 16 : 0;
+  for (size_t key = 0; key < args.count && whole != 0; key += 2) {
+    const Bf16* even = args.rows + key * args.stride;
+    const Bf16* odd = even + args.stride;
+    Bf16* out = args.out + key * args.width;
+    for (size_t i = 0; i < whole; i += 16) {
+      const __m256i first = LoadBits(even + i), second = LoadBits(odd + i);
+      const __m256i low = _mm256_unpacklo_epi16(first, second);
+      const __m256i high = _mm256_unpackhi_epi16(first, second);
+      StoreBits(out + 2 * i, _mm256_permute2x128_si256(low, high, 0x20));
+      StoreBits(out + 2 * i + 16, _mm256_permute2x128_si256(low, high, 0x31));
+    }
+    for (size_t i = whole; i < args.width; ++i) {
+      out[2 * i] = even[i];
+      out[2 * i + 1] = odd[i];
+    }
+  }
+  if (whole == 0) KeysByKeyScalar(args);
+}
+
+void CodesInPlaceAvx2(float* x, size_t n) {
+  size_t i = 0;
+  Bf16* codes = reinterpret_cast<Bf16*>(x);
+  for (; i + 16 <= n; i += 16) {
+    StoreBits(codes + i, UpperHalves(LoadBits(x + i), LoadBits(x + i + 8)));
+  }
+  for (; i < n; ++i) {
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    const Bf16 code = static_cast<Bf16>(bits >> 16);
+    memcpy(codes + i, &code, sizeof code);
+  }
+}
+
+void ScaleAvx2(float* x, size_t n, float factor, float divisor) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m256 product = _mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(factor));
+    _mm256_storeu_ps(x + i, _mm256_div_ps(product, _mm256_set1_ps(divisor)));
+  }
+  for (; i < n; ++i) x[i] = x[i] * factor / divisor;
+}
+
+}  // namespace finback
+
+#endif  // __AVX2__
