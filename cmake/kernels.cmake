@@ -9,8 +9,12 @@ function(finback_kernel_flags SUFFIX PROCESSOR)
   endif()
 endfunction()
 
+# gcc 12 takes registers that its own AVX-512 intrinsics leave undefined for mistakes.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(avx512_quiet -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
 set(avx2 -mavx2 -mfma -mf16c)
-set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
+set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni ${avx512_quiet})
 finback_kernel_flags(avx2 "x86_64|AMD64" ${avx2})
 finback_kernel_flags(avx512 "x86_64|AMD64" ${avx512})
 finback_kernel_flags(avx512bf16 "x86_64|AMD64" ${avx512} -mavx512bf16 -mavx512vbmi)

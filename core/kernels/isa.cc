@@ -15,26 +15,46 @@ namespace finback {
 namespace {
 
 #if defined(__x86_64__)
-// The operating system saves the 256-bit registers: XCR0 bits 1 (SSE) and 2 (AVX).
-bool SystemSavesYmm() {
+// What the operating system saves: XCR0 bits 1 (SSE) and 2 (AVX) for the 256-bit registers, 5 to 7
+// for those of AVX-512 and its masks. Only where the processor has XGETBV.
+constexpr uint32_t kSavesYmm = 0x06, kSavesZmm = 0xE6;
+bool SystemSaves(uint32_t needed) {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return (low & 6u) == 6u;
+  return (low & needed) == needed;
 }
 
 bool CpuHasAvx2() {
   constexpr uint32_t kFma = 1u << 12, kOsxsave = 1u << 27, kAvx = 1u << 28, kF16c = 1u << 29;
   constexpr uint32_t kNeeded = kFma | kOsxsave | kAvx | kF16c;
   uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & kNeeded) != kNeeded || !SystemSavesYmm())
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & kNeeded) != kNeeded || !SystemSaves(kSavesYmm))
     return false;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   return (b & (1u << 5)) != 0;
+}
+
+bool CpuHasAvx512() {
+  constexpr uint32_t kF = 1u << 16, kDq = 1u << 17, kBw = 1u << 30, kVl = 1u << 31;
+  constexpr uint32_t kNeeded = kF | kDq | kBw | kVl, kVnni = 1u << 11;
+  uint32_t a, b, c, d;
+  if (!CpuHasAvx2() || !SystemSaves(kSavesZmm) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+    return false;
+  return (b & kNeeded) == kNeeded && (c & kVnni) != 0;
+}
+
+bool CpuHasAvx512Bf16() {
+  constexpr uint32_t kVbmi = 1u << 1, kBf16 = 1u << 5;
+  uint32_t a, b, c, d;
+  if (!CpuHasAvx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (c & kVbmi) == 0) return false;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kBf16) != 0;
 }
 #endif
 
 constexpr IsaTier kTiers[] = {
 #if defined(__x86_64__)
+    {kIsaAvx512Bf16, "avx512bf16", CpuHasAvx512Bf16},
+    {kIsaAvx512, "avx512", CpuHasAvx512},
     {kIsaAvx2, "avx2", CpuHasAvx2},
 #endif
     {kIsaBlas, "blas", OpenBlas},

@@ -8,9 +8,14 @@
 namespace finback {
 
 enum IsaBits : uint32_t {
-  kIsaBlas = 1u << 0,  // OpenBLAS could be opened (dense products only; below every SIMD tier)
-  kIsaAvx2 = 1u << 1,  // AVX2 + FMA + F16C
+  kIsaBlas = 1u << 0,    // OpenBLAS could be opened (dense products only; below every SIMD tier)
+  kIsaAvx2 = 1u << 1,    // AVX2 + FMA + F16C
+  kIsaAvx512 = 1u << 2,  // AVX-512 F, BW, VL, DQ, VNNI
+  kIsaAvx512Bf16 = 1u << 3,  // AVX-512 BF16, VBMI
 };
+
+// Tiers whose products read activations as bfloat16: only for activations that are.
+inline constexpr uint32_t kIsaBf16Activations = kIsaAvx512Bf16;
 
 struct IsaTier {
   uint32_t bit;  // 0 for plain C++

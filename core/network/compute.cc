@@ -42,7 +42,7 @@ Compute::Compute(const Config& config_in, Precision precision, int threads, Prof
     : config(config_in),
       sizes(config_in),
       numerics(Numerics::Of(precision, config_in)),
-      kernels(PickKernels(ActiveIsa())),
+      kernels(PickKernels(numerics.bf16 ? ActiveIsa() : ActiveIsa() & ~kIsaBf16Activations)),
       forms(kernels, numerics),
       plain_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kPlain)),
       compressed_rotary(MakeRotaryFrequencies(config_in, RotaryKind::kCompressed)),

@@ -55,11 +55,12 @@
  *            step over the weights. What cannot be told in time, a file that is cut during a step
  *            or a disk that fails to read, is SIGBUS and ends the process, as in any mapped file.
  * Manners    The library never prints, exits, aborts, installs signal handlers, changes the locale
- *            or reads the environment, but for FINBACK_ISA (scalar, blas or avx2: can only lower
- *            the choice of instruction set; other values are refused where a model of this process
- *            is opened); for services their keys (key_variables in finback_services(), such as
- *            DEEPSEEK_API_KEY; unless api_key is set) and, by libcurl, the proxy variables
- *            http_proxy, https_proxy, all_proxy and no_proxy (unless environment_proxy is 0).
+ *            or reads the environment, but for FINBACK_ISA (scalar, blas, avx2, avx512 or
+ *            avx512bf16: can only lower the choice of instruction set; other values are refused
+ *            where a model of this process is opened); for services their keys (key_variables in
+ *            finback_services(), such as DEEPSEEK_API_KEY; unless api_key is set) and, by libcurl,
+ *            the proxy variables http_proxy, https_proxy, all_proxy and no_proxy (unless
+ *            environment_proxy is 0).
  *            OpenBLAS, OpenSSL and SQLite may read variables of their own.
  */
 #ifndef FINBACK_FINBACK_H
@@ -144,8 +145,8 @@ FINBACK_API const char *finback_version(void);
 
 /*
  * How the library was built and what it chose on this machine, as a JSON object:
- *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx2", "blas", "scalar"],
- *    "isa": "avx2"}
+ *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx512bf16", "avx512", "avx2", "blas",
+ *    "scalar"], "isa": "avx512bf16"}
  * Borrowed: valid forever; "{}" and an error if it could not be made. Since 0.1.
  */
 FINBACK_API const char *finback_build_info(void);

@@ -168,6 +168,14 @@ class GemmTest : public ::testing::TestWithParam<Case> {
   GemmFormat format() const { return GetParam().format; }
   GemmKernel kernel() const { return GetParam().kernel.function; }
   bool blas() const { return (GetParam().kernel.isa & kIsaBlas) != 0; }
+  // Reads activations as bfloat16, and takes what is subnormal as zero.
+  bool reads_bf16() const { return (GetParam().kernel.isa & kIsaBf16Activations) != 0; }
+
+  // Such as the kernel is made for.
+  std::vector<float> Activations(std::vector<float> x) const {
+    for (float& v : x) v = reads_bf16() ? RoundBf16(v) : v;
+    return x;
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(All, GemmTest, ::testing::ValuesIn(Cases(kFormats)),
@@ -272,7 +280,7 @@ TEST_P(GemmTest, IsWithinRoundingOfDoublePrecision) {
     const size_t out = 11;
     const Matrix m = MakeMatrix(format(), out, in, random);
     for (const size_t rows : {1u, 3u, 10u}) {
-      const std::vector<float> x = random.Normals(rows * in);
+      const std::vector<float> x = Activations(random.Normals(rows * in));
       const std::vector<float> found = Multiply(kernel(), m, x, rows);
       double largest = 0.0;
       for (size_t i = 0; i < out * in; ++i)
@@ -295,7 +303,7 @@ TEST_P(GemmTest, GivesARowTheSameBitsHoweverManyRowsThereAre) {
   for (const size_t in : {size_t{96}, size_t{1056}, size_t{format() == kGemmFp4 ? 544u : 541u}}) {
     const size_t out = 70, rows = 75;
     const Matrix m = MakeMatrix(format(), out, in, random);
-    const std::vector<float> x = random.Normals(rows * in);
+    const std::vector<float> x = Activations(random.Normals(rows * in));
     const std::vector<float> all = Multiply(kernel(), m, x, rows);
     for (const size_t count : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 65u}) {
       for (size_t first = 0; first + count <= rows; first += 9) {
@@ -314,7 +322,7 @@ TEST_P(GemmTest, GivesAnOutputTheSameBitsHoweverOutputsAreSplit) {
   const size_t out = 300, in = 544;
   const Matrix m = MakeMatrix(format(), out, in, random);
   for (const size_t rows : {1u, 2u, 3u, 5u}) {
-    const std::vector<float> x = random.Normals(rows * in);
+    const std::vector<float> x = Activations(random.Normals(rows * in));
     const std::vector<float> all = Multiply(kernel(), m, x, rows);
     for (const size_t grain : {1u, 3u, 5u, 64u, 100u}) {
       std::vector<float> joined(rows * out, NAN);
@@ -396,6 +404,7 @@ TEST_P(ScaledGemmTest, DecodesEveryCodeAtEveryScaleExactly) {
           if (!fp8 && std::isinf(static_cast<float>(Weight(m, i % out, 1 - k)))) continue;
           // OpenBLAS may add 0 * inf of the padding.
           if (blas() && std::isinf(expected)) continue;
+          if (reads_bf16() && std::fabs(expected) < 0x1p-126f && y[i] == 0.0f) continue;
           ASSERT_EQ(expected, y[i]) << "scale " << scale << " code " << i % out << " rows " << rows;
         }
       }
@@ -411,6 +420,8 @@ TEST_P(ScaledGemmTest, StaysExactWhenActivationsAndScalesAreExtreme) {
     for (const int product : {-100, -60, 0, 60, 100}) {
       const int center = product - exponent;
       if (center < -123 || center > 114) continue;  // no weight overflows
+      const int smallest = center - 3 - (format() == kGemmFp8 ? 9 : 1);
+      if (reads_bf16() && smallest < -126) continue;  // nor becomes zero
       const Matrix m = MakeMatrix(format(), out, in, random, center);
       for (const size_t rows : {1u, 2u, 3u, 5u}) {
         std::vector<float> x(rows * in);
@@ -442,8 +453,8 @@ TEST_P(ScaledGemmTest, GivesARowTheSameBitsAtTheEdgesOfTheRange) {
     for (size_t i = m.offset; i < m.bytes.size(); ++i) {
       if (large) m.bytes[i] &= format() == kGemmFp8 ? 0x87 : 0x99;  // magnitudes below 2^-6, 0.5
     }
-    std::vector<float> x = random.Normals(rows * in);
-    for (float& v : x) v = std::ldexp(v, large ? 119 : -118);
+    std::vector<float> x = Activations(random.Normals(rows * in));
+    for (float& v : x) v = std::ldexp(v, large ? 119 : reads_bf16() ? -100 : -118);
     const std::vector<float> all = Multiply(kernel(), m, x, rows);
     EXPECT_TRUE(std::isfinite(all[0]));
     EXPECT_GT(LargestMagnitude(all), 0.0f);
@@ -479,6 +490,34 @@ TEST_P(ScaledGemmTest, GivesARowTheSameBitsHoweverFarScalesLieApart) {
               << row << " + " << count;
         }
       }
+    }
+  }
+}
+
+// Whatever the weights, scales and activations are: zero, subnormal, huge, infinite.
+TEST_P(GemmTest, GivesARowTheSameBitsForAnyValues) {
+  Random random(kSeed + 11);
+  const size_t out = 12, in = format() == kGemmFp4 ? 288 : 283, rows = 13;
+  for (int round = 0; round < 30; ++round) {
+    Matrix m = MakeMatrix(format(), out, in, random);
+    for (uint8_t& s : m.scale) s = static_cast<uint8_t>(random.Below(255));
+    for (size_t i = m.offset; i < m.bytes.size() && format() <= kGemmBf16; ++i) {
+      m.bytes[i] = random.Byte();
+    }
+    std::vector<float> x(rows * in);
+    // In turn of any size, and so small or large that many sums stay finite.
+    const int centers[] = {0, -100, -126, 100};
+    for (float& v : x) {
+      v = RoundBf16(std::ldexp(random.Normal(), centers[round % 4] + int(random.Below(60)) - 30));
+      if (round % 4 == 0 && random.Below(300) == 0) v = INFINITY;
+    }
+    const std::vector<float> all = Multiply(kernel(), m, x, rows);
+    for (const size_t count : {1u, 2u, 4u, 5u}) {
+      const std::vector<float> part(x.begin(), x.begin() + static_cast<ptrdiff_t>(count * in));
+      const std::vector<float> expected(all.begin(),
+                                        all.begin() + static_cast<ptrdiff_t>(count * out));
+      ASSERT_TRUE(SameFloats(expected, Multiply(kernel(), m, part, count)))
+          << "seed " << kSeed + 11 << " round " << round << " rows " << count;
     }
   }
 }

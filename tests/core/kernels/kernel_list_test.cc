@@ -28,7 +28,8 @@ Function FunctionAt(Function function) {
 GemmFunction FunctionAt(const GemmKernel& kernel) { return kernel.multiply; }
 
 TEST(KernelList, PicksForEachSlotTheFirstRowWhoseBitsAreThere) {
-  for (const uint32_t isa : {0u, uint32_t{kIsaBlas}, uint32_t{kIsaAvx2}, ActiveIsa(), ~0u}) {
+  for (const uint32_t isa :
+       {0u, uint32_t{kIsaBlas}, uint32_t{kIsaAvx2}, kIsaAvx2 | kIsaAvx512, ActiveIsa(), ~0u}) {
     const Kernels picked = PickKernels(isa);
     ForEachSlot([&](const char* name, auto slot) {
       for (const auto& kernel : KernelsOf(slot)) {

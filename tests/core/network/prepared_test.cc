@@ -20,6 +20,7 @@ namespace finback {
 namespace {
 
 std::atomic<size_t> prepared_rows;
+Kernels chosen;  // by the model that computes
 
 void Reverse(float* x, size_t in) {
   std::reverse(x, x + in);
@@ -29,17 +30,17 @@ void Reverse(float* x, size_t in) {
 // The chosen kernel on activations that were reversed, and that it wants prepared itself perhaps.
 template <GemmFormat kFormat>
 void MultiplyReversed(const GemmArgs& args) {
-  static const GemmKernel chosen = PickKernels(ActiveIsa()).*GemmSlot(kFormat);
+  const GemmKernel& kernel = chosen.*GemmSlot(kFormat);
   std::vector<float> x;
   for (size_t row = 0; row < args.rows; ++row) {
     const std::reverse_iterator end(args.x + row * args.x_stride);
     x.insert(x.end(), end - static_cast<std::ptrdiff_t>(args.in), end);
   }
-  PrepareRows(chosen, args.in, args.rows, x.data(), args.in);
+  PrepareRows(kernel, args.in, args.rows, x.data(), args.in);
   GemmArgs natural = args;
   natural.x = x.data();
   natural.x_stride = args.in;
-  chosen.multiply(natural);
+  kernel.multiply(natural);
 }
 
 constexpr GemmFunction kReversed[kGemmFormats] = {
@@ -53,6 +54,7 @@ std::vector<float> Logits(const std::string& folder, Precision precision, int th
       Model::Open(folder, {.precision = precision, .threads = threads});
   // Made non-const by the model: only the kernels are exchanged before anything is computed.
   Compute& compute = const_cast<Compute&>(model->compute());
+  chosen = compute.kernels;
   for (uint32_t format = 0; format < kGemmFormats; ++format) {
     if ((mask >> format & 1) == 0) continue;
     compute.kernels.*GemmSlot(static_cast<GemmFormat>(format)) = {kReversed[format], Reverse};

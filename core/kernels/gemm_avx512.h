@@ -1,0 +1,429 @@
+// The shape of the matrix products of gemm.h with 512-bit registers, for files compiled with such
+// flags only. Formats and instruction sets plug in what they load, decode and add:
+//
+//   few rows    weights are decoded in registers and multiplied at once, 4 outputs side by side:
+//               a sum is one chain of additions, whose latency alone would not let a core read as
+//               fast as the memory gives. What the next 4 outputs need at the same k is prefetched.
+//   many rows   a panel of 8 outputs x Depth weights, which stays in the first cache, is decoded
+//               once per kRowBlock rows and multiplied in blocks of up to 3 rows x 8 outputs, which
+//               read each activation once. Between blocks weights of the next panel are
+//               prefetched, a few at a time: more than a core can have under way make it wait.
+//
+//   panel  [Depth / 32][8][unit]   16 KB
+//   sums   [kRowBlock][8][16]      32 KB, carried from panel to panel along K
+//
+// A format F says
+//   kBits             of a weight
+//   kUnits            units of 32 weights that it decodes at once
+//   kParts            registers of a unit, in the order in which products are added
+//   kValueBytes       of an activation; a unit of them is 32 * kValueBytes bytes
+//   LoadScale, LoadCodes   what is needed once per 128 weights
+//   Decode                 kUnits units of weights from these
+//   LoadX, PadX            a unit of activations; its bytes made whole from the first n < 32
+//   Add                    a part's products, added to 16 sums
+#pragma once
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/kernels/gemm.h"
+
+namespace finback {
+
+constexpr size_t kUnit = 32;         // weights that are added to the 16 sums at once
+constexpr size_t kStep = 128;        // weights under one FP8 scale, on which loops advance
+constexpr size_t kFarthest = 16384;  // bytes that few rows prefetch ahead, the next outputs'
+constexpr size_t kAhead = 4096;      // or else of their own
+constexpr size_t kPanel = 8;         // outputs of a panel
+constexpr size_t kRowBlock = 64;
+constexpr size_t kRows = 3;  // of a block
+template <typename F>
+static constexpr size_t kDepth = 2048 / F::kValueBytes;  // weights of each output of a panel
+
+// What lies beyond the end of the weights may be asked for. Loops that do nothing but
+// _mm_prefetch are dropped by gcc 12.
+static inline void Prefetch(const uint8_t* data, size_t ahead) {
+  __asm__ volatile("prefetcht0 (%0,%1)" : : "r"(data), "r"(ahead));
+}
+
+// The 16 sums of one output, reduced pairwise: l + (l+8), then +4, +2, +1.
+static inline float ReduceSums(__m512 sum) {
+  const __m256 by8 = _mm256_add_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
+  const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+  const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+  return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
+}
+
+// The same for eight outputs.
+static inline __m256 ReduceEight(const __m512* sums) {
+  __m512 by8[4], by4[2];  // two outputs in a register, then four
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    by8[i] = _mm512_add_ps(_mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0x44),
+                           _mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0xEE));
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    by4[i] = _mm512_add_ps(_mm512_shuffle_f32x4(by8[2 * i], by8[2 * i + 1], 0x88),
+                           _mm512_shuffle_f32x4(by8[2 * i], by8[2 * i + 1], 0xDD));
+  }
+  const __m512 by2 = _mm512_add_ps(_mm512_shuffle_ps(by4[0], by4[1], 0x44),
+                                   _mm512_shuffle_ps(by4[0], by4[1], 0xEE));
+  const __m512 y = _mm512_add_ps(by2, _mm512_movehdup_ps(by2));
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, y));
+}
+
+template <typename F>
+static inline size_t RowBytes(const GemmArgs& args) {
+  return args.in * F::kBits / 8;
+}
+
+// Where the scales of an output begin: FP4's of the row, FP8's of its tiles.
+template <typename F>
+static inline const uint8_t* ScalesOf(const GemmArgs& args, size_t o) {
+  if (F::kBits == 8) return args.scale + o / kStep * ((args.in + kStep - 1) / kStep);
+  if (F::kBits == 4) return args.scale + o * (args.in / kUnit);
+  return args.scale;
+}
+template <typename F>
+static constexpr size_t kScaleBytes = F::kBits == 8   ? 1
+                                      : F::kBits == 4 ? 4
+                                                      : 0;  // of a step
+
+template <typename F>
+static inline size_t ScaleStride(const GemmArgs& args) {  // from an output to the next of its tile
+  return F::kBits == 4 ? args.in / kUnit : 0;
+}
+
+// Where products go on, and how far it is to the next row or output, or to what is prefetched.
+struct Cursor {
+  const uint8_t *code, *scale, *x;
+};
+struct Strides {
+  size_t x, code, scale, ahead;
+};
+
+template <typename F>
+static inline const uint8_t* RowOf(const GemmArgs& args, size_t row) {
+  return reinterpret_cast<const uint8_t*>(args.x + row * args.x_stride);
+}
+
+// A step's weights and scales made whole from the first n of them; the rest is zero.
+template <typename F>
+struct PaddedStep {
+  alignas(64) uint8_t code[kStep * F::kBits / 8] = {};
+  alignas(4) uint8_t scale[4] = {127, 127, 127, 127};
+
+  PaddedStep(const uint8_t* from, const uint8_t* scales, size_t n) {
+    memcpy(code, from, n * F::kBits / 8);
+    if (F::kBits == 8) scale[0] = scales[0];
+    if (F::kBits == 4) memcpy(scale, scales, n / kUnit);
+  }
+};
+
+// Adds the products of R rows with `steps` steps of C outputs, side by side from `code` and `scale`
+// on, to sums[output][row].
+template <typename F, int R, int C>
+static inline void AddSteps(const Cursor& at, const Strides& strides, size_t steps, __m512* sums) {
+  constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXUnit = kUnit * F::kValueBytes;
+  __m512 sum[C * R];
+#pragma GCC unroll 16
+  for (int i = 0; i < C * R; ++i) sum[i] = sums[i];
+  const uint8_t *code = at.code, *scale = at.scale, *x = at.x;
+  for (; steps > 0; --steps) {
+    typename F::Scale scales[C];
+    typename F::Codes codes[C];
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) {
+      const uint8_t* from = code + static_cast<size_t>(c) * strides.code;
+      scales[c] = F::kBits == 8 && c > 0
+                      ? scales[0]
+                      : F::LoadScale(scale + static_cast<size_t>(c) * strides.scale);
+      codes[c] = F::LoadCodes(from);
+#pragma GCC unroll 8
+      for (size_t i = 0; i < kCodeBytes; i += 64) Prefetch(from, strides.ahead + i);
+    }
+#pragma GCC unroll 4
+    for (int unit = 0; unit < static_cast<int>(kStep / kUnit); unit += F::kUnits) {
+      __m512 w[C * F::kUnits * F::kParts];
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) {
+        F::Decode(scales[c], codes[c], unit, w + c * F::kUnits * F::kParts);
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+        for (int i = 0; i < F::kUnits; ++i) {
+          __m512 v[F::kParts];
+          F::LoadX(x + static_cast<size_t>(r) * strides.x + static_cast<size_t>(unit + i) * kXUnit,
+                   v);
+#pragma GCC unroll 2
+          for (int p = 0; p < F::kParts; ++p) {
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c) {
+              __m512& to = sum[c * R + r];
+              to = F::Add(to, v[p], w[(c * F::kUnits + i) * F::kParts + p]);
+            }
+          }
+        }
+      }
+    }
+    code += kCodeBytes;
+    scale += kScaleBytes<F>;
+    x += kStep * F::kValueBytes;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < C * R; ++i) sums[i] = sum[i];
+}
+
+// R rows of activations, and outputs [begin, end), C at a time, under the same FP8 scales.
+template <typename F, int R, int C>
+static __attribute__((noinline)) void DirectOutputs(const GemmArgs& args, const uint8_t* x_tail,
+                                                    size_t begin, size_t end) {
+  constexpr size_t kCodeBytes = kStep * F::kBits / 8;
+  const size_t steps = args.in / kStep, tail = args.in % kStep;
+  const uint8_t* x = reinterpret_cast<const uint8_t*>(args.x);
+  Strides strides = {args.x_stride * sizeof(float), RowBytes<F>(args), ScaleStride<F>(args),
+                     C * RowBytes<F>(args)};
+  if (strides.ahead > kFarthest) strides.ahead = kAhead;
+  for (size_t o = begin; o < end; o += C) {
+    __m512 sums[C * R];
+#pragma GCC unroll 16
+    for (int i = 0; i < C * R; ++i) sums[i] = _mm512_setzero_ps();
+    const Cursor at = {args.weight + o * RowBytes<F>(args), ScalesOf<F>(args, o), x};
+    AddSteps<F, R, C>(at, strides, steps, sums);
+#pragma GCC unroll 4
+    for (size_t c = 0; c < C && tail > 0; ++c) {
+      const PaddedStep<F> padded(at.code + c * strides.code + steps * kCodeBytes,
+                                 at.scale + c * strides.scale + steps * kScaleBytes<F>, tail);
+      AddSteps<F, R, 1>({padded.code, padded.scale, x_tail}, {kStep * F::kValueBytes, 0, 0, 0}, 1,
+                        sums + c * R);
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) {
+      float* y = args.y + r * args.y_stride + (o - args.y_origin);
+#pragma GCC unroll 4
+      for (size_t c = 0; c < C; ++c) y[c] = ReduceSums(sums[c * R + r]);
+    }
+  }
+}
+
+template <typename F, int R>
+static void DirectRows(const GemmArgs& args) {
+  constexpr size_t kXUnit = kUnit * F::kValueBytes, kXStep = kStep * F::kValueBytes, kChains = 4;
+  const size_t steps = args.in / kStep, tail = args.in % kStep;
+  alignas(64) uint8_t x_tail[R * kXStep];
+  if (tail > 0) {
+    memset(x_tail, 0, sizeof x_tail);
+    for (size_t r = 0; r < R; ++r) {
+      const uint8_t* from = RowOf<F>(args, r) + steps * kXStep;
+      uint8_t* to = x_tail + r * kXStep;
+      const size_t whole = tail / kUnit * kXUnit;
+      memcpy(to, from, whole);
+      if (tail % kUnit > 0) F::PadX(from + whole, tail % kUnit, to + whole);
+    }
+  }
+  size_t o = args.out_begin;
+  while (o < args.out_end) {
+    const size_t next = (o / kChains + 1) * kChains, last = args.out_end / kChains * kChains;
+    const size_t end = o % kChains == 0 && last > o ? last
+                       : next < args.out_end        ? next
+                                                    : args.out_end;
+    if (end == last && o % kChains == 0) {
+      DirectOutputs<F, R, kChains>(args, x_tail, o, end);
+    } else {
+      DirectOutputs<F, R, 1>(args, x_tail, o, end);
+    }
+    o = end;
+  }
+}
+
+// Weights [k, k + n) of an output as column i of a panel; zeros up to a whole unit.
+template <typename F>
+static inline void DecodeColumn(const GemmArgs& args, size_t o, size_t k, size_t n, size_t i,
+                                float* panel) {
+  constexpr size_t kUnitFloats = F::kParts * 16;
+  const uint8_t* code = args.weight + o * RowBytes<F>(args) + k * F::kBits / 8;
+  const uint8_t* scale = ScalesOf<F>(args, o) + k / kStep * kScaleBytes<F>;
+  float* to = panel + i * kUnitFloats;
+  const auto decode = [&](const uint8_t* from, const uint8_t* scales, size_t units) {
+    const typename F::Scale loaded = F::LoadScale(scales);
+    const typename F::Codes codes = F::LoadCodes(from);
+#pragma GCC unroll 4
+    for (size_t unit = 0; unit < kStep / kUnit; unit += F::kUnits) {
+      __m512 w[F::kUnits * F::kParts];
+      F::Decode(loaded, codes, static_cast<int>(unit), w);
+#pragma GCC unroll 2
+      for (size_t j = 0; j < F::kUnits; ++j) {
+        if (unit + j >= units) return;
+#pragma GCC unroll 2
+        for (size_t p = 0; p < F::kParts; ++p) {
+          _mm512_store_ps(to + (unit + j) * kPanel * kUnitFloats + p * 16, w[j * F::kParts + p]);
+        }
+      }
+    }
+  };
+  for (; n >= kStep; n -= kStep) {
+    decode(code, scale, kStep / kUnit);
+    code += kStep * F::kBits / 8;
+    scale += kScaleBytes<F>;
+    to += kStep / kUnit * kPanel * kUnitFloats;
+  }
+  if (n == 0) return;
+  const PaddedStep<F> padded(code, scale, n);
+  decode(padded.code, padded.scale, (n + kUnit - 1) / kUnit);
+}
+
+// sum[r * kPanel + i] += the products of R rows and the panel, for `units` units.
+template <typename F, int R>
+static inline void MultiplyUnits(const uint8_t* x, size_t x_stride, const float* panel,
+                                 size_t units, __m512* sum) {
+  constexpr int kOuts = static_cast<int>(kPanel);
+  for (; units > 0; --units) {
+    __m512 v[R * F::kParts];
+#pragma GCC unroll 3
+    for (int r = 0; r < R; ++r) {
+      F::LoadX(x + static_cast<size_t>(r) * x_stride, v + r * F::kParts);
+    }
+    // Loads are what limits: these must not be folded into each of their users.
+#pragma GCC unroll 6
+    for (int i = 0; i < R * F::kParts; ++i) __asm__("" : "+v"(v[i]));
+#pragma GCC unroll 2
+    for (int p = 0; p < F::kParts; ++p) {
+#pragma GCC unroll 8
+      for (int i = 0; i < kOuts; ++i) {
+        __m512 w = _mm512_load_ps(panel + (i * F::kParts + p) * 16);
+        if (R > 1) __asm__("" : "+v"(w));
+#pragma GCC unroll 3
+        for (int r = 0; r < R; ++r) {
+          __m512& to = sum[r * kOuts + i];
+          to = F::Add(to, v[r * F::kParts + p], w);
+        }
+      }
+    }
+    x += kUnit * F::kValueBytes;
+    panel += kPanel * F::kParts * 16;
+  }
+}
+
+// A panel that holds weights [k, k + n) of outputs from o on, and the sums that it adds to.
+struct PanelWork {
+  const float* panel;
+  size_t o, outs, k, n;
+  bool first, last;  // of K
+};
+
+// R rows from `row` on; sums [R][kPanel][16]. Not inlined, so that nothing else takes registers.
+template <typename F, int R>
+static __attribute__((noinline)) void MultiplyRows(const GemmArgs& args, size_t row,
+                                                   const PanelWork& work, float* sums) {
+  constexpr size_t kXUnit = kUnit * F::kValueBytes;
+  constexpr int kOuts = static_cast<int>(kPanel), kSums = R * kOuts;
+  const uint8_t* x = RowOf<F>(args, row) + work.k / kUnit * kXUnit;
+  const size_t x_stride = args.x_stride * sizeof(float);
+  const size_t units = work.n / kUnit, rest = work.n % kUnit;
+  __m512 sum[kSums];
+  if (work.first) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_setzero_ps();
+  } else {
+#pragma GCC unroll 24
+    for (int i = 0; i < kSums; ++i) sum[i] = _mm512_load_ps(sums + i * 16);
+  }
+  MultiplyUnits<F, R>(x, x_stride, work.panel, units, sum);
+  if (rest > 0) {
+    alignas(64) uint8_t x_rest[R * kXUnit];
+    memset(x_rest, 0, sizeof x_rest);
+    for (size_t r = 0; r < R; ++r) {
+      F::PadX(x + r * x_stride + units * kXUnit, rest, x_rest + r * kXUnit);
+    }
+    MultiplyUnits<F, R>(x_rest, kXUnit, work.panel + units * kPanel * F::kParts * 16, 1, sum);
+  }
+  if (!work.last) {
+#pragma GCC unroll 24
+    for (int i = 0; i < kSums; ++i) _mm512_store_ps(sums + i * 16, sum[i]);
+    return;
+  }
+#pragma GCC unroll 3
+  for (int r = 0; r < R; ++r) {
+    _mm256_mask_storeu_ps(
+        args.y + (row + static_cast<size_t>(r)) * args.y_stride + (work.o - args.y_origin),
+        static_cast<__mmask8>((1u << work.outs) - 1), ReduceEight(sum + r * kOuts));
+  }
+}
+
+// Part `part` of `parts` of the weights that the next panel will hold, [k, k + n) of kPanel outputs
+// from o on.
+template <typename F>
+static inline void PrefetchPart(const GemmArgs& args, const PanelWork& work, size_t part,
+                                size_t parts) {
+  const size_t lines = (work.n * F::kBits / 8 + 63) / 64, all = kPanel * lines;
+  const uint8_t* from = args.weight + (work.o + kPanel) * RowBytes<F>(args) + work.k * F::kBits / 8;
+  size_t at = all * part / parts;
+  const size_t end = all * (part + 1) / parts;
+  while (at < end) {
+    const size_t line = at % lines, left = end - at < lines - line ? end - at : lines - line;
+    const size_t row = at / lines * RowBytes<F>(args);
+    for (size_t i = line; i < line + left; ++i) Prefetch(from, row + i * 64);
+    at += left;
+  }
+}
+
+template <typename F>
+static void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
+  alignas(64) float panel[kDepth<F> / kUnit * kPanel * F::kParts * 16];
+  alignas(64) float sums[kRowBlock * kPanel * 16];
+  // As even as possible: blocks of few rows load more than they multiply.
+  const size_t blocks = (rows + kRows - 1) / kRows;
+  for (size_t o = args.out_begin; o < args.out_end; o += kPanel) {
+    const size_t outs = args.out_end - o < kPanel ? args.out_end - o : kPanel;
+    if (outs < kPanel) memset(panel, 0, sizeof panel);
+    for (size_t k = 0; k < args.in; k += kDepth<F>) {
+      const size_t n = args.in - k < kDepth<F> ? args.in - k : kDepth<F>;
+      for (size_t i = 0; i < outs; ++i) DecodeColumn<F>(args, o + i, k, n, i, panel);
+      const PanelWork work = {panel, o, outs, k, n, k == 0, k + n == args.in};
+      for (size_t block = 0; block < blocks; ++block) {
+        PrefetchPart<F>(args, work, block, blocks);
+        const size_t begin = rows * block / blocks, count = rows * (block + 1) / blocks - begin;
+        float* to = sums + begin * kPanel * 16;
+        switch (count) {
+          case 1:
+            MultiplyRows<F, 1>(args, first + begin, work, to);
+            break;
+          case 2:
+            MultiplyRows<F, 2>(args, first + begin, work, to);
+            break;
+          default:
+            MultiplyRows<F, 3>(args, first + begin, work, to);
+        }
+      }
+    }
+  }
+}
+
+template <typename F>
+static inline void Multiply(const GemmArgs& args) {
+  if (args.out_begin >= args.out_end) return;
+  switch (args.rows) {
+    case 0:
+      return;
+    case 1:
+      return DirectRows<F, 1>(args);
+    case 2:
+      return DirectRows<F, 2>(args);
+    case 3:
+      return DirectRows<F, 3>(args);
+    case 4:
+      return DirectRows<F, 4>(args);
+    default:
+      break;
+  }
+  for (size_t first = 0; first < args.rows; first += kRowBlock) {
+    PanelRows<F>(args, first, args.rows - first < kRowBlock ? args.rows - first : kRowBlock);
+  }
+}
+
+}  // namespace finback

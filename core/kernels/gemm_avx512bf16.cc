@@ -1,0 +1,215 @@
+// y[row, o] = sum_k x[row, k] * W[o, k] with AVX-512 BF16 and VBMI, in the shape of gemm_avx512.h:
+// weights become bfloat16, exactly, and vdpbf16ps multiplies 32 of them at once and adds in the
+// order of gemm.h. It takes subnormal operands and sums as zero.
+//
+//   activations  bfloat16 pairs in order, 2 bytes a value at the beginning of the row
+//   FP8          E4M3 codes looked up by bytes: a table of 128 upper and one of 128 lower bytes,
+//                which hold the tile's scale (doublings are added to the upper bytes)
+//   FP4          words whose lower four bits are a code, looked up in a table of 16 bfloat16 that
+//                holds the group's scale
+//
+// Instructions, few rows, and bytes of weights for them (the load of x is shared by four outputs):
+//   BF16   1 per 64 bytes: multiply
+//   FP8    8 per 64 bytes: arrange, 2 look-ups, sign, 2 interleaves, 2 multiplications;
+//          2 additions and 4 loads per tile of 128
+//   FP4    3.25 per 16 bytes: gather, look-up, multiply, a shift for four of them; and what finds
+//          the table by the scale
+// Limit: the bytes of the weights; a core alone could do 120, 80 and 43 GB/s (Zen 5, 4 GHz).
+// Many rows: 24 multiplications (6 rows x 4 outputs) per 10 loads; limit: the multiplications.
+#include "core/base/number_formats.h"
+#include "core/kernels/gemm_avx512.h"
+#include "core/kernels/kernels.h"
+
+#if defined(__AVX512BF16__) && defined(__AVX512VBMI__)
+
+namespace finback {
+namespace {
+
+inline __m512bh AsPairs(__m512 v) { return reinterpret_cast<__m512bh>(v); }
+inline __m512 AsPart(__m512i v) { return _mm512_castsi512_ps(v); }
+
+struct Pairs {
+  static constexpr int kParts = 1;
+  static constexpr size_t kValueBytes = 2;
+  static inline void LoadX(const uint8_t* x, __m512* v) { v[0] = _mm512_loadu_ps(x); }
+  static inline void PadX(const uint8_t* x, size_t n, uint8_t* to) { memcpy(to, x, n * 2); }
+  static inline __m512 Add(__m512 sum, __m512 x, __m512 w) {
+    return _mm512_dpbf16_ps(sum, AsPairs(x), AsPairs(w));
+  }
+};
+
+struct Bf16Codes : Pairs {
+  static constexpr size_t kBits = 16;
+  static constexpr int kUnits = 1;
+  using Codes = const uint8_t*;
+  static inline Codes LoadCodes(const uint8_t* from) { return from; }
+  struct Scale {};
+  static inline Scale LoadScale(const uint8_t*) { return {}; }
+  static inline void Decode(Scale, const uint8_t* code, int unit, __m512* w) {
+    w[0] = _mm512_loadu_ps(code + unit * 64);
+  }
+};
+
+// The bfloat16 of E4M3 codes 0 to 127 times 2^0 and 2^1: the upper bytes, then the lower.
+struct Fp8Tables {
+  alignas(64) uint8_t bytes[2][256];
+};
+constexpr Fp8Tables MakeFp8Tables() {
+  Fp8Tables tables = {};
+  for (int odd = 0; odd < 2; ++odd) {
+    for (int code = 0; code < 127; ++code) {  // the last is not a number: decodes to zero
+      const uint32_t bits = FloatToBits(E4m3ToFloat(static_cast<uint8_t>(code)) * PowerOfTwo(odd));
+      tables.bytes[odd][code] = static_cast<uint8_t>(bits >> 24);
+      tables.bytes[odd][code + 128] = static_cast<uint8_t>(bits >> 16);
+    }
+  }
+  return tables;
+}
+constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
+
+// Scales that leave every code a normal bfloat16.
+constexpr uint8_t kLeastScale = 10, kLargestScale = 246;
+
+struct Fp8 : Pairs {
+  static constexpr size_t kBits = 8;
+  static constexpr int kUnits = 2;
+  using Codes = const uint8_t*;
+  static inline Codes LoadCodes(const uint8_t* from) { return from; }
+  struct Scale {
+    __m512i upper[2], lower[2];
+  };
+  static __attribute__((noinline)) void MakeScale(uint8_t byte, Scale* scale) {
+    alignas(64) uint8_t bytes[256];
+    const float factor = byte == 255 ? BitsToFloat(0x7FC00000u) : PowerOfTwo(byte - 127);
+    for (int code = 0; code < 128; ++code) {
+      const uint32_t bits = FloatToBits(E4m3ToFloat(static_cast<uint8_t>(code)) * factor);
+      bytes[code] = static_cast<uint8_t>(bits >> 24);
+      bytes[code + 128] = static_cast<uint8_t>(bits >> 16);
+    }
+    for (int i = 0; i < 2; ++i) {
+      scale->upper[i] = _mm512_load_si512(bytes + 64 * i);
+      scale->lower[i] = _mm512_load_si512(bytes + 128 + 64 * i);
+    }
+  }
+  static inline Scale LoadScale(const uint8_t* from) {
+    const uint8_t byte = *from;
+    Scale scale;
+    if (__builtin_expect(byte < kLeastScale || byte > kLargestScale, 0)) {
+      MakeScale(byte, &scale);
+      return scale;
+    }
+    // 2^(byte - 127): an even number of doublings goes into the upper byte, all but that of zero.
+    const uint8_t* table = kFp8Tables.bytes[(byte + 1) & 1];
+    const __m512i doubled = _mm512_set1_epi8(static_cast<char>((byte - 127) >> 1));
+    scale.upper[0] = _mm512_mask_add_epi8(_mm512_load_si512(table), ~__mmask64{1},
+                                          _mm512_load_si512(table), doubled);
+    scale.upper[1] = _mm512_add_epi8(_mm512_load_si512(table + 64), doubled);
+    scale.lower[0] = _mm512_load_si512(table + 128);
+    scale.lower[1] = _mm512_load_si512(table + 192);
+    return scale;
+  }
+  static inline void Decode(const Scale& scale, const uint8_t* code, int unit, __m512* w) {
+    // Quarter i of the first unit and of the second side by side, for the interleaving.
+    const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m512i codes = _mm512_permutexvar_epi64(order, _mm512_loadu_si512(code + unit * 32));
+    const __m512i lower = _mm512_permutex2var_epi8(scale.lower[0], codes, scale.lower[1]);
+    __m512i upper = _mm512_permutex2var_epi8(scale.upper[0], codes, scale.upper[1]);
+    upper = _mm512_ternarylogic_epi32(upper, codes, _mm512_set1_epi8(-128), 0xF8);  // a | b & c
+    w[0] = AsPart(_mm512_unpacklo_epi8(lower, upper));
+    w[1] = AsPart(_mm512_unpackhi_epi8(lower, upper));
+  }
+};
+
+// For every scale byte the 16 values of E2M1 times the scale as bfloat16, twice: vpermw looks at
+// five bits.
+struct Fp4Tables {
+  alignas(64) uint16_t value[256][32];
+};
+constexpr Fp4Tables MakeFp4Tables() {
+  Fp4Tables tables = {};
+  for (int scale = 0; scale < 256; ++scale) {
+    for (int code = 0; code < 16; ++code) {
+      const uint8_t nibble = static_cast<uint8_t>(code);
+      // An overflow is spelled out, because constant expressions must not have one.
+      const uint32_t magnitude = FloatToBits(E2m1ToFloat(nibble & 7));
+      uint32_t bits = 0;
+      if (scale == 255) {
+        bits = 0x7FC00000u;
+      } else if (magnitude != 0 && (magnitude >> 23) + static_cast<uint32_t>(scale) >= 127 + 255) {
+        bits = 0x7F800000u;
+      } else {
+        bits = FloatToBits(E2m1ToFloat(nibble & 7) * PowerOfTwo(scale - 127));
+      }
+      if ((code & 8) != 0) bits |= 0x80000000u;
+      tables.value[scale][code] = tables.value[scale][code + 16] =
+          static_cast<uint16_t>(bits >> 16);
+    }
+  }
+  return tables;
+}
+constexpr Fp4Tables kFp4Tables = MakeFp4Tables();
+
+// Byte i of 64 codes in byte 4i of the first unit's indices, and the same moved by a nibble
+// in byte 4i + 2.
+struct Fp4Order {
+  alignas(64) uint8_t byte[4][64];
+};
+constexpr Fp4Order MakeFp4Order() {
+  Fp4Order order = {};
+  for (int unit = 0; unit < 4; ++unit) {
+    for (int i = 0; i < 16; ++i) {
+      order.byte[unit][4 * i] = static_cast<uint8_t>(16 * unit + i);
+      order.byte[unit][4 * i + 2] = static_cast<uint8_t>(64 + 16 * unit + i);
+    }
+  }
+  return order;
+}
+constexpr Fp4Order kFp4Order = MakeFp4Order();
+
+struct Fp4 : Pairs {
+  static constexpr size_t kBits = 4;
+  static constexpr int kUnits = 1;
+  using Scale = const uint8_t*;
+  struct Codes {
+    __m512i low, high;
+  };
+  static inline Scale LoadScale(const uint8_t* from) { return from; }
+  static inline Codes LoadCodes(const uint8_t* from) {
+    const __m512i codes = _mm512_loadu_si512(from);
+    return {codes, _mm512_srli_epi16(codes, 4)};
+  }
+  static inline void Decode(Scale scale, const Codes& codes, int unit, __m512* w) {
+    const __m512i nibbles =
+        _mm512_permutex2var_epi8(codes.low, _mm512_load_si512(kFp4Order.byte[unit]), codes.high);
+    w[0] =
+        AsPart(_mm512_permutexvar_epi16(nibbles, _mm512_load_si512(kFp4Tables.value[scale[unit]])));
+  }
+};
+
+}  // namespace
+
+void PrepareBf16Pairs(float* x, size_t in) {
+  uint8_t* to = reinterpret_cast<uint8_t*>(x);
+  size_t k = 0;
+  for (; k + kUnit <= in; k += kUnit) {
+    const __m512i a = _mm512_loadu_si512(x + k), b = _mm512_loadu_si512(x + k + 16);
+    const __m512i upper =
+        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                         25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    _mm512_storeu_si512(to + 2 * k, _mm512_permutex2var_epi16(a, upper, b));
+  }
+  for (; k < in; ++k) {
+    uint32_t bits;
+    memcpy(&bits, x + k, 4);
+    const uint16_t code = static_cast<uint16_t>(bits >> 16);
+    memcpy(to + 2 * k, &code, 2);
+  }
+}
+
+void GemmBf16Avx512Bf16(const GemmArgs& args) { Multiply<Bf16Codes>(args); }
+void GemmFp8Avx512Bf16(const GemmArgs& args) { Multiply<Fp8>(args); }
+void GemmFp4Avx512Bf16(const GemmArgs& args) { Multiply<Fp4>(args); }
+
+}  // namespace finback
+
+#endif  // __AVX512BF16__
