@@ -121,7 +121,10 @@ std::string BuildInfoJson() {
   json.BeginObject().Key("version").String(finback_version()).Key("compiler").String(__VERSION__);
   json.Key("isas_compiled").BeginList();
   for (const char* isa : LocalIsasCompiled()) json.String(isa);
-  json.EndList().Key("isa").String(LocalIsa()).EndObject();
+  json.EndList().Key("isas_available").BeginList();
+  for (const char* isa : LocalIsasHere()) json.String(isa);
+  json.EndList().Key("isa").String(LocalIsa());
+  json.Key("isa_reason").String(LocalIsaReason()).EndObject();
   return out;
 }
 

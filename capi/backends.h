@@ -22,7 +22,7 @@ std::string Benchmark(const EngineOptions& options, const char* settings_json);
 // What is known of services without asking; see finback_services().
 std::string Services(const EngineOptions& options);
 
-// {"version", "compiler", "isas_compiled", "isa"}
+// {"version", "compiler", "isas_compiled", "isas_available", "isa", "isa_reason"}
 std::string BuildInfoJson();
 
 }  // namespace finback

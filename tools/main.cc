@@ -28,7 +28,8 @@ int PrintVersion(bool json) {
       compiled += isa.get<std::string>();
     }
     WriteOut("finback " + std::string(finback_version()) + "\ninstruction set " +
-             info.value("isa", "") + ", of " + compiled + "\n");
+             info.value("isa", "") + ", of " + compiled + ": " + info.value("isa_reason", "") +
+             "\n");
   }
   FlushOut();
   return kExitOk;

@@ -43,4 +43,29 @@ void CheckIsaLimit() {
                                           ": this library has " + known + hint);
 }
 
+std::vector<const char*> IsasHere() {
+  std::vector<const char*> names;
+  uint32_t better = 0;
+  for (const IsaTier& tier : IsaTiers()) {
+    if (tier.bit == kIsaBlas && better != 0) continue;
+    if (!tier.is_available()) continue;
+    better |= tier.bit;
+    names.push_back(tier.name);
+  }
+  return names;
+}
+
+std::string IsaReason(uint32_t isa, const std::string& limit) {
+  const std::string name = IsaName(isa), best = IsasHere().front();
+  if (name != best)
+    return "the most that FINBACK_ISA=" + limit + " allows; this machine has " + best;
+  std::string missing;
+  for (const IsaTier& tier : IsaTiers()) {
+    if (name == tier.name) break;
+    if (tier.bit == kIsaBlas) continue;
+    missing += (missing.empty() ? ", which lacks " : ", ") + std::string(tier.name);
+  }
+  return "the best of this machine" + missing;
+}
+
 }  // namespace finback

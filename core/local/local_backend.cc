@@ -474,5 +474,7 @@ std::vector<const char*> LocalIsasCompiled() {
   return names;
 }
 const char* LocalIsa() { return IsaName(ActiveIsa()); }
+std::vector<const char*> LocalIsasHere() { return IsasHere(); }
+std::string LocalIsaReason() { return IsaReason(ActiveIsa(), IsaLimit()); }
 
 }  // namespace finback

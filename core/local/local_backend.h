@@ -15,6 +15,8 @@ namespace finback {
 std::shared_ptr<Backend> OpenLocalBackend(const EngineOptions& options);
 
 std::vector<const char*> LocalIsasCompiled();  // best first
+std::vector<const char*> LocalIsasHere();      // of them, what this machine has
 const char* LocalIsa();                        // the one this process uses
+std::string LocalIsaReason();                  // and why
 
 }  // namespace finback

@@ -9,6 +9,7 @@
 #include "core/checkpoint/verify.h"
 #include "core/json/json_writer.h"
 #include "core/kernels/isa.h"
+#include "core/local/isa_limit.h"
 #include "core/network/profile/cache_bytes.h"
 
 namespace finback {
@@ -182,6 +183,7 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   for (const std::string& note : inputs.notes) json.String(note);
   json.EndList().Key("precision").String(PrecisionName(model.precision()));
   json.Key("isa").String(IsaName(ActiveIsa()));
+  json.Key("isa_reason").String(IsaReason(ActiveIsa(), IsaLimit()));
   json.Key("threads").Integer(model.compute().parallel.threads());
   WriteConfig(model, inputs.ladder, &json);
   json.Key("generation").BeginObject();

@@ -28,6 +28,9 @@ class Usage(CommandTest):
         info = json.loads(self.assert_ok(finback("--version", "--json")).stdout)
         self.assertIn(info["isa"], info["isas_compiled"])
         self.assertIn("scalar", info["isas_compiled"])
+        self.assertIn(info["isa"], info["isas_available"])
+        text = self.assert_ok(finback("--version")).stdout.decode()
+        self.assertTrue(text.endswith(": " + info["isa_reason"] + "\n"), text)
 
     def test_forced_instruction_set(self):
         info = json.loads(finback("--version", "--json", env=environment(FINBACK_ISA="scalar")).stdout)

@@ -146,7 +146,7 @@ FINBACK_API const char *finback_version(void);
 /*
  * How the library was built and what it chose on this machine, as a JSON object:
  *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx512bf16", "avx512", "avx2", "blas",
- *    "scalar"], "isa": "avx512bf16"}
+ *    "scalar"], "isas_available": ["avx2", "scalar"], "isa": "avx2", "isa_reason": "the best of ..."}
  * Borrowed: valid forever; "{}" and an error if it could not be made. Since 0.1.
  */
 FINBACK_API const char *finback_build_info(void);
@@ -273,7 +273,7 @@ FINBACK_API void finback_engine_free(finback_engine *self);
  * What is open, as one JSON object. At services: {"backend": "service", "targets": [{"provider",
  * "model", "base_url", "context_tokens", "max_output_tokens", "key"}, ..]}, the first two numbers
  * null if not known, key a label and not the key itself. In this process:
- *   model         the folder; precision, isa, threads: what computes
+ *   model         the folder; precision, isa, isa_reason, threads: what computes
  *   config        the model's sizes: hidden, layers, heads, head_dim, vocab, window, experts,
  *                 experts_per_token, max_position, drafts, compress_ratios, effort_ladder, ...
  *   generation    temperature, top_p, top_k and thinking when a request does not say

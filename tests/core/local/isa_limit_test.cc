@@ -46,6 +46,18 @@ TEST_F(IsaLimitTest, IsEveryTierThatWasCompiledOrEmpty) {
   EXPECT_NO_THROW(CheckIsaLimit());
 }
 
+TEST(IsaReason, NamesTheMachineOrTheLimit) {
+  const std::vector<const char*> here = IsasHere();
+  ASSERT_FALSE(here.empty());
+  EXPECT_EQ(std::string(here.back()), "scalar");
+  const std::string best = here.front();
+  EXPECT_TRUE(IsaReason(AvailableIsa(""), "").starts_with("the best of this machine"));
+  EXPECT_TRUE(IsaReason(AvailableIsa(best.c_str()), best).starts_with("the best of this machine"));
+  if (here.size() < 2) GTEST_SKIP() << "this machine has one tier alone";
+  EXPECT_EQ(IsaReason(AvailableIsa("scalar"), "scalar"),
+            "the most that FINBACK_ISA=scalar allows; this machine has " + best);
+}
+
 TEST_F(IsaLimitTest, IsRefusedByNameWithTheNearestOtherwise) {
   const std::pair<const char*, const char*> rows[] = {
       {"Scalar", "did you mean scalar?"}, {"scaler", "did you mean scalar?"},
