@@ -212,10 +212,16 @@ void Product(benchmark::State& state, PairProductFunction function, bool scores)
 void Index(benchmark::State& state, IndexScoreFunction function) {
   const size_t heads = 64, width = 128, count = 1024;
   const Buffer<float> weight = Floats(heads);
+  const size_t stride = IndexKeyBytes(width);
+  std::vector<uint8_t> q(Data(), Data() + heads * stride), keys(Data(), Data() + count * stride);
+  for (std::vector<uint8_t>* packed : {&q, &keys}) {  // scales as close as those of rotated keys
+    for (size_t i = 0; i < packed->size(); ++i) {
+      if (i % stride >= width / 2) (*packed)[i] = static_cast<uint8_t>(125 + (*packed)[i] % 2);
+    }
+  }
   std::vector<int16_t> score(count);
   for (auto _ : state) {
-    function({Data(), IndexKeyBytes(width), weight.data(), Data() + 65536, heads, width, count,
-              score.data()});
+    function({q.data(), stride, weight.data(), keys.data(), heads, width, count, score.data()});
   }
   Report(state, double(count * IndexKeyBytes(width)), 2.0 * double(heads * width * count));
 }

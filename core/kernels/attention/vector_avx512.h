@@ -1,0 +1,57 @@
+// What attention_lanes.h asks of a vector, for AVX-512. For files compiled with its flags only.
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/base/number_formats.h"
+
+namespace finback {
+namespace {
+
+struct Vector512 {
+  static constexpr int kWidth = 16;
+  using F = __m512;
+
+  static F Zero() { return _mm512_setzero_ps(); }
+  static F Set(float v) { return _mm512_set1_ps(v); }
+  static F Load(const float* from) { return _mm512_loadu_ps(from); }
+  static void Store(float* to, F v) { _mm512_storeu_ps(to, v); }
+  static F Sum(F a, F b) { return _mm512_add_ps(a, b); }
+  static F Difference(F a, F b) { return _mm512_sub_ps(a, b); }
+  static F Product(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F Max(F a, F b) { return _mm512_max_ps(a, b); }  // b if either is NaN
+  static __m512i SpreadBits(const Bf16* pair) {
+    int bits;
+    memcpy(&bits, pair, sizeof bits);
+    return _mm512_set1_epi32(bits);
+  }
+
+  // 2^n, from n + round and round as exp.h adds them.
+  static F PowerOfTwo(F rounded, F round) {
+    const __m512i n = _mm512_sub_epi32(_mm512_castps_si512(rounded), _mm512_castps_si512(round));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23));
+  }
+  static F ZeroUnlessAtLeast(F v, F x, F lowest) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, lowest, _CMP_GE_OQ), v);
+  }
+  static void StoreSixteenCodes(Bf16* to, const F* v) {  // finite values
+    const __m512i bits = _mm512_castps_si512(v[0]);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded =
+        _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+  }
+  static float Reduce(const F* sums) {
+    const __m256 by8 =
+        _mm256_add_ps(_mm512_castps512_ps256(sums[0]), _mm512_extractf32x8_ps(sums[0], 1));
+    const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_add_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
+  }
+};
+
+}  // namespace
+}  // namespace finback
