@@ -1,6 +1,7 @@
 #include "core/network/compressor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,11 +11,25 @@ namespace {
 
 constexpr size_t kChannels = 256;  // pooled at once
 
+// What a chunk reads: its own rows, with their bias, and those before it from the memory.
+struct RecentRows {
+  const CompressorState& state;
+  const float *kv, *gate;  // [chunk, state.row]
+  size_t position;         // of the first of them
+
+  const float* Kv(size_t t) const {
+    return t < position ? state.KvRow(t) : kv + (t - position) * state.row;
+  }
+  const float* Gate(size_t t) const {
+    return t < position ? state.GateRow(t) : gate + (t - position) * state.row;
+  }
+};
+
 // entry[ch] = sum_j softmax_j(gate_j[ch]) * kv_j[ch] over the window's tokens; overlapping windows
 // take the previous window's tokens by their first half of channels, their own by the second. Here
 // for `count` channels from `begin` on, at most kChannels.
-void PoolChannels(const CompressorState& state, size_t window, size_t begin, size_t count,
-                  float* entry) {
+void PoolChannels(const RecentRows& rows, size_t window, size_t begin, size_t count, float* entry) {
+  const CompressorState& state = rows.state;
   const size_t own = window * state.ratio;
   const size_t first = state.overlap && window > 0 ? own - state.ratio : own;
   const auto half = [&](size_t t) {
@@ -25,12 +40,12 @@ void PoolChannels(const CompressorState& state, size_t window, size_t begin, siz
   std::fill(total, total + count, 0.0f);
   std::fill(entry, entry + count, 0.0f);
   for (size_t t = first; t < own + state.ratio; ++t) {
-    const float* gate = state.GateRow(t) + half(t);
+    const float* gate = rows.Gate(t) + half(t);
     for (size_t i = 0; i < count; ++i) top[i] = std::max(top[i], gate[i]);
   }
   for (size_t t = first; t < own + state.ratio; ++t) {
-    const float* gate = state.GateRow(t) + half(t);
-    const float* kv = state.KvRow(t) + half(t);
+    const float* gate = rows.Gate(t) + half(t);
+    const float* kv = rows.Kv(t) + half(t);
     for (size_t i = 0; i < count; ++i) {
       const float weight = std::exp(gate[i] - top[i]);
       total[i] += weight;
@@ -40,19 +55,22 @@ void PoolChannels(const CompressorState& state, size_t window, size_t begin, siz
   for (size_t i = 0; i < count; ++i) entry[i] /= total[i];
 }
 
-// What an entry is made in.
-struct EntrySpace {
-  float* entry;   // [width]
-  float* angles;  // [2, rope_dim / 2]
+struct Compressor {
+  const CompressorWeights& w;
+  EntryKind kind;
+  CompressorState* state;
 };
 
-void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryKind kind, size_t window,
-               const EntrySpace& space, CompressorState* state) {
+// `space` is [width], then [2, rope_dim / 2] for angles.
+void EmitEntry(const Compute& compute, const Compressor& compressor, const RecentRows& rows,
+               size_t window, float* space) {
+  const CompressorWeights& w = compressor.w;
+  CompressorState* state = compressor.state;
   const size_t width = state->format.width;
   const RotaryFrequencies& rotary = compute.compressed_rotary;
-  float* entry = space.entry;
+  float* entry = space;
   for (size_t i = 0; i < width; i += kChannels) {
-    PoolChannels(*state, window, i, std::min(kChannels, width - i), entry + i);
+    PoolChannels(rows, window, i, std::min(kChannels, width - i), entry + i);
   }
   compute.RoundBf16(entry, width);
   const float mean = static_cast<float>(SumOfSquares(entry, width) / static_cast<double>(width));
@@ -60,41 +78,53 @@ void EmitEntry(const Compute& compute, const CompressorWeights& w, EntryKind kin
   for (size_t i = 0; i < width; ++i) entry[i] = w.norm[i] * (entry[i] * scale);
   compute.RoundBf16(entry, width);
   // The entry sits at the position of its window's first token.
-  float *cosine = space.angles, *sine = cosine + rotary.size();
+  float *cosine = space + width, *sine = cosine + rotary.size();
   MakeRotaryAngles(rotary, window * state->ratio, cosine, sine);
   Rotate({cosine, sine, rotary.size()}, Turn::kForward, entry, width);
   compute.RoundBf16(entry, width);
-  if (kind == EntryKind::kIndex && compute.numerics.index_fp4) {
+  if (compressor.kind == EntryKind::kIndex && compute.numerics.index_fp4) {
     HadamardTransform(entry, width);
     compute.RoundBf16(entry, width);
   }
   state->format.Store(compute.kernels, entry, state->Entry(window));
 }
 
-struct Projections {
-  float* kv;
-  float* gate;
-};
-
-// One segment's part: kv and gate [rows, state->row] are the projections of its rows. Once stored,
-// their place is where entries are made: there is at most one entry for each row.
-void Append(const Compute& compute, const CompressorWeights& w, EntryKind kind,
-            const PassSegment& segment, const Projections& projected, CompressorState* state) {
-  const size_t row = state->row, position = segment.position;
-  for (size_t i = 0; i < segment.rows; ++i) {
-    const size_t t = position + i;
-    const float* bias = w.ape.data() + t % state->ratio * row;
-    memcpy(state->KvRow(t), projected.kv + i * row, row * sizeof(float));
-    float* to = state->GateRow(t);
-    for (size_t ch = 0; ch < row; ++ch) to[ch] = projected.gate[i * row + ch] + bias[ch];
+// Leaves behind what later chunks read of this one's rows.
+void StoreRows(const RecentRows& rows, size_t count, CompressorState* state) {
+  const size_t next = state->NextSide(count), end = rows.position + count;
+  const size_t first = next == state->side ? rows.position : end - std::min(end, state->ring);
+  for (size_t t = first; t < end; ++t) {
+    memcpy(state->NextKvRow(next, t), rows.Kv(t), state->row * sizeof(float));
+    memcpy(state->NextGateRow(next, t), rows.Gate(t), state->row * sizeof(float));
   }
-  const size_t begin = position / state->ratio, end = (position + segment.rows) / state->ratio;
-  compute.parallel.For(end - begin, 1, [&](size_t from, size_t to) {
+}
+
+// One segment's part: kv and gate [rows, state->row] are the projections of its rows.
+void Append(const Pass& pass, const Compressor& compressor, const PassSegment& segment, float* kv,
+            float* gate) {
+  const Compute& compute = pass.compute;
+  CompressorState* state = compressor.state;
+  const size_t row = state->row, position = segment.position;
+  const RecentRows rows{*state, kv, gate, position};
+  compute.parallel.For(segment.rows, RowGrain(row), [&](size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) {
-      EmitEntry(compute, w, kind, begin + i, {projected.kv + i * row, projected.gate + i * row},
-                state);
+      const float* bias = compressor.w.ape.data() + (position + i) % state->ratio * row;
+      for (size_t ch = 0; ch < row; ++ch) gate[i * row + ch] += bias[ch];
     }
   });
+  const size_t begin = position / state->ratio;
+  const size_t entries = (position + segment.rows) / state->ratio - begin;
+  const size_t takers = std::min(entries, static_cast<size_t>(compute.parallel.threads()));
+  std::atomic<size_t> next{0};
+  compute.parallel.For(takers, 1, [&](size_t from, size_t to) {
+    for (size_t taker = from; taker < to; ++taker) {
+      uint8_t* space = pass.scratch->key_tiles.data() + taker * KeyTileBytes(compute);
+      for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < entries;) {
+        EmitEntry(compute, compressor, rows, begin + i, reinterpret_cast<float*>(space));
+      }
+    }
+  });
+  StoreRows(rows, segment.rows, state);
 }
 
 }  // namespace
@@ -105,8 +135,8 @@ void Compress(const Pass& pass, const CompressorWeights& w, size_t layer, EntryK
   for (const PassSegment& segment : pass.segments) {
     LayerState& state = segment.layers[layer];
     const size_t at = segment.begin * w.wkv.out;
-    Append(pass.compute, w, kind, segment, {input.kv.data() + at, input.gate.data() + at},
-           kind == EntryKind::kMain ? &state.main : &state.index);
+    Append(pass, {w, kind, kind == EntryKind::kMain ? &state.main : &state.index}, segment,
+           input.kv.data() + at, input.gate.data() + at);
   }
 }
 

@@ -29,7 +29,9 @@ size_t MostSlots(const Compute& compute, size_t context_tokens) {
 }  // namespace
 
 size_t KeyTileBytes(const Compute& compute) {
-  return 2 * kKeyTile * std::max<size_t>(compute.sizes.head_dim, 16) * sizeof(float);
+  return 2 * kKeyTile *
+         std::max<size_t>({compute.sizes.head_dim, compute.sizes.index_head_dim, 16}) *
+         sizeof(float);
 }
 
 void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tokens,

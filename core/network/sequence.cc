@@ -78,13 +78,19 @@ Sequence::Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tok
 }
 
 void Sequence::BeginChunk(size_t tokens) {
-  const size_t end = position_ + tokens;
-  floor_ = std::max(floor_, end - std::min(end, shape_.chunk_tokens));
+  floor_ = std::max(floor_, std::min(position_, BackFrom(position_ + tokens)));
 }
 
 void Sequence::EndChunk(std::span<const int32_t> ids) {
   memcpy(memory_.ids.data() + position_, ids.data(), ids.size_bytes());
   position_ += ids.size();
+  for (LayerState& layer : memory_.layers) finback::EndChunk(ids.size(), &layer);
+  floor_ = std::max(floor_, BackFrom(position_));
+}
+
+// Where the rings reach back to once they hold `end` tokens.
+size_t Sequence::BackFrom(size_t end) const {
+  return end - std::min({end, shape_.chunk_tokens, kBackTokens});
 }
 
 void Sequence::RollBack(int64_t tokens) {

@@ -46,6 +46,8 @@ class Sequence {
   void EndChunk(std::span<const int32_t> ids);
 
  private:
+  size_t BackFrom(size_t end) const;
+
   struct Memory {
     std::vector<LayerState> layers;
     Buffer<int32_t> ids;  // [context_tokens]

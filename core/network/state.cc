@@ -71,9 +71,10 @@ void ReserveCompressor(const StateShape& shape, const LayerSpec& spec, const Ent
   state->overlap = spec.kind == LayerKind::kCsa;
   state->format = format;
   state->row = (state->overlap ? 2 : 1) * format.width;
-  state->ring = (state->overlap ? 2 : 1) * state->ratio + shape.chunk_tokens;
-  (*reserve)(state->kv, state->ring * state->row);
-  (*reserve)(state->gate, state->ring * state->row);
+  const size_t sides = shape.chunk_tokens > kBackTokens ? 2 : 1;
+  state->ring = (state->overlap ? 2 : 1) * state->ratio + std::min(shape.chunk_tokens, kBackTokens);
+  (*reserve)(state->kv, sides * state->ring * state->row);
+  (*reserve)(state->gate, sides * state->ring * state->row);
   (*reserve)(state->entries, shape.context_tokens / state->ratio * format.bytes);
 }
 
@@ -109,6 +110,12 @@ void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec&
   ReserveCompressor(shape, spec, state->format, reserve, &state->main);
   if (spec.kind != LayerKind::kCsa) return;
   ReserveCompressor(shape, spec, EntryFormat::Index(sizes, numerics), reserve, &state->index);
+}
+
+void EndChunk(size_t tokens, LayerState* state) {
+  for (CompressorState* compressor : {&state->main, &state->index}) {
+    if (compressor->ratio != 0) compressor->side = compressor->NextSide(tokens);
+  }
 }
 
 uint64_t LayerSnapshotBytes(const LayerState& state, size_t window, size_t position) {

@@ -1,7 +1,7 @@
 // What a sequence remembers of each layer, at trained precision (docs/architecture.md 3.10, 3.11,
 // 5).
 //
-// Everything that slides lives in rings indexed by absolute token position, large enough that a
+// Everything that slides lives in rings indexed by absolute token position, so arranged that a
 // chunk's new rows never overwrite what its first query still reads; so the state at a position is
 // a pure function of the tokens before it, and going back as far as the rings reach
 // only moves the position.
@@ -30,27 +30,39 @@ struct EntryFormat {
   void Load(const Kernels& kernels, const uint8_t* entry, float* values) const;
 };
 
-// A compressor's memory: raw projections of recent tokens and the entries pooled so far.
+// Going back so many tokens only moves the position; a longer chunk leaves no more behind.
+inline constexpr size_t kBackTokens = 32;
+
+// A compressor's memory: raw projections of recent tokens and the entries pooled so far. A chunk
+// longer than kBackTokens writes to the other side, so that what was there before is left until
+// the chunk is done (EndChunk).
 struct CompressorState {
   size_t ratio = 0;
   bool overlap = false;  // an entry pools the previous window too
   size_t row = 0;        // floats per token: (overlap ? 2 : 1) * width
-  size_t ring = 0;       // tokens that kv and gate hold; slot = position % ring
+  size_t ring = 0;       // tokens that a side holds; slot = position % ring
+  size_t side = 0;       // the present one
   EntryFormat format;
-  Buffer<float> kv, gate;   // [ring, row]
+  Buffer<float> kv, gate;   // [1 or 2 sides, ring, row]
   Buffer<uint8_t> entries;  // [capacity, format.bytes]
 
-  float* KvRow(size_t position) { return kv.data() + Slot(position) * row; }
-  float* GateRow(size_t position) { return gate.data() + Slot(position) * row; }
-  const float* KvRow(size_t position) const { return kv.data() + Slot(position) * row; }
-  const float* GateRow(size_t position) const { return gate.data() + Slot(position) * row; }
+  float* KvRow(size_t position) { return kv.data() + Slot(side, position) * row; }
+  float* GateRow(size_t position) { return gate.data() + Slot(side, position) * row; }
+  const float* KvRow(size_t position) const { return kv.data() + Slot(side, position) * row; }
+  const float* GateRow(size_t position) const { return gate.data() + Slot(side, position) * row; }
+  // The side that a chunk of so many tokens writes to.
+  size_t NextSide(size_t tokens) const { return tokens > kBackTokens ? 1 - side : side; }
+  float* NextKvRow(size_t next, size_t position) { return kv.data() + Slot(next, position) * row; }
+  float* NextGateRow(size_t next, size_t position) {
+    return gate.data() + Slot(next, position) * row;
+  }
   uint8_t* Entry(size_t w) { return entries.data() + w * format.bytes; }
   const uint8_t* Entry(size_t w) const { return entries.data() + w * format.bytes; }
   // The oldest token whose projections the next entry still needs when `position` tokens are done.
   size_t CarryBegin(size_t position) const;
 
  private:
-  size_t Slot(size_t position) const { return position % ring; }
+  size_t Slot(size_t of_side, size_t position) const { return of_side * ring + position % ring; }
 };
 
 struct LayerState {
@@ -74,6 +86,9 @@ struct StateShape {
 // Lays out the state of one layer; `reserve` counts or takes.
 void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec& spec,
                   const StateShape& shape, Reserve* reserve, LayerState* state);
+
+// A chunk of so many tokens is done: what it wrote is what is there.
+void EndChunk(size_t tokens, LayerState* state);
 
 // The versioned byte form of layers at `position` (little-endian; the same bytes whatever the chunk
 // size, thread count or history). Append and read in layer order.

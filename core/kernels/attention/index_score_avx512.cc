@@ -1,9 +1,9 @@
 // Index scores with AVX-512 VNNI, for keys of 128 channels whose scales lie within 2^3, as rotated
 // keys' do; others go to AVX2.
 //
-//   keys     16 keys' packed bytes transposed by 4, so that a place holds 4 bytes of one key; nibbles
-//            by look-up become 2 * value, times 2 to the excess of the group's scale over the least:
-//            -96 to 96
+//   keys     16 keys' packed bytes transposed by 4, so that a place holds 4 bytes of one key;
+//            nibbles by look-up become 2 * value, times 2 to the excess of the group's scale over
+//            the least: -96 to 96
 //   queries  the same, plus 96: 0 to 192; what that adds to a dot, 96 times the sum of the key, is
 //            where its sum begins
 //   step     4 heads x 32 keys: 2 loads of keys, 4 broadcasts, 8 products of 16 x 4 bytes; at the
