@@ -378,10 +378,6 @@ inline std::string CostReport(const Options &options, const std::string &query_j
   return detail::TakeText(
       finback_cost_report(options.get().get(), detail::WithoutNul("query", query_json)));
 }
-inline std::string Benchmark(const Options &options, const std::string &settings_json) {
-  return detail::TakeText(
-      finback_benchmark(options.get().get(), detail::WithoutNul("settings", settings_json)));
-}
 inline std::string Services(const Options &options) {
   return detail::TakeText(finback_services(options.get().get()));
 }
