@@ -542,9 +542,11 @@ void GemmAvx2(const GemmArgs& args) {
     if (args.rows == 4) DirectRows<Format, 4, kOutputs>(args);
     return;
   }
-  for (size_t first = 0; first < args.rows; first += kRowBlock) {
-    const size_t rows = args.rows - first < kRowBlock ? args.rows - first : kRowBlock;
-    PanelRows<Format>(args, first, rows);
+  // Blocks of about as many rows each: one of few would cost as much decoding as the others.
+  const size_t blocks = (args.rows + kRowBlock - 1) / kRowBlock;
+  const size_t share = blocks == 0 ? 0 : (args.rows + blocks * 4 - 1) / (blocks * 4) * 4;
+  for (size_t first = 0; first < args.rows; first += share) {
+    PanelRows<Format>(args, first, args.rows - first < share ? args.rows - first : share);
   }
 }
 
