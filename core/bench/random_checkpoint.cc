@@ -248,7 +248,7 @@ RandomCheckpoint::RandomCheckpoint(const Contents& contents, const std::string& 
     watch->Tell("make", bytes_, bytes_);
     WriteConfig(contents.config);
   } catch (...) {
-    if (!temporary_) unlink((folder_ + "/model.safetensors").c_str());
+    if (!temporary_) unlink(weights_path_.c_str());
     Clear();
     throw;
   }
@@ -260,25 +260,34 @@ void RandomCheckpoint::Clear() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
   if (!temporary_) return;
-  unlink((folder_ + "/model.safetensors").c_str());
-  unlink((folder_ + "/config.json").c_str());
+  unlink(weights_path_.c_str());
+  unlink(config_path_.c_str());
   rmdir(folder_.c_str());
   temporary_ = false;
+}
+
+void RandomCheckpoint::SetPaths(const std::string& folder) {
+  weights_path_ = folder + "/model.safetensors";
+  config_path_ = folder + "/config.json";
+  folder_ = folder;
 }
 
 // A file without a name, so that nothing is left when the process ends; its folder has a link.
 void RandomCheckpoint::UseMemory() {
   for (const char* place : {"/dev/shm", "/tmp"}) {
     folder_ = std::string(place) + "/finback-bench-XXXXXX";
-    if (mkdtemp(folder_.data()) != nullptr) {
-      temporary_ = true;
-      break;
-    }
+    SetPaths(folder_);
+    if (mkdtemp(folder_.data()) == nullptr) continue;
+    temporary_ = true;
+    folder_.copy(weights_path_.data(), folder_.size());  // the same without an allocation
+    folder_.copy(config_path_.data(), folder_.size());
+    break;
   }
   if (!temporary_) ThrowErrno(folder_, "make a folder", errno);
   fd_ = memfd_create("finback-bench", MFD_CLOEXEC);
-  const std::string target = "/proc/self/fd/" + std::to_string(fd_);
-  if (fd_ < 0 || symlink(target.c_str(), (folder_ + "/model.safetensors").c_str()) != 0) {
+  char target[48];
+  snprintf(target, sizeof target, "/proc/self/fd/%d", fd_);
+  if (fd_ < 0 || symlink(target, weights_path_.c_str()) != 0) {
     const int error = errno;
     Clear();
     ThrowErrno("memory", "make a file", error);
@@ -286,13 +295,13 @@ void RandomCheckpoint::UseMemory() {
 }
 
 bool RandomCheckpoint::UseFolder(const std::string& folder, const std::string& config) {
-  folder_ = folder;
+  SetPaths(folder);
   if (mkdir(folder.c_str(), 0777) != 0) {
     if (errno != EEXIST) ThrowErrno(folder, "make a folder", errno);
     if (!IsEmptyFolder(folder)) {
       std::string found;
       try {
-        found = ReadFile(folder + "/config.json", kMostConfigBytes);
+        found = ReadFile(config_path_, kMostConfigBytes);
       } catch (const Error&) {  // then it is something else's folder
       }
       if (found != config) {
@@ -305,21 +314,19 @@ bool RandomCheckpoint::UseFolder(const std::string& folder, const std::string& c
       return true;
     }
   }
-  const std::string path = folder + "/model.safetensors";
-  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd_ < 0) ThrowErrno(path, "write", errno);
+  fd_ = open(weights_path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0) ThrowErrno(weights_path_, "write", errno);
   return false;
 }
 
 // Last: a folder without it is no checkpoint.
 void RandomCheckpoint::WriteConfig(const std::string& config) const {
-  const std::string path = folder_ + "/config.json";
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd < 0) ThrowErrno(path, "write", errno);
+  const int fd = open(config_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) ThrowErrno(config_path_, "write", errno);
   std::atomic<int> error{0};
   WriteAt(fd, reinterpret_cast<const uint8_t*>(config.data()), config.size(), 0, &error);
   close(fd);
-  if (error != 0) ThrowErrno(path, "write", error);
+  if (error != 0) ThrowErrno(config_path_, "write", error);
 }
 
 }  // namespace finback

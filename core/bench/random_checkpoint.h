@@ -39,11 +39,12 @@ class RandomCheckpoint {
  private:
   struct Layout;
   void Clear();
+  void SetPaths(const std::string& folder);
   void UseMemory();
   bool UseFolder(const std::string& folder, const std::string& config);
   void WriteConfig(const std::string& config) const;
 
-  std::string folder_;
+  std::string folder_, weights_path_, config_path_;
   bool temporary_ = false, was_there_ = false;
   int fd_ = -1;
   uint64_t bytes_ = 0;

@@ -94,10 +94,11 @@ bool Loses(const Entry& entry, int64_t n) {
   return true;
 }
 
-void Try(const char* name, const Entry& entry) {
+// `step`: only each so many, of entries that take long.
+void Try(const char* name, const Entry& entry, int64_t step = 1) {
   if (!entry()) Fail(name, -1, "fails without a reason");  // and fills what is made only once
   int64_t n = 0;
-  for (;; ++n) {
+  for (;; n += step) {
     const int64_t before = live.load();
     fired.store(false);
     countdown.store(n);
@@ -196,6 +197,20 @@ bool Freed(T* handle, void (*release)(T*)) {
   return handle != nullptr;
 }
 
+bool Benchmark(const char* model, const char* settings) {
+  finback_options* options = finback_options_new();
+  if (options == nullptr) return false;
+  bool good = true;
+  for (const auto& [name, value] :
+       {std::pair("model", model), std::pair("threads", "1"),
+        std::pair("memory_budget_bytes", "1100000000")}) {  // small roofs are soon measured
+    good = good && finback_options_set(options, name, value) == FINBACK_OK;
+  }
+  good = good && Freed(finback_benchmark(options, settings), finback_text_free);
+  finback_options_free(options);
+  return good;
+}
+
 // Entries that fill something in the engine on first use: an engine of their own each time.
 Entry WithFreshEngine(const std::function<bool(finback_engine*)>& use) {
   return [use] {
@@ -234,6 +249,15 @@ int main(int argc, char** argv) {
     const char* text = "reasoning of some length</think>and an answer that is not short either";
     return Freed(finback_parse_completion(text, strlen(text), 1, 0), finback_text_free);
   });
+  Try(
+      "benchmark", [] { return Benchmark(folder.c_str(), "{\"measure\": false}"); }, 11);
+  Try(
+      "benchmark, measured",
+      [] {
+        return Benchmark("", R"({"shape": "tiny", "kinds": [4], "experts": 4, "depths": [0],
+                                 "together": [], "prefill": [], "tokens": 1, "repeats": 1})");
+      },
+      97);
   Try("engine_open", [] { return Freed(Open(), finback_engine_free); });
   Try("tokenize", WithFreshEngine([](finback_engine* engine) {
         return Freed(finback_engine_tokenize(engine, "a whale<think>", 14, 1), finback_tokens_free);

@@ -132,6 +132,7 @@ static void test_null(void) {
   CHECK(finback_engine_detokenize(NULL, &id, 1) == NULL);
   CHECK(finback_engine_encode(NULL, "{}") == NULL);
   CHECK(finback_engine_encode_tokens(NULL, "{}") == NULL);
+  CHECK(finback_benchmark(NULL, "{}") == NULL);
   CHECK(finback_encode_messages(NULL) == NULL);
   CHECK(finback_parse_completion(NULL, 1, 0, 0) == NULL);
   CHECK(finback_json_string(NULL, 1) == NULL);
@@ -347,6 +348,32 @@ static void test_text(finback_engine *engine) {
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
 }
 
+static int32_t stop_at_benchmark(const char *phase, uint64_t done, uint64_t total, void *seen) {
+  CHECK(done <= total);
+  *(int *)seen = strcmp(phase, "benchmark") == 0;
+  return *(int *)seen;
+}
+
+static void test_benchmark(void) {
+  int seen = 0;
+  finback_options *options = finback_options_new();
+  finback_text *text = finback_benchmark(options, "{\"shape\": \"tiny\", \"measure\": false}");
+  CHECK(strstr(finback_text_data(text), "\"token\": {\"layers\": 6") != NULL);
+  finback_text_free(text);
+  CHECK(finback_benchmark(options, NULL) == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
+  CHECK(finback_benchmark(options, "{\"repeats\": 0}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_REQUEST);
+  CHECK(strncmp(finback_last_error(), "repeats: ", 9) == 0);
+  CHECK(finback_options_set_progress(options, stop_at_benchmark, &seen) == FINBACK_OK);
+  CHECK(finback_benchmark(options, "{\"shape\": \"tiny\", \"tokens\": 1}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_CANCELLED && seen);
+  CHECK(finback_options_set(options, "model", "deepseek:deepseek-v4-pro") == FINBACK_OK);
+  CHECK(finback_benchmark(options, "{}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_UNSUPPORTED);
+  finback_options_free(options);
+}
+
 static void test_json_string(finback_engine *engine) {
   const char any[] = "\"quoted\" \\ line\nend\t\x01\0 \xe2\x82\xac";
   finback_text *text = finback_json_string(any, sizeof any - 1);
@@ -508,6 +535,7 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   test_library();
   test_options();
+  test_benchmark();
   test_null();
   test_null_keeps_the_failure_before();
   test_open_failures(argv[1]);
