@@ -1,23 +1,23 @@
 // Every kernel of kernels.inc, as bytes read per second and FLOP per second, absolute and as a
-// share of this machine's roofs: read bandwidth and fused multiply-adds of one core, measured in
-// the same run. Rates are per second of this thread's processor time,
+// share of its tier's roofs (core/kernels/roofs): read bandwidth and multiply-adds of one core,
+// measured in the same run. Rates are per second of this thread's processor time,
 // so that neighbours disturb less.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/base/buffer.h"
 #include "core/base/number_formats.h"
+#include "core/kernels/isa.h"
 #include "core/kernels/kernel_list.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "core/kernels/roofs/roofs.h"
 
 namespace finback {
 namespace {
@@ -25,54 +25,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kRoofBytes = size_t{192} << 20;  // beyond any cache here
-
-#if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) double ReadPass(const uint8_t* data, size_t bytes) {
-  __m256i sum[4] = {};
-  for (size_t i = 0; i + 128 <= bytes; i += 128) {
-    for (int j = 0; j < 4; ++j) {
-      const __m256i* at = reinterpret_cast<const __m256i*>(data + i + 32 * j);
-      sum[j] = _mm256_xor_si256(sum[j], _mm256_load_si256(at));
-    }
-  }
-  sum[0] = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]), _mm256_xor_si256(sum[2], sum[3]));
-  benchmark::DoNotOptimize(sum[0]);
-  return double(bytes);
-}
-
-// Ten chains: latency 4 to 5 times 2 per cycle.
-__attribute__((target("avx2,fma"))) double FmaPass(size_t rounds) {
-  __m256 sum[10];
-  for (int j = 0; j < 10; ++j) sum[j] = _mm256_set1_ps(float(j));
-  const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
-  for (size_t i = 0; i < rounds; ++i) {
-#pragma GCC unroll 10
-    for (int j = 0; j < 10; ++j) sum[j] = _mm256_fmadd_ps(sum[j], a, b);
-  }
-  for (int j = 0; j < 10; ++j) benchmark::DoNotOptimize(sum[j]);
-  return double(rounds) * 10 * 8 * 2;
-}
-#else
-double ReadPass(const uint8_t* data, size_t bytes) {
-  uint64_t sum[4] = {};
-  for (size_t i = 0; i + 32 <= bytes; i += 32) {
-    uint64_t word[4];
-    std::memcpy(word, data + i, 32);
-    for (int j = 0; j < 4; ++j) sum[j] ^= word[j];
-  }
-  benchmark::DoNotOptimize(sum);
-  return double(bytes);
-}
-
-double FmaPass(size_t rounds) {
-  float sum[16] = {};
-  for (size_t i = 0; i < rounds; ++i) {
-    for (int j = 0; j < 16; ++j) sum[j] = sum[j] * 0.999f + 0.001f;
-    benchmark::DoNotOptimize(sum);
-  }
-  return double(rounds) * 16 * 2;
-}
-#endif
 
 // Processor seconds of the calling thread.
 double ThreadSeconds() {
@@ -92,24 +44,26 @@ double BestRate(int repeats, const Body& body) {
   return best;
 }
 
-struct Roofs {
-  double read, read_all, fma;  // bytes, bytes, FLOP per second
+// Of one core, with the instruction set of a tier and below.
+struct TierRoofs {
+  double read, f32;  // bytes, operations a second
+  std::optional<double> bf16;
 };
 
 // All cores read at once, by the wall clock.
-double ReadAll(const uint8_t* data) {
+double ReadAll(ReadRoof read, const uint8_t* data) {
   const unsigned count = std::max(1u, std::thread::hardware_concurrency());
+  const size_t part = kRoofBytes / count / 256 * 256;
   double best = 0.0;
   for (int repeat = 0; repeat < 5; ++repeat) {
     const Clock::time_point begin = Clock::now();
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < count; ++i) {
-      threads.emplace_back(
-          [=] { ReadPass(data + kRoofBytes / count / 128 * 128 * i, kRoofBytes / count); });
+      threads.emplace_back([=] { benchmark::DoNotOptimize(read(data + part * i, part)); });
     }
     for (std::thread& thread : threads) thread.join();
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    best = std::max(best, double(kRoofBytes) / seconds);
+    best = std::max(best, double(part) * count / seconds);
   }
   return best;
 }
@@ -128,27 +82,45 @@ uint8_t* Data() {
   return storage.get() + (64 - reinterpret_cast<uintptr_t>(storage.get()) % 64) % 64;
 }
 
-const Roofs& MachineRoofs() {
-  static const Roofs roofs = [] {
-    const uint8_t* data = Data();
-    Roofs r;
-    r.read = BestRate(5, [&] { return ReadPass(data, kRoofBytes); });
-    r.read_all = ReadAll(data);
-    r.fma = BestRate(7, [] { return FmaPass(2000000); });
-    return r;
-  }();
-  return roofs;
+double MultiplyRate(const MultiplyRoof& roof) {
+  constexpr size_t kRounds = 2000000;
+  return BestRate(7, [&] {
+    benchmark::DoNotOptimize(roof.loop(kRounds));
+    return double(kRounds) * roof.operations;
+  });
 }
 
+// Measured once for each tier. `isa`: bits that a kernel needs.
+const TierRoofs& RoofsOf(uint32_t isa) {
+  static std::map<std::string, TierRoofs> measured;
+  const char* tier = IsaName(isa);
+  const auto found = measured.find(tier);
+  if (found != measured.end()) return found->second;
+  const Roofs roofs = PickRoofs(AvailableIsa(tier));
+  TierRoofs rates{};
+  rates.read = BestRate(5, [&] {
+    benchmark::DoNotOptimize(roofs.read(Data(), kRoofBytes));
+    return double(kRoofBytes);
+  });
+  rates.f32 = MultiplyRate(roofs.f32);
+  if (roofs.bf16.loop != nullptr) rates.bf16 = MultiplyRate(roofs.bf16);
+  return measured.emplace(tier, rates).first->second;
+}
+
+uint32_t kernel_isa = 0;  // what the kernel that runs needs: its tier's roofs are its own
+
+// Of a call: a multiply-add is two FLOP.
 void Report(benchmark::State& state, double bytes, double flops) {
   using benchmark::Counter;
   const double n = double(state.iterations());
-  const Roofs& roofs = MachineRoofs();
+  const TierRoofs& roofs = RoofsOf(kernel_isa);
   state.counters["B/s"] = Counter(bytes * n, Counter::kIsRate);
   state.counters["of_read"] = Counter(bytes * n / roofs.read, Counter::kIsRate);
   if (flops == 0) return;
   state.counters["FLOP/s"] = Counter(flops * n, Counter::kIsRate);
-  state.counters["of_fma"] = Counter(flops * n / roofs.fma, Counter::kIsRate);
+  state.counters["of_f32"] = Counter(flops * n / roofs.f32, Counter::kIsRate);
+  if (!roofs.bf16) return;
+  state.counters["of_bf16"] = Counter(flops * n / *roofs.bf16, Counter::kIsRate);
 }
 
 size_t RowBytes(GemmFormat format, size_t in) {
@@ -238,8 +210,12 @@ void Register(const char* operation, const KernelList<Function>& kernels, const 
   for (const Kernel<Function>& kernel : kernels) {
     if ((kernel.isa & RunnableIsa()) != kernel.isa) continue;
     const Function function = kernel.function;
+    const uint32_t isa = kernel.isa;
     benchmark::RegisterBenchmark((std::string(kernel.name) + "/" + operation).c_str(),
-                                 [=](benchmark::State& state) { body(state, function); });
+                                 [=](benchmark::State& state) {
+                                   kernel_isa = isa;
+                                   body(state, function);
+                                 });
   }
 }
 
@@ -339,10 +315,17 @@ int main(int argc, char** argv) {
   finback::RegisterAll();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  const finback::Roofs& roofs = finback::MachineRoofs();
-  benchmark::AddCustomContext("read_roof_one_core_GB/s", std::to_string(roofs.read / 1e9));
-  benchmark::AddCustomContext("read_roof_all_cores_GB/s", std::to_string(roofs.read_all / 1e9));
-  benchmark::AddCustomContext("fma_roof_one_core_GFLOP/s", std::to_string(roofs.fma / 1e9));
+  for (const finback::IsaTier& tier : finback::IsaTiers()) {
+    if (!tier.is_available()) continue;
+    const finback::TierRoofs& roofs = finback::RoofsOf(tier.bit);
+    std::string text = "read " + std::to_string(roofs.read / 1e9) + " GB/s, F32 " +
+                       std::to_string(roofs.f32 / 1e9) + " GFLOP/s";
+    if (roofs.bf16) text += ", BF16 " + std::to_string(*roofs.bf16 / 1e9) + " GFLOP/s";
+    benchmark::AddCustomContext(std::string("roofs_of_a_core_") + tier.name, text);
+  }
+  const finback::ReadRoof read = finback::PickRoofs(finback::RunnableIsa()).read;
+  benchmark::AddCustomContext("read_roof_all_cores_GB/s",
+                              std::to_string(finback::ReadAll(read, finback::Data()) / 1e9));
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }
