@@ -248,8 +248,8 @@ void PrintPhases(const Json& report) {
     for (const Json& part : report[kind]) {
       if (part["skipped"].is_string()) continue;
       parts.push_back(&part);
-      heads.push_back(kind[0] == 'd' ? "at " + Tokens(part["depth"])
-                                     : "prefill " + part["tokens"].dump());
+      const std::string at = "at " + Tokens(part["depth"]);
+      heads.push_back(kind[0] == 'd' ? at : part["tokens"].dump() + " " + at);
       columns.push_back({"", std::max(6, static_cast<int>(heads.back().size()))});
     }
   }
