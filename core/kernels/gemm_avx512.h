@@ -1,7 +1,8 @@
 // The shape of the matrix products of gemm.h with 512-bit registers, for files compiled with such
 // flags only. Formats and instruction sets plug in what they load, decode and add:
 //
-//   few rows    weights are decoded in registers and multiplied at once, 4 outputs side by side:
+//   few rows    weights are decoded in registers and multiplied at once, up to 4 rows with
+//               4 outputs side by side, 4 more rows in turn:
 //               a sum is one chain of additions, whose latency alone would not let a core read as
 //               fast as the memory gives. What the next 4 outputs need at the same k is prefetched.
 //   many rows   a panel of 8 outputs x Depth weights, which stays in the first cache, is decoded
@@ -14,6 +15,7 @@
 //
 // A format F says
 //   kBits             of a weight
+//   kDirectRows       up to so many rows, 4 or 8, are few: beyond a panel is as fast
 //   kUnits            units of 32 weights that it decodes at once
 //   kParts            registers of a unit, in the order in which products are added
 //   kValueBytes       of an activation; a unit of them is 32 * kValueBytes bytes
@@ -34,8 +36,9 @@ namespace finback {
 
 constexpr size_t kUnit = 32;         // weights that are added to the 16 sums at once
 constexpr size_t kStep = 128;        // weights under one FP8 scale, on which loops advance
-constexpr size_t kFarthest = 16384;  // bytes that few rows prefetch ahead, the next outputs'
-constexpr size_t kAhead = 4096;      // or else of their own
+constexpr size_t kNearest = 8192;    // bytes that few rows prefetch ahead, of the next outputs,
+constexpr size_t kFarthest = 32768;  // and where these are further away
+constexpr size_t kAhead = 4096;      // of their own
 constexpr size_t kPanel = 8;         // outputs of a panel
 constexpr size_t kRowBlock = 64;
 constexpr size_t kRows = 3;  // of a block
@@ -127,7 +130,8 @@ struct PaddedStep {
 // Adds the products of R rows with `steps` steps of C outputs, side by side from `code` and `scale`
 // on, to sums[output][row].
 template <typename F, int R, int C>
-static inline void AddSteps(const Cursor& at, const Strides& strides, size_t steps, __m512* sums) {
+static __attribute__((noinline)) void AddSteps(const Cursor& at, const Strides& strides,
+                                               size_t steps, __m512* sums) {
   constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXUnit = kUnit * F::kValueBytes;
   __m512 sum[C * R];
 #pragma GCC unroll 16
@@ -179,46 +183,71 @@ static inline void AddSteps(const Cursor& at, const Strides& strides, size_t ste
   for (int i = 0; i < C * R; ++i) sums[i] = sum[i];
 }
 
-// R rows of activations, and outputs [begin, end), C at a time, under the same FP8 scales.
-template <typename F, int R, int C>
+// Adds `steps` steps to the sums of R rows and then of S more, in pieces of K that stay in the first
+// cache between the two.
+template <typename F, int R, int S, int C>
+static inline void AddHalves(Cursor at, const Strides& strides, size_t steps, __m512* sums) {
+  constexpr size_t kPiece = 8;
+  while (S > 0 && steps > kPiece) {
+    AddSteps<F, R, C>(at, strides, kPiece, sums);
+    AddSteps<F, S, C>({at.code, at.scale, at.x + R * strides.x}, strides, kPiece, sums + C * R);
+    at.code += kPiece * kStep * F::kBits / 8;
+    at.scale += kPiece * kScaleBytes<F>;
+    at.x += kPiece * kStep * F::kValueBytes;
+    steps -= kPiece;
+  }
+  AddSteps<F, R, C>(at, strides, steps, sums);
+  if (S == 0) return;
+  AddSteps<F, S, C>({at.code, at.scale, at.x + R * strides.x}, strides, steps, sums + C * R);
+}
+
+// R + S rows of activations, and outputs [begin, end), C at a time, under the same FP8 scales.
+template <typename F, int R, int S, int C>
 static __attribute__((noinline)) void DirectOutputs(const GemmArgs& args, const uint8_t* x_tail,
                                                     size_t begin, size_t end) {
   constexpr size_t kCodeBytes = kStep * F::kBits / 8;
   const size_t steps = args.in / kStep, tail = args.in % kStep;
-  const uint8_t* x = reinterpret_cast<const uint8_t*>(args.x);
   Strides strides = {args.x_stride * sizeof(float), RowBytes<F>(args), ScaleStride<F>(args),
                      C * RowBytes<F>(args)};
   if (strides.ahead > kFarthest) strides.ahead = kAhead;
+  while (strides.ahead - 1 < kNearest - 1) strides.ahead *= 2;
   for (size_t o = begin; o < end; o += C) {
-    __m512 sums[C * R];
-#pragma GCC unroll 16
-    for (int i = 0; i < C * R; ++i) sums[i] = _mm512_setzero_ps();
-    const Cursor at = {args.weight + o * RowBytes<F>(args), ScalesOf<F>(args, o), x};
-    AddSteps<F, R, C>(at, strides, steps, sums);
+    __m512 sums[C * (R + S)];
+#pragma GCC unroll 32
+    for (int i = 0; i < C * (R + S); ++i) sums[i] = _mm512_setzero_ps();
+    const Cursor at = {args.weight + o * RowBytes<F>(args), ScalesOf<F>(args, o),
+                       RowOf<F>(args, 0)};
+    AddHalves<F, R, S, C>(at, strides, steps, sums);
 #pragma GCC unroll 4
     for (size_t c = 0; c < C && tail > 0; ++c) {
+      constexpr size_t kXStep = kStep * F::kValueBytes;
       const PaddedStep<F> padded(at.code + c * strides.code + steps * kCodeBytes,
                                  at.scale + c * strides.scale + steps * kScaleBytes<F>, tail);
-      AddSteps<F, R, 1>({padded.code, padded.scale, x_tail}, {kStep * F::kValueBytes, 0, 0, 0}, 1,
-                        sums + c * R);
+      const Strides in_tail = {kXStep, 0, 0, 0};
+      AddSteps<F, R, 1>({padded.code, padded.scale, x_tail}, in_tail, 1, sums + c * R);
+      if (S == 0) continue;
+      AddSteps<F, S, 1>({padded.code, padded.scale, x_tail + R * kXStep}, in_tail, 1,
+                        sums + C * R + c * S);
     }
-#pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (size_t r = 0; r < R + S; ++r) {
       float* y = args.y + r * args.y_stride + (o - args.y_origin);
 #pragma GCC unroll 4
-      for (size_t c = 0; c < C; ++c) y[c] = ReduceSums(sums[c * R + r]);
+      for (size_t c = 0; c < C; ++c) {
+        y[c] = ReduceSums(sums[r < R ? c * R + r : C * R + c * S + (r - R)]);
+      }
     }
   }
 }
 
-template <typename F, int R>
+template <typename F, int R, int S>
 static void DirectRows(const GemmArgs& args) {
   constexpr size_t kXUnit = kUnit * F::kValueBytes, kXStep = kStep * F::kValueBytes, kChains = 4;
   const size_t steps = args.in / kStep, tail = args.in % kStep;
-  alignas(64) uint8_t x_tail[R * kXStep];
+  alignas(64) uint8_t x_tail[(R + S) * kXStep];
   if (tail > 0) {
     memset(x_tail, 0, sizeof x_tail);
-    for (size_t r = 0; r < R; ++r) {
+    for (size_t r = 0; r < R + S; ++r) {
       const uint8_t* from = RowOf<F>(args, r) + steps * kXStep;
       uint8_t* to = x_tail + r * kXStep;
       const size_t whole = tail / kUnit * kXUnit;
@@ -226,16 +255,15 @@ static void DirectRows(const GemmArgs& args) {
       if (tail % kUnit > 0) F::PadX(from + whole, tail % kUnit, to + whole);
     }
   }
-  size_t o = args.out_begin;
-  while (o < args.out_end) {
-    const size_t next = (o / kChains + 1) * kChains, last = args.out_end / kChains * kChains;
-    const size_t end = o % kChains == 0 && last > o ? last
-                       : next < args.out_end        ? next
-                                                    : args.out_end;
-    if (end == last && o % kChains == 0) {
-      DirectOutputs<F, R, kChains>(args, x_tail, o, end);
+  const size_t last = args.out_end / kChains * kChains;
+  for (size_t o = args.out_begin; o < args.out_end;) {
+    size_t end = last;
+    if (o % kChains == 0 && o < last) {
+      DirectOutputs<F, R, S, kChains>(args, x_tail, o, end);
     } else {
-      DirectOutputs<F, R, 1>(args, x_tail, o, end);
+      end = (o / kChains + 1) * kChains;
+      if (end > args.out_end) end = args.out_end;
+      DirectOutputs<F, R, S, 1>(args, x_tail, o, end);
     }
     o = end;
   }
@@ -406,20 +434,32 @@ static void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
 
 template <typename F>
 static inline void Multiply(const GemmArgs& args) {
-  if (args.out_begin >= args.out_end) return;
+  if (args.rows == 0 || args.out_begin >= args.out_end) return;
   switch (args.rows) {
-    case 0:
-      return;
     case 1:
-      return DirectRows<F, 1>(args);
+      return DirectRows<F, 1, 0>(args);
     case 2:
-      return DirectRows<F, 2>(args);
+      return DirectRows<F, 2, 0>(args);
     case 3:
-      return DirectRows<F, 3>(args);
+      return DirectRows<F, 3, 0>(args);
     case 4:
-      return DirectRows<F, 4>(args);
+      return DirectRows<F, 4, 0>(args);
     default:
       break;
+  }
+  if constexpr (F::kDirectRows == 8) {
+    switch (args.rows) {
+      case 5:
+        return DirectRows<F, 3, 2>(args);
+      case 6:
+        return DirectRows<F, 3, 3>(args);
+      case 7:
+        return DirectRows<F, 4, 3>(args);
+      case 8:
+        return DirectRows<F, 4, 4>(args);
+      default:
+        break;
+    }
   }
   for (size_t first = 0; first < args.rows; first += kRowBlock) {
     PanelRows<F>(args, first, args.rows - first < kRowBlock ? args.rows - first : kRowBlock);

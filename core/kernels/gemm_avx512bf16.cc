@@ -29,6 +29,7 @@ inline __m512bh AsPairs(__m512 v) { return reinterpret_cast<__m512bh>(v); }
 inline __m512 AsPart(__m512i v) { return _mm512_castsi512_ps(v); }
 
 struct Pairs {
+  static constexpr size_t kDirectRows = 4;
   static constexpr int kParts = 1;
   static constexpr size_t kValueBytes = 2;
   static inline void LoadX(const uint8_t* x, __m512* v) { v[0] = _mm512_loadu_ps(x); }
@@ -71,7 +72,7 @@ constexpr Fp8Tables kFp8Tables = MakeFp8Tables();
 constexpr uint8_t kLeastScale = 10, kLargestScale = 246;
 
 struct Fp8 : Pairs {
-  static constexpr size_t kBits = 8;
+  static constexpr size_t kBits = 8, kDirectRows = 8;
   static constexpr int kUnits = 2;
   using Codes = const uint8_t*;
   static inline Codes LoadCodes(const uint8_t* from) { return from; }
