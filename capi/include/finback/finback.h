@@ -145,8 +145,9 @@ FINBACK_API const char *finback_version(void);
 
 /*
  * How the library was built and what it chose on this machine, as a JSON object:
- *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx512bf16", "avx512", "avx2", "blas",
- *    "scalar"], "isas_available": ["avx2", "scalar"], "isa": "avx2", "isa_reason": "the best of ..."}
+ *   {"version": "0.1.0", "compiler": "...", "isas_compiled": ["avx512bf16", "avx512", "avx2",
+ *    "blas", "scalar"], "isas_available": ["avx2", "scalar"], "isa": "avx2", "isa_reason": "the
+ *    best of this machine, which lacks avx512bf16, avx512"}
  * Borrowed: valid forever; "{}" and an error if it could not be made. Since 0.1.
  */
 FINBACK_API const char *finback_build_info(void);
