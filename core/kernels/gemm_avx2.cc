@@ -10,7 +10,7 @@
 //   x      [rows][in]           32 k at a time: the 16 odd ones, then the 16 even ones
 //                               (PreparePairsAvx2; products with float32 do so themselves)
 //   panel  [12][kDepth]          7 KB, in the same order
-//   sums   [kRowBlock][12][16]  36 KB, carried from panel to panel along K
+//   sums   [kRowBlock][12][16]  42 KB, carried from panel to panel along K
 //
 // In both shapes weights are fetched ahead in one stream of ascending addresses: several rows of a
 // matrix read side by side came at half the speed.
@@ -32,7 +32,7 @@ namespace {
 constexpr size_t kPanel = 12;
 constexpr size_t kDepth = 128;
 constexpr size_t kPanelStride = kDepth + 16;  // rows of the panel start in different cache sets
-constexpr size_t kRowBlock = 48;
+constexpr size_t kRowBlock = 56;
 constexpr size_t kFewRows = 4;
 constexpr size_t kTile = 128;  // of FP8 scales
 constexpr int kVectors = 4;    // of 32 k: odd for sums 0-7 and 8-15, then even
