@@ -21,13 +21,15 @@ NAME = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 
 
 def frames(library):
-    """Names of functions and the bytes that each takes, its pieces added up."""
+    """Names of functions and the bytes that each takes. Files may have functions of the same name of their own."""
     command = ["objdump", "--disassemble", "--demangle", "--no-show-raw-insn", library]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     taken, name = {}, ""
     for line in listing.splitlines():
         if match := NAME.match(line):
             name = match.group(1)
+            while name in taken:
+                name += " (another)"
         elif match := GROWTH.search(line):
             small, wide, shift = match.groups()
             taken[name] = taken.get(name, 0) + (int(small or wide, 16) << int(shift or 0))
