@@ -1,5 +1,6 @@
-# Files of core/kernels/ and its folders that are compiled for one instruction set, by the end of their names: name_SUFFIX.cc, on
-# processors that match PROCESSOR, is compiled with the flags that follow, and without link-time optimization.
+# Files of core/kernels/ and its folders that are compiled for one instruction set, by the end of their names:
+# name_SUFFIX.cc, on processors that match PROCESSOR, is compiled with the flags that follow, and without link-time
+# optimization.
 function(finback_kernel_flags SUFFIX PROCESSOR)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/kernels/*_${SUFFIX}.cc
     ${PROJECT_SOURCE_DIR}/core/kernels/*/*_${SUFFIX}.cc)

@@ -8,6 +8,7 @@
 #include "core/kernels/attention/index_score.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/quantize.h"
+#include "core/kernels/rows/rows.h"
 
 namespace finback {
 
@@ -30,6 +31,19 @@ struct Kernels {
   IndexScoreFunction index_score = nullptr;
   CountAtLeastFunction count_at_least = nullptr;
   TakeAtLeastFunction take_at_least = nullptr;
+  SumOfSquaresFunction sum_of_squares = nullptr;
+  RmsNormFunction rms_norm = nullptr;
+  HeadNormFunction head_norm = nullptr;
+  RotateFunction rotate = nullptr;
+  HadamardFunction hadamard = nullptr;
+  SumStreamsFunction sum_streams = nullptr;
+  MixStreamsFunction mix_streams = nullptr;
+  SinkhornFunction sinkhorn = nullptr;
+  SigmoidFunction sigmoid = nullptr;
+  SqrtSoftplusFunction sqrt_softplus = nullptr;
+  SwigluFunction swiglu = nullptr;
+  SumRowsFunction sum_rows = nullptr;
+  PoolFunction pool = nullptr;
 };
 
 // For each slot the first row of kernels.inc whose bits are all in `isa` (isa.h).
