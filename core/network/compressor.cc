@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -28,7 +27,8 @@ struct RecentRows {
 // entry[ch] = sum_j softmax_j(gate_j[ch]) * kv_j[ch] over the window's tokens; overlapping windows
 // take the previous window's tokens by their first half of channels, their own by the second. Here
 // for `count` channels from `begin` on, at most kChannels.
-void PoolChannels(const RecentRows& rows, size_t window, size_t begin, size_t count, float* entry) {
+void PoolChannels(const Compute& compute, const RecentRows& rows, size_t window, size_t begin,
+                  size_t count, float* entry) {
   const CompressorState& state = rows.state;
   const size_t own = window * state.ratio;
   const size_t first = state.overlap && window > 0 ? own - state.ratio : own;
@@ -46,11 +46,8 @@ void PoolChannels(const RecentRows& rows, size_t window, size_t begin, size_t co
   for (size_t t = first; t < own + state.ratio; ++t) {
     const float* gate = rows.Gate(t) + half(t);
     const float* kv = rows.Kv(t) + half(t);
-    for (size_t i = 0; i < count; ++i) {
-      const float weight = std::exp(gate[i] - top[i]);
-      total[i] += weight;
-      entry[i] += weight * kv[i];
-    }
+    compute.kernels.pool(
+        {.gate = gate, .value = kv, .top = top, .n = count, .total = total, .sum = entry});
   }
   for (size_t i = 0; i < count; ++i) entry[i] /= total[i];
 }
@@ -70,21 +67,16 @@ void EmitEntry(const Compute& compute, const Compressor& compressor, const Recen
   const RotaryFrequencies& rotary = compute.compressed_rotary;
   float* entry = space;
   for (size_t i = 0; i < width; i += kChannels) {
-    PoolChannels(rows, window, i, std::min(kChannels, width - i), entry + i);
+    PoolChannels(compute, rows, window, i, std::min(kChannels, width - i), entry + i);
   }
   compute.RoundBf16(entry, width);
-  const float mean = static_cast<float>(SumOfSquares(entry, width) / static_cast<double>(width));
-  const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
-  for (size_t i = 0; i < width; ++i) entry[i] = w.norm[i] * (entry[i] * scale);
-  compute.RoundBf16(entry, width);
+  RmsNorm(compute, entry, 1, w.norm, entry);
   // The entry sits at the position of its window's first token.
   float *cosine = space + width, *sine = cosine + rotary.size();
   MakeRotaryAngles(rotary, window * state->ratio, cosine, sine);
-  Rotate({cosine, sine, rotary.size()}, Turn::kForward, entry, width);
-  compute.RoundBf16(entry, width);
+  Rotate(compute, {cosine, sine, rotary.size()}, Turn::kForward, entry, width);
   if (compressor.kind == EntryKind::kIndex && compute.numerics.index_fp4) {
-    HadamardTransform(entry, width);
-    compute.RoundBf16(entry, width);
+    compute.kernels.hadamard({.x = entry, .n = width, .bf16 = compute.numerics.bf16});
   }
   state->format.Store(compute.kernels, entry, state->Entry(window));
 }

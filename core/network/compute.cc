@@ -164,30 +164,29 @@ float* Project(const Compute& compute, const Linear& w, const Activation& x, Rou
   return y;
 }
 
-double SumOfSquares(const float* x, size_t n) {
-  double sum[4] = {0, 0, 0, 0};
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    for (size_t l = 0; l < 4; ++l) sum[l] += static_cast<double>(x[i + l]) * x[i + l];
-  }
-  for (; i < n; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
 float* RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
                float* out) {
   const size_t width = weight.values.size();
   compute.parallel.For(rows, RowGrain(width), [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
-      const float* in = x + row * width;
-      float* y = out + row * width;
-      const float mean = static_cast<float>(SumOfSquares(in, width) / static_cast<double>(width));
-      const float scale = 1.0f / std::sqrt(mean + compute.config.rms_norm_eps);
-      for (size_t i = 0; i < width; ++i) y[i] = weight[i] * (in[i] * scale);
-      compute.RoundBf16(y, width);
+      compute.kernels.rms_norm({.x = x + row * width,
+                                .weight = weight.data(),
+                                .n = width,
+                                .eps = compute.config.rms_norm_eps,
+                                .bf16 = compute.numerics.bf16,
+                                .y = out + row * width});
     }
   });
   return out;
+}
+
+void Rotate(const Compute& compute, const RotaryAngles& angles, Turn turn, float* x, size_t width) {
+  compute.kernels.rotate({.cosine = angles.cosine,
+                          .sine = angles.sine,
+                          .pairs = angles.pairs,
+                          .inverse = turn == Turn::kInverse,
+                          .bf16 = compute.numerics.bf16,
+                          .x = x + width - 2 * angles.pairs});
 }
 
 }  // namespace finback

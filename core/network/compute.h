@@ -144,7 +144,9 @@ size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output)
 float* RmsNorm(const Compute& compute, const float* x, size_t rows, const Vector& weight,
                float* out);
 
-// Sum of squares, accumulated in double in a fixed order.
-double SumOfSquares(const float* x, size_t n);
+// Rotates the last 2 * angles.pairs of `width` channels in place, and rounds them; kInverse turns
+// back.
+enum class Turn : uint8_t { kForward, kInverse };
+void Rotate(const Compute& compute, const RotaryAngles& angles, Turn turn, float* x, size_t width);
 
 }  // namespace finback

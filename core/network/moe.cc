@@ -13,22 +13,17 @@ namespace {
 
 constexpr size_t kActivationBlock = 128;  // channels that are quantized together
 
-float Score(Scoring scoring, float z) {
-  const double x = static_cast<double>(z);
-  switch (scoring) {
+void ScoreRow(const Compute& compute, size_t experts, float* z) {
+  switch (compute.config.scoring) {
     case Scoring::kSqrtSoftplus:
-      return static_cast<float>(std::sqrt(x > 20 ? x : std::log1p(std::exp(x))));
+      compute.kernels.sqrt_softplus(z, experts);
+      return;
     case Scoring::kSigmoid:
-      return static_cast<float>(1 / (1 + std::exp(-x)));
+      compute.kernels.sigmoid(z, experts);
+      return;
     case Scoring::kSoftmax:
-      break;  // normalized over the row by the caller
+      break;
   }
-  return z;
-}
-
-void ScoreRow(Scoring scoring, size_t experts, float* z) {
-  for (size_t e = 0; e < experts; ++e) z[e] = Score(scoring, z[e]);
-  if (scoring != Scoring::kSoftmax) return;
   const float top = *std::max_element(z, z + experts);
   double sum = 0;
   for (size_t e = 0; e < experts; ++e) sum += std::exp(static_cast<double>(z[e] - top));
@@ -95,7 +90,7 @@ Routing Route(const Pass& pass, const MoeWeights& w, const Activation& x) {
     float* score = scores + row * experts;
     int32_t* chosen = expert + row * k;
     float* weight = weights + row * k;
-    ScoreRow(config.scoring, experts, score);
+    ScoreRow(compute, experts, score);
     if (w.token_experts != nullptr) {
       ChooseByToken(compute.sizes, w, pass.ids[row], chosen);
     } else {
@@ -210,21 +205,6 @@ Product ProductOfGroup(const Linear& matrix, const Pairs& pairs, size_t group, c
                    .rounding = Rounding::kBf16}};
 }
 
-// gate[count] = weight * silu(min(gate, limit)) * clamp(up), rounded, in place.
-void Activate(const Compute& compute, float weight, const float* up, float* gate, size_t count) {
-  const float limit = compute.config.swiglu_limit;
-  for (size_t i = 0; i < count; ++i) {
-    float g = gate[i], u = up[i];
-    if (limit > 0) {
-      g = std::min(g, limit);
-      u = std::clamp(u, -limit, limit);
-    }
-    const float h = g / (1.0f + std::exp(-g)) * u;
-    gate[i] = weight * h;
-  }
-  compute.RoundBf16(gate, count);
-}
-
 // Whether gate and up of all groups read the same form of x.
 bool ShareInput(const MoeWeights& w, const Pairs& pairs, const Activation& x) {
   return std::all_of(pairs.group, pairs.group + pairs.groups, [&](int32_t e) {
@@ -246,8 +226,12 @@ void ActivateGroup(const Compute& compute, const Pairs& pairs, const ProductPiec
   const int32_t expert = pairs.group[piece.product];
   for (int32_t pair = pairs.begin[expert]; pair < pairs.begin[expert + 1]; ++pair) {
     const size_t at = static_cast<size_t>(pair) * width + piece.begin;
-    Activate(compute, pairs.weight[pair], hidden.up + at, hidden.gate + at,
-             piece.end - piece.begin);
+    compute.kernels.swiglu({.up = hidden.up + at,
+                            .n = piece.end - piece.begin,
+                            .limit = compute.config.swiglu_limit,
+                            .weight = pairs.weight[pair],
+                            .bf16 = compute.numerics.bf16,
+                            .gate = hidden.gate + at});
   }
 }
 
@@ -313,14 +297,12 @@ const float* SumPairs(const Compute& compute, const Pairs& pairs, size_t rows, c
   const size_t d = compute.sizes.hidden, mine = compute.sizes.experts_per_token + 1;
   compute.parallel.For(rows, RowGrain(mine * d), [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
-      float* y = out + row * d;
-      std::fill(y, y + d, 0.0f);
-      for (size_t slot = 0; slot < mine; ++slot) {
-        const size_t pair = static_cast<size_t>(pairs.of_token[row * mine + slot]);
-        const float* from = of_pair + pair * d;
-        for (size_t i = 0; i < d; ++i) y[i] += from[i];
-      }
-      compute.RoundBf16(y, d);
+      compute.kernels.sum_rows({.x = of_pair,
+                                .row = pairs.of_token + row * mine,
+                                .count = mine,
+                                .n = d,
+                                .bf16 = compute.numerics.bf16,
+                                .y = out + row * d});
     }
   });
   return out;

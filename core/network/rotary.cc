@@ -42,29 +42,4 @@ void MakeRotaryAngles(const RotaryFrequencies& frequencies, size_t position, flo
   }
 }
 
-void Rotate(const RotaryAngles& angles, Turn turn, float* x, size_t width) {
-  float* rotated = x + width - 2 * angles.pairs;
-  const float sign = turn == Turn::kInverse ? -1.0f : 1.0f;
-  for (size_t i = 0; i < angles.pairs; ++i) {
-    const float a = rotated[2 * i], b = rotated[2 * i + 1];
-    const float s = sign * angles.sine[i];
-    rotated[2 * i] = a * angles.cosine[i] - b * s;
-    rotated[2 * i + 1] = a * s + b * angles.cosine[i];
-  }
-}
-
-void HadamardTransform(float* x, size_t n) {
-  for (size_t half = 1; half < n; half *= 2) {
-    for (size_t block = 0; block < n; block += 2 * half) {
-      for (size_t i = block; i < block + half; ++i) {
-        const float a = x[i], b = x[i + half];
-        x[i] = a + b;
-        x[i + half] = a - b;
-      }
-    }
-  }
-  const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(n)));
-  for (size_t i = 0; i < n; ++i) x[i] *= scale;
-}
-
 }  // namespace finback

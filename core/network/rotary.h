@@ -29,11 +29,4 @@ struct RotaryAngles {
   RotaryAngles Row(size_t row) const { return {cosine + row * pairs, sine + row * pairs, pairs}; }
 };
 
-// Rotates the last 2 * pairs of `width` channels in place; kInverse turns back.
-enum class Turn : uint8_t { kForward, kInverse };
-void Rotate(const RotaryAngles& angles, Turn turn, float* x, size_t width);
-
-// y = H x / sqrt(n), H the Sylvester matrix in natural order; n a power of two; in place.
-void HadamardTransform(float* x, size_t n);
-
 }  // namespace finback

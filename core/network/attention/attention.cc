@@ -12,20 +12,6 @@
 namespace finback {
 namespace {
 
-// The published model normalizes query heads in bfloat16 steps, without a weight
-// (docs/architecture.md 3.5).
-void NormHead(const Compute& compute, float* q, size_t width) {
-  const auto round = [&](float value) { return compute.numerics.bf16 ? RoundBf16(value) : value; };
-  double sum[4] = {0, 0, 0, 0};
-  for (size_t i = 0; i < width; ++i) sum[i % 4] += static_cast<double>(round(q[i] * q[i]));
-  const double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  float mean = round(static_cast<float>(total / static_cast<double>(width)));
-  mean = round(mean + compute.config.rms_norm_eps);
-  const float scale = round(1.0f / std::sqrt(mean));
-  for (size_t i = 0; i < width; ++i) q[i] *= scale;
-  compute.RoundBf16(q, width);
-}
-
 RotaryAngles AnglesOf(const Pass& pass, LayerKind layer) {
   const RotaryKind kind =
       layer == LayerKind::kWindow ? RotaryKind::kPlain : RotaryKind::kCompressed;
@@ -86,9 +72,12 @@ float* MakeQueries(const Pass& pass, const AttentionWeights& w, LayerKind kind,
       }
       for (size_t begin = piece.begin; begin < piece.end; begin += width) {
         float* head = of_row + begin;
-        NormHead(compute, head, width);
-        Rotate(at, Turn::kForward, head, width);
-        compute.RoundBf16(head + width - 2 * at.pairs, 2 * at.pairs);
+        // In bfloat16 steps, without a weight (docs/architecture.md 3.5).
+        compute.kernels.head_norm({.x = head,
+                                   .n = width,
+                                   .eps = compute.config.rms_norm_eps,
+                                   .bf16 = compute.numerics.bf16});
+        Rotate(compute, at, Turn::kForward, head, width);
         PrepareHead(compute, head);
       }
     }
@@ -108,8 +97,7 @@ void AppendWindow(const Pass& pass, const Vector& norm, size_t layer, const Rota
     compute.parallel.For(segment.rows, grain, [&](size_t begin, size_t end) {
       for (size_t row = segment.begin + begin; row < segment.begin + end; ++row) {
         float* kv = entries + row * width;
-        Rotate(angles.Row(row), Turn::kForward, kv, width);
-        compute.RoundBf16(kv + width - 2 * angles.pairs, 2 * angles.pairs);
+        Rotate(compute, angles.Row(row), Turn::kForward, kv, width);
         state.format.Store(compute.kernels, kv, state.WindowEntry(segment.PositionAt(row)));
       }
     });

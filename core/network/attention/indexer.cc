@@ -220,11 +220,9 @@ void RoundIndexQueries(const Compute& compute, const RotaryAngles& angles, size_
   uint8_t packed[kMaxIndexHeadDim];
   for (size_t at = begin; at < end; at += width) {
     float* head = q + at;
-    Rotate(angles, Turn::kForward, head, width);
-    compute.RoundBf16(head, width);
+    Rotate(compute, angles, Turn::kForward, head, width);
     if (compute.numerics.index_fp4) {
-      HadamardTransform(head, width);
-      compute.RoundBf16(head, width);
+      compute.kernels.hadamard({.x = head, .n = width, .bf16 = compute.numerics.bf16});
       format.Store(compute.kernels, head, packed);
       memcpy(head, packed, format.bytes);
     } else if (prepare != nullptr) {

@@ -468,8 +468,7 @@ class Reader {
     compute_.RoundBf16(out + begin, end - begin);
     if (end < width_) return;
     const RotaryAngles angles = reading_.angles.Row(row);
-    Rotate(angles, Turn::kInverse, out, width_);
-    compute_.RoundBf16(out + width_ - 2 * angles.pairs, 2 * angles.pairs);
+    Rotate(compute_, angles, Turn::kInverse, out, width_);
   }
 
   const Pass& pass_;

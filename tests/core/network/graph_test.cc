@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/number_formats.h"
+#include "core/kernels/isa.h"
 #include "core/network/hyper_connections.h"
 #include "core/network/rotary.h"
 #include "core/network/scratch.h"
@@ -63,15 +64,27 @@ TEST(Rotary, AngleIsAFloat32Product) {
   EXPECT_NEAR(cosine[1], 0.64463, 1e-4);  // an unrounded product would give 0.63112
 }
 
+// The last 64 of x[width], with the tables of one position.
+void Rotate(const std::vector<float>& cosine, const std::vector<float>& sine, bool inverse,
+            std::vector<float>* x) {
+  PickKernels(ActiveIsa())
+      .rotate({.cosine = cosine.data(),
+               .sine = sine.data(),
+               .pairs = 32,
+               .inverse = inverse,
+               .bf16 = false,
+               .x = x->data() + x->size() - 64});
+}
+
 TEST(Rotary, InverseUndoesForwardAndLeavesTheFirstChannels) {
   const RotaryFrequencies f = MakeRotaryFrequencies(PublishedRotary(), RotaryKind::kCompressed);
   std::vector<float> cosine(32), sine(32), x(96), original(96);
   for (size_t i = 0; i < x.size(); ++i) original[i] = x[i] = std::sin(static_cast<float>(i) + 1);
   MakeRotaryAngles(f, 12345, cosine.data(), sine.data());
-  Rotate({cosine.data(), sine.data(), 32}, Turn::kForward, x.data(), 96);
+  Rotate(cosine, sine, false, &x);
   EXPECT_EQ(memcmp(x.data(), original.data(), 32 * sizeof(float)), 0);
   EXPECT_GT(std::fabs(x[32] - original[32]), 1e-3f);
-  Rotate({cosine.data(), sine.data(), 32}, Turn::kInverse, x.data(), 96);
+  Rotate(cosine, sine, true, &x);
   for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], original[i], 1e-6f) << i;
 }
 
@@ -84,34 +97,15 @@ TEST(Rotary, DotOfRotatedVectorsDependsOnTheDistanceOnly) {
       b[i] = std::cos(3 * static_cast<float>(i));
     }
     MakeRotaryAngles(f, t, cosine.data(), sine.data());
-    Rotate({cosine.data(), sine.data(), 32}, Turn::kForward, a.data(), 64);
+    Rotate(cosine, sine, false, &a);
     MakeRotaryAngles(f, s, cosine.data(), sine.data());
-    Rotate({cosine.data(), sine.data(), 32}, Turn::kForward, b.data(), 64);
+    Rotate(cosine, sine, false, &b);
     double sum = 0;
     for (size_t i = 0; i < 64; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
     return sum;
   };
   EXPECT_NEAR(dot_at(7, 3), dot_at(507, 503), 1e-3);
   EXPECT_GT(std::fabs(dot_at(7, 3) - dot_at(9, 3)), 1e-2);
-}
-
-TEST(Hadamard, UnitVectorGivesSignedColumn) {
-  std::vector<float> x(128, 0.0f);
-  x[3] = 1;
-  HadamardTransform(x.data(), x.size());
-  const float sign[4] = {1, -1, -1, 1};
-  for (size_t i = 0; i < x.size(); ++i) {
-    EXPECT_EQ(RoundBf16(x[i]), sign[i % 4] * 0.08837890625f) << i;
-  }
-}
-
-TEST(Hadamard, TwiceIsTheIdentity) {
-  std::vector<float> x(64);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i * i));
-  std::vector<float> y = x;
-  HadamardTransform(y.data(), y.size());
-  HadamardTransform(y.data(), y.size());
-  for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-6f) << i;
 }
 
 // Streams of ones and rows of equal weights make u what the caller asks for.
