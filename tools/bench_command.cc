@@ -133,7 +133,8 @@ void PrintSubject(const Json& report) {
   for (const Json& note : report["notes"]) WriteOut("note: " + note.get<std::string>() + "\n");
   if (report.contains("isa")) {
     WriteOut("instruction set " + StringOf(report, "isa") + ", threads " +
-             report["threads"].dump() + "\n");
+             report["threads"].dump() + ", prompts in chunks of " + report["chunk_tokens"].dump() +
+             "\n");
   }
 }
 

@@ -62,6 +62,7 @@ class Measurement {
   uint64_t evaluator_bytes() const { return evaluator_bytes_; }
   uint64_t roof_bytes() const { return roofs_->bytes(); }
   int64_t context_tokens() const { return context_; }
+  size_t chunk_tokens() const { return sequence_->chunk_tokens(); }
 
  private:
   void PlanParts(const BenchmarkSettings& settings);

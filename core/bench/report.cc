@@ -156,6 +156,7 @@ class Report {
     const Measurement& measured = *inputs_.measured;
     json_.Key("isa").String(IsaName(ActiveIsa()));
     json_.Key("threads").Integer(model.compute().parallel.threads());
+    json_.Key("chunk_tokens").Unsigned(measured.chunk_tokens());
     json_.Key("load").BeginObject();
     WriteSeconds("make_seconds", inputs_.subject.make_seconds);
     WriteSeconds("open_seconds", inputs_.subject.open_seconds);
