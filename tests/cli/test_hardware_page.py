@@ -30,7 +30,7 @@ def page():
 
 def share(kind):
     """What the page says was measured."""
-    return float(re.search(rf"(\d+) % of the [\w\s]*roof when {kind}", page()).group(1)) / 100
+    return float(re.search(rf"(\d+) % of the\s[\w\s]*roof when {kind}", page()).group(1)) / 100
 
 
 def costs(shape):
