@@ -301,6 +301,10 @@ int RunBench(const BenchOptions& options) {
   Check(finback_options_set_progress(library.get(), ProgressLine::Callback, &progress));
   const TextHandle text(finback_benchmark(library.get(), settings.c_str()));
   progress.Clear();
+  if (!text && finback_last_error_code() == FINBACK_ERROR_BUDGET) {
+    throw Failure(kExitFailure, finback_last_error(),
+                  "--folder keeps the weights on the disk, where they take no memory of their own");
+  }
   Checked(text.get());
   const std::string json = finback_text_data(text.get());
   if (options.json) {

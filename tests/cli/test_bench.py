@@ -84,7 +84,10 @@ class Bench(CommandTest):
         self.assert_fails(finback("bench", "--depths", "1,x"), 2, '"x" is no number')
 
     def test_memory_that_does_not_suffice_is_told_with_the_number(self):
-        self.assert_fails(finback("bench", "--experts", 256, "--memory", 3 << 30), 1, "GB in all, and 3.2 GB of memory is available")
+        run = finback("bench", "--experts", 256, "--memory", 3 << 30)
+        self.assert_fails(run, 1, "GB in all, and 3.2 GB of memory is available")
+        self.assertIn(b"--folder", run.stderr)
+        self.assertNotIn(b"--context", run.stderr)
 
     def test_interrupt_ends_it_and_leaves_nothing(self):
         before = set(glob.glob("/dev/shm/finback-bench-*") + glob.glob("/tmp/finback-bench-*"))
