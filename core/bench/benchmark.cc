@@ -120,7 +120,10 @@ std::string Measure(const BenchmarkTarget& target, const BenchmarkSettings& sett
   if (!left.weights_fit) {
     subject->notes.push_back("the weights do not fit into memory: what is measured is the disk");
   }
-  Measurement measurement(*model, &profile, settings, target.chunk_tokens, left);
+  // Of a context as long as sessions have where nobody says how long.
+  const int32_t chunk =
+      target.chunk_tokens > 0 ? target.chunk_tokens : ChooseChunkTokens(*model, 32768, left.bytes);
+  Measurement measurement(*model, &profile, settings, chunk, left);
   measurement.Run(watch);
   return BenchmarkJson({settings, *subject, config, whole, model.get(), &measurement});
 }

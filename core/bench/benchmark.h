@@ -14,7 +14,7 @@ struct BenchmarkTarget {
   Precision precision = Precision::kPublished;
   bool copied = false;  // weights are read into memory
   int threads = 0;
-  int32_t chunk_tokens = 256;
+  int32_t chunk_tokens = 0;          // 0: as ChooseChunkTokens() has it
   uint64_t memory_budget_bytes = 0;  // 0: what the machine has
   Watch::Progress progress;          // may be empty
 };

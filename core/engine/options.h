@@ -57,7 +57,7 @@ struct EngineOptions {
   bool prefault = false;
   int threads = 0;
   int64_t context_tokens = 0;  // 0: kDefaultContextTokens, or the model's limit if that is less
-  int32_t chunk_tokens = 256;
+  int32_t chunk_tokens = 0;    // 0: as ChooseChunkTokens() has it
   uint64_t memory_budget_bytes = 0;  // 0: no limit
   LadderChoice effort_ladder = LadderChoice::kAuto;
   bool trust_all = false;

@@ -183,8 +183,8 @@ static __attribute__((noinline)) void AddSteps(const Cursor& at, const Strides& 
   for (int i = 0; i < C * R; ++i) sums[i] = sum[i];
 }
 
-// Adds `steps` steps to the sums of R rows and then of S more, in pieces of K that stay in the first
-// cache between the two.
+// Adds `steps` steps to the sums of R rows and then of S more, in pieces of K that stay in the
+// first cache between the two.
 template <typename F, int R, int S, int C>
 static inline void AddHalves(Cursor at, const Strides& strides, size_t steps, __m512* sums) {
   constexpr size_t kPiece = 8;

@@ -153,6 +153,14 @@ void RequireMemory(uint64_t bytes, const char* action, const char* instead) {
 }
 
 // `copied` reserves what copied weights take.
+// What there is for sequences and scratch, at most; 0: nobody knows.
+uint64_t MemoryFor(uint64_t budget_bytes) {
+  const std::optional<MachineMemory> memory = AvailableMemory();
+  if (!memory) return budget_bytes;
+  const uint64_t left = static_cast<uint64_t>(std::max<int64_t>(0, memory->available_bytes));
+  return budget_bytes == 0 ? left : std::min(left, budget_bytes);
+}
+
 std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* budget,
                                  Reservation* copied) {
   const auto report = [&options](uint64_t done, uint64_t total) {
@@ -202,7 +210,10 @@ LocalBackend::LocalBackend(const EngineOptions& options)
   }
   shape_.context_tokens =
       options.context_tokens > 0 ? options.context_tokens : std::min(limit, kDefaultContextTokens);
-  shape_.chunk_tokens = options.chunk_tokens;
+  shape_.chunk_tokens = options.chunk_tokens > 0
+                            ? options.chunk_tokens
+                            : ChooseChunkTokens(*model_, shape_.context_tokens,
+                                                MemoryFor(options.memory_budget_bytes));
   shape_.restore_points = options.restore_points;
   TakeNotes();
   if (options_.log) {

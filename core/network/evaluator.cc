@@ -53,6 +53,22 @@ Evaluator::Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_t
   logits_.reserve(chunk_);
 }
 
+int32_t ChooseChunkTokens(const Model& model, int64_t context_tokens, uint64_t memory_bytes) {
+  constexpr int32_t kLeast = 256, kMost = 1024;
+  constexpr int64_t kLongContext = 131072;
+  constexpr uint64_t kPart = 32;  // of the memory
+  if (context_tokens > kLongContext) return kLeast;
+  const auto bytes = [&](int32_t wanted) {
+    const int32_t chunk = static_cast<int32_t>(std::min<int64_t>(context_tokens, wanted));
+    return Sequence::PlanBytes(model.config(), model.precision(), context_tokens, chunk) +
+           Evaluator::PlanBytes(model, context_tokens, chunk);
+  };
+  for (int32_t chunk = kMost; chunk > kLeast; chunk /= 2) {
+    if (bytes(chunk) - bytes(kLeast) <= memory_bytes / kPart) return chunk;
+  }
+  return kLeast;
+}
+
 void Evaluator::Check(Batch batch) const {
   for (const Segment& segment : batch) {
     const Sequence& sequence = *segment.sequence;

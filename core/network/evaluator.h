@@ -32,6 +32,12 @@ struct EvaluateControl {
   std::function<void()> between_layers;                       // throws to stop
 };
 
+// Rows of a chunk where nobody says how many: 1,024 or 512, of which each expert gets enough to be
+// worth decoding its weights, where they take at most a small part of `memory_bytes` (0: unknown)
+// more than 256 do, and the context is not so long that its memory comes first. Results do not
+// depend on it.
+int32_t ChooseChunkTokens(const Model& model, int64_t context_tokens, uint64_t memory_bytes);
+
 // Owns the working memory of a chunk. One thread at a time; evaluators of one model may run on
 // several threads.
 class Evaluator {

@@ -304,6 +304,19 @@ TEST(Sequence, DamagedSnapshotsAreRefusedAndChangeNothing) {
   EXPECT_EQ(sequence.memory.Snapshot(), untouched);
 }
 
+TEST(ChooseChunkTokens, TakesMoreWhereMemoryIsPlentyAndTheContextIsNotLong) {
+  const auto model = Open();
+  EXPECT_EQ(ChooseChunkTokens(*model, 32768, UINT64_MAX), 1024);
+  EXPECT_EQ(ChooseChunkTokens(*model, 131073, UINT64_MAX), 256);
+  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 0), 256);
+  const auto bytes = [&](int32_t chunk) {
+    return Sequence::PlanBytes(model->config(), model->precision(), 32768, chunk) +
+           Evaluator::PlanBytes(*model, 32768, chunk);
+  };
+  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 32 * (bytes(512) - bytes(256))), 512);
+  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 32 * (bytes(512) - bytes(256)) - 1), 256);
+}
+
 TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
   const auto model = Open();
   const Config& c = model->config();
