@@ -1,12 +1,14 @@
 # Files of core/kernels/ and its folders that are compiled for one instruction set, by the end of their names:
-# name_SUFFIX.cc, on processors that match PROCESSOR, is compiled with the flags that follow, and without link-time
-# optimization.
+# name_SUFFIX.cc is compiled with the flags that follow, and without link-time optimization, for processors that match
+# PROCESSOR, and for no others.
 function(finback_kernel_flags SUFFIX PROCESSOR)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/kernels/*_${SUFFIX}.cc
     ${PROJECT_SOURCE_DIR}/core/kernels/*/*_${SUFFIX}.cc)
-  if(sources AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(${PROCESSOR})$")
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(${PROCESSOR})$")
     set(flags ${ARGN} -fno-lto)
     set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${flags}")
+  else()
+    set_source_files_properties(${sources} PROPERTIES HEADER_FILE_ONLY ON)
   endif()
 endfunction()
 
