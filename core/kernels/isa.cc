@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace finback {
@@ -51,7 +53,18 @@ bool CpuHasAvx512Bf16() {
 }
 #endif
 
+#if defined(__aarch64__)
+bool CpuHasNeonBf16() {
+  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers lack
+  return (getauxval(AT_HWCAP2) & kBf16) != 0;
+}
+#endif
+
 constexpr IsaTier kTiers[] = {
+#if defined(__aarch64__)
+    {kIsaNeonBf16, "neonbf16", CpuHasNeonBf16},
+    {kIsaNeon, "neon", [] { return true; }},
+#endif
 #if defined(__x86_64__)
     {kIsaAvx512Bf16, "avx512bf16", CpuHasAvx512Bf16},
     {kIsaAvx512, "avx512", CpuHasAvx512},

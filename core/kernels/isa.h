@@ -12,10 +12,12 @@ enum IsaBits : uint32_t {
   kIsaAvx2 = 1u << 1,    // AVX2 + FMA + F16C
   kIsaAvx512 = 1u << 2,  // AVX-512 F, BW, VL, DQ, VNNI
   kIsaAvx512Bf16 = 1u << 3,  // AVX-512 BF16, VBMI
+  kIsaNeon = 1u << 8,        // of every 64-bit ARM
+  kIsaNeonBf16 = 1u << 9,    // BF16
 };
 
 // Tiers whose products read activations as bfloat16: only for activations that are.
-inline constexpr uint32_t kIsaBf16Activations = kIsaAvx512Bf16;
+inline constexpr uint32_t kIsaBf16Activations = kIsaAvx512Bf16 | kIsaNeonBf16;
 
 struct IsaTier {
   uint32_t bit;  // 0 for plain C++
