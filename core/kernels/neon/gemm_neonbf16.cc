@@ -1,15 +1,15 @@
-// Products of bfloat16 activations with ARM's BF16 instructions, which multiply the odd (bfmlalt) or
-// the even (bfmlalb) elements of eight pairs and add them to four sums, rounded once: the order of
-// gemm.h. (bfdot and bfmmla round otherwise.) Half the loads of the float32 products, panels of half
-// the size.
+// Products of bfloat16 activations with ARM's BF16 instructions, which multiply the odd (bfmlalt)
+// or the even (bfmlalb) elements of eight pairs and add them to four sums, rounded once: the order
+// of gemm.h. (bfdot and bfmmla round otherwise.) Half the loads of the float32 products, panels of
+// half the size.
 //
 //   x, panel   bfloat16, in their own order
 //
 // Instructions per 32 weights, few rows, beside 8 products and 4 loads of x per row:
 //   BF16 4, FP8 38, FP4 28. Many rows, per 8 of k of a block: 12 products, 2 loads of x, 3 of
 //   weights.
-#include "core/kernels/gemm_neon_shapes.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/neon/gemm_neon_shapes.h"
 
 #if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
 

@@ -17,7 +17,7 @@
 // For files compiled with ISA flags.
 #pragma once
 
-#include "core/kernels/gemm_neon.h"
+#include "core/kernels/neon/gemm_neon.h"
 
 #if defined(__ARM_NEON)
 

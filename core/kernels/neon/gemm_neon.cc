@@ -4,8 +4,8 @@
 // Instructions per 32 weights, few rows, beside 8 FMA and 4 loads of x per row:
 //   F32 4, BF16 12, FP8 34, FP4 24 (gemm_neon.h). Many rows, per 8 of k of a block: 12 FMA,
 //   2 loads of x, 6 of weights.
-#include "core/kernels/gemm_neon_shapes.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/neon/gemm_neon_shapes.h"
 
 #if defined(__ARM_NEON)
 
