@@ -9,8 +9,8 @@ namespace {
 // whole context when that is longer.
 constexpr size_t kScoreBatch = size_t{1} << 20;
 
-// The same for scores of attention, of all heads: 32 MB.
-constexpr size_t kKeyScores = size_t{8} << 20;
+// The same for scores of attention, of all heads: 16 MB.
+constexpr size_t kKeyScores = size_t{4} << 20;
 
 constexpr size_t RoundUp(size_t n) { return (n + kKeyTile - 1) / kKeyTile * kKeyTile; }
 
