@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/base/number_formats.h"
 #include "core/network/attention/indexer.h"
 #include "core/network/attention/reader.h"
 #include "core/network/compressor.h"
