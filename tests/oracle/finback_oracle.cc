@@ -1,3 +1,7 @@
+// finback-oracle FOLDER IDS OUT: writes what the engine chooses at float32 for the tokens whose
+// ids, int32, are in the file IDS: of each layer the experts [tokens, k] and, where it has an
+// indexer, the entries [tokens, topk], padded with -1; int32.
+//
 // finback-oracle CASE: holds the engine against the goldens of a folder made by make_case.py and
 // prints one JSON line. End to end at float32: logits, argmax, experts, selections, draft. Per
 // layer at published precision, from the golden streams of the layer before: the same.
@@ -250,16 +254,45 @@ void Check(const std::string& folder) {
   printf("}}\n");
 }
 
+void WriteChoices(const std::string& folder, const std::string& ids_path,
+                  const std::string& out_path) {
+  const FileMap file(ids_path);
+  std::vector<int32_t> ids(file.bytes().size() / sizeof(int32_t));
+  memcpy(ids.data(), file.bytes().data(), ids.size() * sizeof(int32_t));
+  Run exact(folder, Precision::kFloat32, ids.size());
+  std::vector<float> streams = exact.Embedded(ids);
+  std::vector<int32_t> all;
+  for (size_t i = 0; i < exact.sizes().layers; ++i) {
+    LayerTrace trace;
+    exact.Layer(i, ids, &streams, &trace);
+    all.insert(all.end(), trace.experts.begin(), trace.experts.end());
+    for (std::vector<int32_t>& selected : trace.selected) {
+      selected.resize(exact.sizes().index_topk, -1);
+      all.insert(all.end(), selected.begin(), selected.end());
+    }
+  }
+  FILE* out = fopen(out_path.c_str(), "wb");
+  const bool written =
+      out != nullptr && fwrite(all.data(), sizeof(int32_t), all.size(), out) == all.size();
+  if (out == nullptr || fclose(out) != 0 || !written) {
+    Throw(Code::kIo, "%s: cannot write", out_path.c_str());
+  }
+}
+
 }  // namespace
 }  // namespace finback
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: finback-oracle CASE\n");
+  if (argc != 2 && argc != 4) {
+    fprintf(stderr, "usage: finback-oracle CASE | FOLDER IDS OUT\n");
     return 2;
   }
   try {
-    finback::Check(argv[1]);
+    if (argc == 4) {
+      finback::WriteChoices(argv[1], argv[2], argv[3]);
+    } else {
+      finback::Check(argv[1]);
+    }
   } catch (const std::exception& error) {
     fprintf(stderr, "finback-oracle: %s\n", error.what());
     return 1;
