@@ -326,5 +326,53 @@ TEST(Batch, OneBadSegmentIsRefusedBeforeAnythingIsDone) {
   evaluator.Run({});
 }
 
+TEST(Batch, ALongChunkThatFailsLeavesEveryMemoryAsItWas) {
+  // Both layers before the damaged expert compress; 90 tokens are more than their memories hold.
+  auto config = TinyConfig();
+  config["compress_ratios"][0] = 4;
+  config["compress_ratios"][1] = 128;
+  BuiltCheckpoint built = BuildCheckpoint(config, 23);
+  const std::string& table = built.At("layers.1.ffn.gate.tid2eid").data;
+  const size_t k = table.size() / sizeof(int64_t) / config["vocab_size"].get<size_t>();
+  built.At("layers.1.ffn.experts.5.w2.scale").data[0] = '\xFF';
+  std::vector<int32_t> sound, bad;
+  for (size_t id = 0; (id + 1) * k * sizeof(int64_t) <= table.size(); ++id) {
+    bool needs_it = false;
+    for (size_t i = 0; i < k; ++i) {
+      int64_t expert;
+      memcpy(&expert, table.data() + (id * k + i) * sizeof expert, sizeof expert);
+      needs_it |= expert == 5;
+    }
+    (needs_it ? bad : sound).push_back(static_cast<int32_t>(id));
+  }
+  ASSERT_FALSE(bad.empty());
+  const std::string folder = testing::TempDir() + "finback_batch_failed_chunk";
+  built.Write(folder);
+  const auto model = Open(Precision::kPublished, 2, folder);
+  const auto take = [&](size_t from, size_t count) {
+    std::vector<int32_t> ids;
+    for (size_t i = 0; i < count; ++i) ids.push_back(sound[(from + i) % sound.size()]);
+    return ids;
+  };
+  const std::vector<int32_t> first = take(0, 150), second = take(7, 90);
+  std::vector<int32_t> failing = take(60, 90);
+  failing[89] = bad[0];
+
+  Sequence sequence(*model, kContext, 90);
+  Evaluator evaluator(*model, kContext, 90);
+  const auto run = [&](const std::vector<int32_t>& ids) {
+    const Segment all{&sequence, ids};
+    evaluator.Run({&all, 1});
+  };
+  run(first);
+  const std::vector<uint8_t> before = sequence.Snapshot();
+  EXPECT_EQ(CodeOf([&] { run(failing); }), Code::kCheckpoint);
+  EXPECT_EQ(sequence.Snapshot(), before);
+  run(second);
+  std::vector<int32_t> all = first;
+  all.insert(all.end(), second.begin(), second.end());
+  EXPECT_EQ(sequence.Snapshot(), SnapshotAlone(*model, all));
+}
+
 }  // namespace
 }  // namespace finback
