@@ -96,7 +96,7 @@ def main():
     args.add_argument("--work", required=True)
     args.add_argument("--seeds", type=int, default=10)
     args.add_argument("--tokens", type=int, default=140)
-    args.add_argument("--long", type=int, default=2300, help="tokens of the one long case, 0 for none")
+    args.add_argument("--long", type=int, default=6000, help="tokens of the one long case, 0 for none")
     a = args.parse_args()
     cases = [(p, s, a.tokens) for p in PRESETS for s in range(1, a.seeds + 1)]
     if a.long:
