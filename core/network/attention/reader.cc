@@ -11,6 +11,8 @@
 namespace finback {
 namespace {
 
+// Multiply-adds of some rows; fewer take as long on several cores, which fetch what they read.
+constexpr size_t kWorthAFork = 1000000;
 constexpr size_t kRowsPerTask = 8;     // queries that share the unpacking of their keys
 constexpr size_t kChannelBlock = 64;   // of values, as scales of entries go
 constexpr size_t kSlotsPerTask = 512;  // below, forking once more costs more than unpacking twice
@@ -130,7 +132,8 @@ class Reader {
     batch_ = begin;
     const size_t rows = end - begin, threads = static_cast<size_t>(compute_.parallel.threads());
     const size_t groups = (rows + kRowsPerTask - 1) / kRowsPerTask;
-    if (threads == 1 || groups >= 2 * threads) {
+    const bool small = rows * heads_ * stride_ * width_ < kWorthAFork;
+    if (threads == 1 || small || groups >= 2 * threads) {
       ForTasks(groups, [&](size_t task, uint8_t* space) {
         const size_t first = begin + task * kRowsPerTask;
         ForSegments(first, std::min(end, first + kRowsPerTask),
