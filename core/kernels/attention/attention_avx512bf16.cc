@@ -2,6 +2,7 @@
 //
 //   product    blocks of 6 rows x 64 columns: 4 loads of b and 6 broadcasts of a for 24 products of
 //              16 pairs
+//   codes      64 codes: two look-ups of 128 bytes, sign, two interleaves, two sums of exponents
 //
 // Limit: vdpbf16ps, one or two per cycle.
 #include "core/kernels/attention/attention_lanes.h"
@@ -26,7 +27,66 @@ struct Isa : Vector512 {
   }
 };
 
+// The halves of the bfloat16 code of every E4M3 magnitude.
+struct E4m3Bytes {
+  uint8_t lower[128], upper[128];
+};
+constexpr E4m3Bytes MakeE4m3Bytes() {
+  E4m3Bytes bytes = {};
+  for (int code = 0; code < 128; ++code) {
+    const Bf16 value = FloatToBf16(E4m3ToFloat(static_cast<uint8_t>(code)));
+    bytes.lower[code] = static_cast<uint8_t>(value);
+    bytes.upper[code] = static_cast<uint8_t>(value >> 8);
+  }
+  return bytes;
+}
+constexpr E4m3Bytes kE4m3Bytes = MakeE4m3Bytes();
+constexpr int kLeastScale = 20, kMostScale = 230;  // between them codes stay normal
+
+inline void AddExponent(__m512i codes, __m512i exponent, Bf16* to) {
+  const __mmask32 not_zero = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x7FFF));
+  _mm512_storeu_si512(to, _mm512_mask_add_epi16(codes, not_zero, codes, exponent));
+}
+
 }  // namespace
+
+void EntryCodesAvx512Bf16(const EntryCodesArgs& args) {
+  const size_t packed = args.format.head_dim - args.format.rope_dim;
+  const uint8_t* scales = args.entry + packed;
+  const uint8_t* rope = scales + packed / 64;
+  const size_t end = args.begin + args.count;
+  const __m512i lower[2] = {_mm512_loadu_si512(kE4m3Bytes.lower),
+                            _mm512_loadu_si512(kE4m3Bytes.lower + 64)};
+  const __m512i upper[2] = {_mm512_loadu_si512(kE4m3Bytes.upper),
+                            _mm512_loadu_si512(kE4m3Bytes.upper + 64)};
+  const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
+  const __m512i halves = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  size_t channel = args.begin;
+  for (; channel < end && channel < packed; channel += 64) {
+    const int scale = scales[channel / 64];
+    Bf16* to = args.codes + (channel - args.begin);
+    if (scale < kLeastScale || scale > kMostScale || end - channel < 64) {
+      EntryCodesArgs part = args;
+      part.begin = channel;
+      part.count = end - channel < 64 ? end - channel : 64;
+      part.codes = to;
+      EntryCodesScalar(part);
+      continue;
+    }
+    const __m512i exponent = _mm512_set1_epi16(static_cast<int16_t>((scale - 127) * 128));
+    const __m512i codes =
+        _mm512_permutexvar_epi64(halves, _mm512_loadu_si512(args.entry + channel));
+    const __m512i low = _mm512_permutex2var_epi8(lower[0], codes, lower[1]);
+    const __m512i high = _mm512_or_si512(_mm512_permutex2var_epi8(upper[0], codes, upper[1]),
+                                         _mm512_and_si512(codes, sign));
+    AddExponent(_mm512_unpacklo_epi8(low, high), exponent, to);
+    AddExponent(_mm512_unpackhi_epi8(low, high), exponent, to + 32);
+  }
+  if (channel < end) {
+    memcpy(args.codes + (channel - args.begin), rope + (channel - packed) * sizeof(Bf16),
+           (end - channel) * sizeof(Bf16));
+  }
+}
 
 void PairProductAvx512Bf16(const PairProductArgs& args) { PairProduct<Isa>(args); }
 
