@@ -114,6 +114,7 @@ class EngineOptions(TypedDict, total=False):
 
     precision: Literal["published", "bf16", "float32"]
     weights: Literal["mapped", "copied"]
+    prefault: bool
     threads: int
     context_tokens: int
     chunk_tokens: int

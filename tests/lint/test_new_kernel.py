@@ -123,10 +123,12 @@ class NewKernel(unittest.TestCase):
         named = {"avx2": "-mavx2", "avx512": "-mavx512vnni", "avx512bf16": "-mavx512bf16", "neonbf16": "+bf16"}
         for suffix in self.suffixes:
             self.assertRegex(f"nothing_{suffix}", source_tree.ISA_SUFFIX + "$")
-            command = commands[os.path.join(self.root, f"core/kernels/nothing_{suffix}.cc")]
-            here = machine == ("aarch64" if suffix.startswith("neon") else "x86_64")
-            self.assertEqual(here, " -fno-lto " in command, command)
-            self.assertEqual(here, named.get(suffix, "-fno-lto") in command, command)
+            command = commands.get(os.path.join(self.root, f"core/kernels/nothing_{suffix}.cc"))
+            if machine != ("aarch64" if suffix.startswith("neon") else "x86_64"):
+                self.assertIsNone(command)  # not compiled for other processors
+                continue
+            self.assertIn(" -fno-lto ", command)
+            self.assertIn(named.get(suffix, "-fno-lto"), command)
         for plain in (self.path, "core/kernels/kernels.cc"):
             self.assertNotIn("-fno-lto", commands[os.path.join(self.root, plain)])
 
