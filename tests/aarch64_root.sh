@@ -3,7 +3,8 @@
 # cross-compiling with cmake/aarch64.cmake. Nothing is installed on this machine, and no root is needed.
 set -euo pipefail
 
-readonly FOLDER=${1:?folder}
+FOLDER=$(realpath --canonicalize-missing "${1:?folder}") # apt takes other paths for some of its own
+readonly FOLDER
 readonly ROOT=$FOLDER/root
 # With what they depend on; headers alone come without.
 readonly LIBRARIES=(libc6-dev libstdc++-12-dev libpcre2-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev
