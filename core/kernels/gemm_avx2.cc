@@ -23,6 +23,7 @@
 #include "core/base/number_formats.h"
 #include "core/kernels/dot_avx2.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/scaled_fp4.h"
 
 #if defined(__AVX2__)
 
@@ -189,18 +190,7 @@ constexpr Fp4Tables MakeFp4Tables() {
   Fp4Tables tables = {};
   for (int scale = 0; scale < 256; ++scale) {
     for (int code = 0; code < 16; ++code) {
-      const uint8_t nibble = static_cast<uint8_t>(code);
-      // An overflow is spelled out, because constant expressions must not have one.
-      const uint32_t magnitude = FloatToBits(E2m1ToFloat(nibble & 7));
-      uint32_t bits = 0;
-      if (scale == 255) {
-        bits = 0x7FC00000u;
-      } else if (magnitude != 0 && (magnitude >> 23) + static_cast<uint32_t>(scale) >= 127 + 255) {
-        bits = 0x7F800000u;
-      } else {
-        bits = FloatToBits(E2m1ToFloat(nibble & 7) * PowerOfTwo(scale - 127));
-      }
-      if ((code & 8) != 0) bits |= 0x80000000u;
+      const uint32_t bits = ScaledE2m1Bits(scale, code);
       tables.bytes[scale][code] = static_cast<uint8_t>(bits >> 24);
       tables.bytes[scale][code + 16] = static_cast<uint8_t>(bits >> 16);
     }

@@ -221,7 +221,7 @@ void ScaleAvx2(float* x, size_t n, float factor, float divisor) {
     const __m256 product = _mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(factor));
     _mm256_storeu_ps(x + i, _mm256_div_ps(product, _mm256_set1_ps(divisor)));
   }
-  for (; i < n; ++i) x[i] = x[i] * factor / divisor;
+  ScaleScalar(x + i, n - i, factor, divisor);
 }
 
 }  // namespace finback

@@ -199,7 +199,7 @@ void ScaleNeon(float* x, size_t n, float factor, float divisor) {
   for (; i + 4 <= n; i += 4) {
     vst1q_f32(x + i, vdivq_f32(vmulq_n_f32(vld1q_f32(x + i), factor), vdupq_n_f32(divisor)));
   }
-  for (; i < n; ++i) x[i] = x[i] * factor / divisor;
+  ScaleScalar(x + i, n - i, factor, divisor);
 }
 
 }  // namespace finback

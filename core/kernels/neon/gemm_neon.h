@@ -23,16 +23,6 @@ struct NeonPairs {
   float32x4_t odd[kNeonVectors], even[kNeonVectors];
 };
 
-static inline NeonPairs LoadPairs(const float* x) {
-  NeonPairs pairs;
-  for (int v = 0; v < kNeonVectors; ++v) {
-    const float32x4x2_t both = vld2q_f32(x + 8 * v);
-    pairs.even[v] = both.val[0];
-    pairs.odd[v] = both.val[1];
-  }
-  return pairs;
-}
-
 // l + (l+8), then +4, +2, +1.
 static inline float ReduceSums(const float32x4_t* sums) {
   const float32x4_t by4 = vaddq_f32(vaddq_f32(sums[0], sums[2]), vaddq_f32(sums[1], sums[3]));
@@ -107,16 +97,20 @@ struct NeonFp8 {
   }
 };
 
+// The upper bytes of E2M1's values as halves, by code; the lower ones are 0.
+static inline uint8x16_t E2m1UpperBytes() {
+  static const uint8_t kUpper[16] = {0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42, 0x44, 0x46,
+                                     0x80, 0xB8, 0xBC, 0xBE, 0xC0, 0xC2, 0xC4, 0xC6};
+  return vld1q_u8(kUpper);
+}
+
 struct NeonFp4 {
   static constexpr size_t kBits = 4;
   static float Factor(const GemmArgs& args, size_t o, size_t k) {
     return E8m0ToFloat(args.scale[(o * args.in + k) / 32]);
   }
   static NeonPairs Load(const uint8_t* code, float factor) {
-    // The upper byte of the value as a half, by code; the lower is 0.
-    static const uint8_t kUpper[16] = {0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42, 0x44, 0x46,
-                                       0x80, 0xB8, 0xBC, 0xBE, 0xC0, 0xC2, 0xC4, 0xC6};
-    const uint8x16_t table = vld1q_u8(kUpper), codes = vld1q_u8(code), zero = vdupq_n_u8(0);
+    const uint8x16_t table = E2m1UpperBytes(), codes = vld1q_u8(code), zero = vdupq_n_u8(0);
     const float32x4_t scale = vdupq_n_f32(factor);
     const uint8x16_t even = vqtbl1q_u8(table, vandq_u8(codes, vdupq_n_u8(15)));
     const uint8x16_t odd = vqtbl1q_u8(table, vshrq_n_u8(codes, 4));

@@ -63,16 +63,6 @@ void GemmNeonBf16(const GemmArgs& args) {
 
 }  // namespace
 
-void PrepareNeonBf16(float* x, size_t in) {
-  uint16_t* to = reinterpret_cast<uint16_t*>(x);
-  for (size_t k = 0; k < in; ++k) {
-    uint32_t bits;
-    memcpy(&bits, x + k, sizeof bits);
-    const uint16_t code = static_cast<uint16_t>(bits >> 16);
-    memcpy(to + k, &code, sizeof code);
-  }
-}
-
 void GemmBf16NeonBf16(const GemmArgs& args) { GemmNeonBf16<NeonBf16>(args); }
 void GemmFp8NeonBf16(const GemmArgs& args) { GemmNeonBf16<FlushedFp8>(args); }
 void GemmFp4NeonBf16(const GemmArgs& args) { GemmNeonBf16<NeonFp4>(args); }

@@ -6,6 +6,7 @@
 //
 // Limit: the stores (16 bytes per 4 values).
 #include "core/kernels/kernels.h"
+#include "core/kernels/neon/gemm_neon.h"
 
 #if defined(__ARM_NEON)
 
@@ -80,9 +81,10 @@ inline uint32x4_t E2m1Codes(float32x4_t v) {
 
 // Values of eight halves, times the factor.
 inline void StoreHalves(uint16x8_t halves, float32x4_t factor, float* out) {
-  const float16x8_t values = vreinterpretq_f16_u16(halves);
-  vst1q_f32(out, vmulq_f32(vcvt_f32_f16(vget_low_f16(values)), factor));
-  vst1q_f32(out + 4, vmulq_f32(vcvt_high_f32_f16(values), factor));
+  float32x4_t values[2];
+  WidenHalves(halves, factor, values);
+  vst1q_f32(out, values[0]);
+  vst1q_f32(out + 4, values[1]);
 }
 
 }  // namespace
@@ -127,10 +129,7 @@ void UnpackKvNeon(const KvFormat& format, const uint8_t* entry, float* values) {
   const size_t channels = format.head_dim - format.rope_dim;
   for (size_t i = 0; i < channels; i += 8) {
     const float factor = E8m0ToFloat(entry[channels + i / kKvBlock]);
-    // The bits of E4M3 in the place of a half's are value * 2^-8.
-    const uint16x8_t code = vshll_n_u8(vld1_u8(entry + i), 8);
-    const uint16x8_t magnitude = vshrq_n_u16(vandq_u16(code, vdupq_n_u16(0x7F00)), 1);
-    const uint16x8_t half = vorrq_u16(magnitude, vandq_u16(code, vdupq_n_u16(0x8000)));
+    const uint16x8_t half = NeonFp8::Halves(vshll_n_u8(vld1_u8(entry + i), 8));
     StoreHalves(half, vdupq_n_f32(256.0f), values + i);
     vst1q_f32(values + i, vmulq_n_f32(vld1q_f32(values + i), factor));
     vst1q_f32(values + i + 4, vmulq_n_f32(vld1q_f32(values + i + 4), factor));
@@ -161,10 +160,7 @@ void PackIndexNeon(const float* values, size_t n, uint8_t* key) {
 }
 
 void UnpackIndexNeon(const uint8_t* key, size_t n, float* values) {
-  // The upper byte of the value as a half, by code; the lower is 0.
-  static const uint8_t kUpper[16] = {0x00, 0x38, 0x3C, 0x3E, 0x40, 0x42, 0x44, 0x46,
-                                     0x80, 0xB8, 0xBC, 0xBE, 0xC0, 0xC2, 0xC4, 0xC6};
-  const uint8x16_t table = vld1q_u8(kUpper), zero = vdupq_n_u8(0);
+  const uint8x16_t table = E2m1UpperBytes(), zero = vdupq_n_u8(0);
   for (size_t begin = 0; begin < n; begin += kIndexBlock) {
     const float32x4_t scale = vdupq_n_f32(E8m0ToFloat(key[n / 2 + begin / kIndexBlock]));
     const uint8x16_t bytes = vld1q_u8(key + begin / 2);
