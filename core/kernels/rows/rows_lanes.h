@@ -228,7 +228,7 @@ struct Rows {
     return SwapFours(v) + v * V{1, 1, 1, 1, -1, -1, -1, -1};
   }
 
-  // n is at least 8.
+  // n is at least 8, or a vector if that is shorter.
   static void Hadamard(const HadamardArgs& args) {
     constexpr size_t kWide = kLanes < 8 ? kLanes : 8;
     using V = Vector<kWide>;
