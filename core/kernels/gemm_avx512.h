@@ -5,6 +5,7 @@
 //               4 outputs side by side, 4 more rows in turn:
 //               a sum is one chain of additions, whose latency alone would not let a core read as
 //               fast as the memory gives. What the next 4 outputs need at the same k is prefetched.
+//               One row of few weights: 8 or 16 outputs, whose sums are reduced together.
 //   many rows   a panel of 8 outputs x Depth weights, which stays in the first cache, is decoded
 //               once per kRowBlock rows and multiplied in blocks of up to 3 rows x 8 outputs, which
 //               read each activation once. Between blocks weights of the next panel are
@@ -38,7 +39,8 @@ constexpr size_t kUnit = 32;         // weights that are added to the 16 sums at
 constexpr size_t kStep = 128;        // weights under one FP8 scale, on which loops advance
 constexpr size_t kNearest = 8192;    // bytes that few rows prefetch ahead, of the next outputs,
 constexpr size_t kFarthest = 32768;  // and where these are further away
-constexpr size_t kAhead = 4096;      // of their own
+constexpr size_t kAhead = 4096;      // of their own, or in the order of the weights
+constexpr size_t kShort = 1024;      // weights of an output are few
 constexpr size_t kPanel = 8;         // outputs of a panel
 constexpr size_t kRowBlock = 64;
 constexpr size_t kRows = 3;  // of a block
@@ -59,23 +61,26 @@ static inline float ReduceSums(__m512 sum) {
   return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
 }
 
-// The same for eight outputs.
+// The same for eight outputs: half of two vectors stays where it is, the other half is exchanged,
+// as moves between lanes are what limits.
 static inline __m256 ReduceEight(const __m512* sums) {
+  const __m512i lanes =
+      _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
   __m512 by8[4], by4[2];  // two outputs in a register, then four
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    by8[i] = _mm512_add_ps(_mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0x44),
-                           _mm512_shuffle_f32x4(sums[2 * i], sums[2 * i + 1], 0xEE));
+    const __m512 a = sums[2 * i], b = sums[2 * i + 1];
+    by8[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xFF00, a, b), _mm512_shuffle_f32x4(a, b, 0x4E));
   }
 #pragma GCC unroll 2
   for (int i = 0; i < 2; ++i) {
-    by4[i] = _mm512_add_ps(_mm512_shuffle_f32x4(by8[2 * i], by8[2 * i + 1], 0x88),
-                           _mm512_shuffle_f32x4(by8[2 * i], by8[2 * i + 1], 0xDD));
+    const __m512 a = by8[2 * i], b = by8[2 * i + 1];
+    by4[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xF0F0, a, b), _mm512_permutex2var_ps(a, lanes, b));
   }
-  const __m512 by2 = _mm512_add_ps(_mm512_shuffle_ps(by4[0], by4[1], 0x44),
-                                   _mm512_shuffle_ps(by4[0], by4[1], 0xEE));
+  const __m512 by2 = _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, by4[0], by4[1]),
+                                   _mm512_shuffle_ps(by4[0], by4[1], 0x4E));
   const __m512 y = _mm512_add_ps(by2, _mm512_movehdup_ps(by2));
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m512i order = _mm512_setr_epi32(0, 8, 4, 12, 2, 10, 6, 14, 0, 0, 0, 0, 0, 0, 0, 0);
   return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, y));
 }
 
@@ -269,6 +274,75 @@ static void DirectRows(const GemmArgs& args) {
   }
 }
 
+// One row of activations with few steps, and outputs [begin, end), multiples of C: C at a time and a
+// step at a time, so that little but their sums is kept, one FP8 scale serves them all, they are
+// reduced together, and nothing is called. Weights are prefetched in the order in which they lie:
+// long rows are multiples of 4 KB apart, and the first cache has no room for more of them.
+template <typename F, int C>
+static __attribute__((noinline)) void ShortRow(const GemmArgs& args, size_t begin, size_t end) {
+  constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXUnit = kUnit * F::kValueBytes;
+  constexpr int kValues = F::kUnits * F::kParts;
+  const size_t steps = args.in / kStep, row = RowBytes<F>(args), scales = ScaleStride<F>(args);
+  for (size_t o = begin; o < end; o += C) {
+    const uint8_t *code = args.weight + o * row, *scale = ScalesOf<F>(args, o);
+    const uint8_t *x = RowOf<F>(args, 0), *next = code;
+    __m512 sum[C];
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) sum[c] = _mm512_setzero_ps();
+    for (size_t step = 0; step < steps; ++step) {
+      typename F::Scale of_step = F::LoadScale(scale);
+      typename F::Codes codes[C];
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) {
+        const uint8_t* from = code + static_cast<size_t>(c) * row;
+        codes[c] = F::LoadCodes(from);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < kCodeBytes; i += 64) {
+          Prefetch(next, kAhead + static_cast<size_t>(c) * kCodeBytes + i);
+        }
+      }
+      next += C * kCodeBytes;
+#pragma GCC unroll 4
+      for (int unit = 0; unit < static_cast<int>(kStep / kUnit); unit += F::kUnits) {
+        __m512 v[kValues];
+#pragma GCC unroll 2
+        for (int i = 0; i < F::kUnits; ++i) {
+          F::LoadX(x + static_cast<size_t>(unit + i) * kXUnit, v + i * F::kParts);
+        }
+#pragma GCC unroll 16
+        for (int c = 0; c < C; ++c) {
+          __m512 w[kValues];
+          if (F::kBits == 4) of_step = F::LoadScale(scale + static_cast<size_t>(c) * scales);
+          F::Decode(of_step, codes[c], unit, w);
+#pragma GCC unroll 2
+          for (int i = 0; i < kValues; ++i) sum[c] = F::Add(sum[c], v[i], w[i]);
+        }
+      }
+      code += kCodeBytes;
+      scale += kScaleBytes<F>;
+      x += kStep * F::kValueBytes;
+    }
+    float* y = args.y + (o - args.y_origin);
+#pragma GCC unroll 2
+    for (int c = 0; c < C; c += 8) _mm256_storeu_ps(y + c, ReduceEight(sum + c));
+  }
+}
+
+// One row of activations, of any length.
+template <typename F>
+static inline void OneRow(GemmArgs args) {
+  constexpr size_t kOuts = F::kBits == 8 ? 16 : 8;
+  const size_t begin = (args.out_begin + kOuts - 1) / kOuts * kOuts, rest = args.out_end;
+  const size_t end = rest / kOuts * kOuts;
+  if (args.in > kShort || args.in % kStep != 0 || begin >= end) return DirectRows<F, 1, 0>(args);
+  args.out_end = begin;
+  DirectRows<F, 1, 0>(args);
+  ShortRow<F, kOuts>(args, begin, end);
+  args.out_begin = end;
+  args.out_end = rest;
+  DirectRows<F, 1, 0>(args);
+}
+
 // Weights [k, k + n) of an output as column i of a panel; zeros up to a whole unit.
 template <typename F>
 static inline void DecodeColumn(const GemmArgs& args, size_t o, size_t k, size_t n, size_t i,
@@ -437,7 +511,7 @@ static inline void Multiply(const GemmArgs& args) {
   if (args.rows == 0 || args.out_begin >= args.out_end) return;
   switch (args.rows) {
     case 1:
-      return DirectRows<F, 1, 0>(args);
+      return OneRow<F>(args);
     case 2:
       return DirectRows<F, 2, 0>(args);
     case 3:
