@@ -6,18 +6,18 @@
 namespace finback {
 namespace {
 
-// Packed queries or keys with scales around 2^0, and what they are worth.
+// Packed queries or keys with scales around 2^0, one of `scales`, and what they are worth.
 struct Packed {
   size_t width;
   std::vector<uint8_t> bytes;
 
-  Packed(Random& random, size_t count, size_t width_in) : width(width_in) {
+  Packed(Random& random, size_t count, size_t width_in, size_t scales = 8) : width(width_in) {
     const size_t stride = IndexKeyBytes(width);
     bytes.resize(count * stride);
     for (uint8_t& byte : bytes) byte = random.Byte();
     for (size_t i = 0; i < count; ++i) {
       for (size_t group = 0; group < width / kIndexGroup; ++group) {
-        bytes[i * stride + width / 2 + group] = static_cast<uint8_t>(123 + random.Below(8));
+        bytes[i * stride + width / 2 + group] = static_cast<uint8_t>(123 + random.Below(scales));
       }
     }
   }
@@ -62,6 +62,33 @@ TEST_P(IndexScoreTest, EqualsItsScalarTwin) {
       }
     }
   }
+}
+
+TEST_P(IndexScoreTest, EqualsItsScalarTwinWithCloseScales) {
+  Random random(kSeed + 5);
+  const IndexScoreFunction scalar = KernelsOf(&Kernels::index_score).back().function;
+  for (const size_t heads : {1u, 5u, 32u, 63u, 64u}) {
+    for (const size_t count : {1u, 16u, 17u, 47u, 64u, 300u}) {
+      for (const size_t scales : {1u, 4u}) {
+        const Packed q(random, heads, 128, scales), keys(random, count, 128, scales);
+        std::vector<float> weight = random.Bf16Values(heads);
+        weight[random.Below(heads)] = 0.0f;
+        ASSERT_EQ(Scores(scalar, q, weight, keys), Scores(function(), q, weight, keys))
+            << "seed " << kSeed + 5 << " heads " << heads << " count " << count;
+      }
+    }
+  }
+}
+
+TEST_P(IndexScoreTest, KeepsWeightsWhoseProductsAreSubnormal) {
+  Random random(kSeed + 6);
+  const IndexScoreFunction scalar = KernelsOf(&Kernels::index_score).back().function;
+  const Packed q(random, 8, 128, 2), keys(random, 33, 128, 2);
+  std::vector<float> weight = random.Bf16Values(8);
+  for (float& w : weight) w *= 0x1p-126f;
+  const std::vector<int16_t> expected = Scores(scalar, q, weight, keys);
+  EXPECT_NE(expected, std::vector<int16_t>(33, 0));
+  EXPECT_EQ(expected, Scores(function(), q, weight, keys));
 }
 
 TEST_P(IndexScoreTest, IsThePublishedSumOverHeadsWithItsRoundings) {
