@@ -28,10 +28,20 @@ size_t MostSlots(const Compute& compute, size_t context_tokens) {
 
 }  // namespace
 
-size_t KeyTileBytes(const Compute& compute) {
+size_t UnpackedBytes(const Compute& compute) {
   return 2 * kKeyTile *
          std::max<size_t>({compute.sizes.head_dim, compute.sizes.index_head_dim, 16}) *
          sizeof(float);
+}
+
+size_t KeptTiles(const Compute& compute) {
+  constexpr size_t kKeptBytes = 65536;  // of a second cache that the weights pass through too
+  return kKeptBytes / (kKeyTile * compute.sizes.head_dim * sizeof(Bf16));
+}
+
+size_t KeyTileBytes(const Compute& compute) {
+  return UnpackedBytes(compute) +
+         KeptTiles(compute) * kKeyTile * compute.sizes.head_dim * sizeof(Bf16);
 }
 
 void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tokens,

@@ -10,7 +10,10 @@
 
 namespace finback {
 
-// What a thread unpacks a tile of keys in, and arranges them.
+// What a thread unpacks a tile of keys in, and arranges them; then tiles that it keeps unpacked
+// while it reads few of them twice.
+size_t UnpackedBytes(const Compute& compute);
+size_t KeptTiles(const Compute& compute);
 size_t KeyTileBytes(const Compute& compute);
 
 // The rotary angles of a pass's rows, for one kind of layers: [chunk, rope_dim / 2].

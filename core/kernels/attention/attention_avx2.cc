@@ -181,13 +181,14 @@ void KeysByChannelAvx2(const ArrangeArgs& args) {
 }
 
 void KeysByKeyAvx2(const ArrangeArgs& args) {
-  const size_t whole = args.count % 2 == 0 ? args.width / 16 * 16 : 0;
-  for (size_t key = 0; key < args.count && whole != 0; key += 2) {
+  const size_t whole = args.width / 16 * 16;
+  for (size_t key = 0; key < args.count; key += 2) {
     const Bf16* even = args.rows + key * args.stride;
-    const Bf16* odd = even + args.stride;
+    const Bf16* odd = key + 1 < args.count ? even + args.stride : nullptr;  // zeros
     Bf16* out = args.out + key * args.width;
     for (size_t i = 0; i < whole; i += 16) {
-      const __m256i first = LoadBits(even + i), second = LoadBits(odd + i);
+      const __m256i first = LoadBits(even + i);
+      const __m256i second = odd != nullptr ? LoadBits(odd + i) : _mm256_setzero_si256();
       const __m256i low = _mm256_unpacklo_epi16(first, second);
       const __m256i high = _mm256_unpackhi_epi16(first, second);
       StoreBits(out + 2 * i, _mm256_permute2x128_si256(low, high, 0x20));
@@ -195,10 +196,9 @@ void KeysByKeyAvx2(const ArrangeArgs& args) {
     }
     for (size_t i = whole; i < args.width; ++i) {
       out[2 * i] = even[i];
-      out[2 * i + 1] = odd[i];
+      out[2 * i + 1] = odd != nullptr ? odd[i] : Bf16{0};
     }
   }
-  if (whole == 0) KeysByKeyScalar(args);
 }
 
 void CodesInPlaceAvx2(float* x, size_t n) {

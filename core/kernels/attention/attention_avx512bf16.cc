@@ -82,6 +82,10 @@ void EntryCodesAvx512Bf16(const EntryCodesArgs& args) {
     AddExponent(_mm512_unpacklo_epi8(low, high), exponent, to);
     AddExponent(_mm512_unpackhi_epi8(low, high), exponent, to + 32);
   }
+  for (; channel + 32 <= end; channel += 32) {
+    _mm512_storeu_si512(args.codes + (channel - args.begin),
+                        _mm512_loadu_si512(rope + (channel - packed) * sizeof(Bf16)));
+  }
   if (channel < end) {
     memcpy(args.codes + (channel - args.begin), rope + (channel - packed) * sizeof(Bf16),
            (end - channel) * sizeof(Bf16));

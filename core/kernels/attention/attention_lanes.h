@@ -83,6 +83,9 @@ inline void PairColumns(const PairProductArgs& args, size_t column) {
   for (; row + Isa::kRows <= args.rows; row += Isa::kRows) {
     PairRows<Isa, Isa::kRows, V>(args, row, column);
   }
+  if constexpr (Isa::kRows > 4) {
+    for (; row + 4 <= args.rows; row += 4) PairRows<Isa, 4, V>(args, row, column);
+  }
   for (; row + 2 <= args.rows; row += 2) PairRows<Isa, 2, V>(args, row, column);
   if (row < args.rows) PairRows<Isa, 1, V>(args, row, column);
 }

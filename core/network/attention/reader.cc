@@ -169,7 +169,7 @@ class Reader {
       ForSegments(begin, end, [&](const Part& part) {
         size_t index = done;
         VisitTiles(part, [&](const Tile& tile) {
-          if (index / grain == task) ScoreTile(part, tile, space);
+          if (index / grain == task) ScoreTile(part, tile, space, space);
           ++index;
         });
         done = index;
@@ -184,7 +184,7 @@ class Reader {
     const size_t blocks = ChannelBlocks();
     ForTasks(rows * blocks, [&](size_t task, uint8_t* space) {
       const size_t row = begin + task / blocks, block = task % blocks;
-      SumValues({row, row + 1, 0, heads_}, ChannelBegin(block), ChannelBegin(block + 1), space);
+      SumValues({row, row + 1, 0, heads_}, ChannelBegin(block), ChannelBegin(block + 1), space, {});
     });
   }
 
@@ -197,9 +197,31 @@ class Reader {
   }
 
   void ReadPart(const Part& part, uint8_t* space) const {
-    VisitTiles(part, [&](const Tile& tile) { ScoreTile(part, tile, space); });
+    KeptRows kept(KeptBy(space));
+    VisitTiles(part, [&](const Tile& tile) {
+      uint8_t* rows = kept.Next();
+      ScoreTile(part, tile, rows == nullptr ? space : rows, space);
+    });
     WeighKeys(part);
-    SumValues(part, 0, width_, space);
+    SumValues(part, 0, width_, space, KeptBy(space));
+  }
+
+  // Unpacked tiles that wait from the scores for the values: the first ones of a part.
+  struct KeptRows {
+    uint8_t* next = nullptr;
+    size_t bytes = 0, count = 0;
+
+    uint8_t* Next() {  // null: this one was not kept
+      if (count == 0) return nullptr;
+      --count;
+      uint8_t* rows = next;
+      next += bytes;
+      return rows;
+    }
+  };
+  KeptRows KeptBy(uint8_t* space) const {
+    if (!paired_) return {};
+    return {space + UnpackedBytes(compute_), kKeyTile * width_ * sizeof(Bf16), KeptTiles(compute_)};
   }
 
   // All tiles that the part's queries read, in the order of their slots.
@@ -281,13 +303,13 @@ class Reader {
     }
   }
 
-  // Scores of a tile's keys for the part's queries that see them.
-  void ScoreTile(const Part& part, const Tile& tile, uint8_t* space) const {
-    Unpack(tile, 0, width_, space);
+  // Scores of a tile's keys, which are unpacked to `rows`, for the part's queries that see them.
+  void ScoreTile(const Part& part, const Tile& tile, uint8_t* rows, uint8_t* space) const {
+    Unpack(tile, 0, width_, rows);
     Bf16* by_channel = reinterpret_cast<Bf16*>(space + kKeyTile * width_ * sizeof(float));
     const size_t pairs = (width_ + 1) / 2;
     if (paired_) {
-      compute_.kernels.keys_by_channel({.rows = reinterpret_cast<const Bf16*>(space),
+      compute_.kernels.keys_by_channel({.rows = reinterpret_cast<const Bf16*>(rows),
                                         .stride = width_,
                                         .count = tile.end,
                                         .width = width_,
@@ -313,7 +335,7 @@ class Reader {
                                        .c_stride = stride_,
                                        .add = false});
       } else {
-        compute_.kernels.gemm_f32.multiply({.weight = space,
+        compute_.kernels.gemm_f32.multiply({.weight = rows,
                                             .scale = nullptr,
                                             .in = width_,
                                             .out_begin = span.begin,
@@ -347,10 +369,15 @@ class Reader {
   }
 
   // What the part's heads read, in channels [begin, end) of `attended`.
-  void SumValues(const Part& part, size_t begin, size_t end, uint8_t* space) const {
+  void SumValues(const Part& part, size_t begin, size_t end, uint8_t* space, KeptRows kept) const {
     VisitTiles(part, [&](const Tile& tile) {
       if (paired_) {
-        AddPairs(part, tile, begin, end, space);
+        const uint8_t* rows = kept.Next();
+        if (rows == nullptr) {
+          Unpack(tile, begin, end, space);
+          rows = space;
+        }
+        AddPairs(part, tile, begin, end, {reinterpret_cast<const Bf16*>(rows), space});
       } else {
         AddFloats(part, tile, begin, end, space);
       }
@@ -371,14 +398,18 @@ class Reader {
     return out;
   }
 
+  // A tile's keys of these channels, and where they are arranged.
+  struct ValueRows {
+    const Bf16* rows;
+    uint8_t* space;
+  };
   void AddPairs(const Part& part, const Tile& tile, size_t begin, size_t end,
-                uint8_t* space) const {
+                const ValueRows& values) const {
     const size_t width = end - begin;
-    Unpack(tile, begin, end, space);
-    Bf16* by_key = reinterpret_cast<Bf16*>(space + kKeyTile * width_ * sizeof(float));
+    Bf16* by_key = reinterpret_cast<Bf16*>(values.space + kKeyTile * width_ * sizeof(float));
     Bf16* edges = by_key + (kKeyTile + 2) * width_;
     const size_t whole = tile.begin / 2 * 2;  // the first slot of the first pair
-    compute_.kernels.keys_by_key({.rows = reinterpret_cast<const Bf16*>(space) + whole * width,
+    compute_.kernels.keys_by_key({.rows = values.rows + whole * width,
                                   .stride = width,
                                   .count = tile.end - whole,
                                   .width = width,
