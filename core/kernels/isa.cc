@@ -54,6 +54,11 @@ bool CpuHasAvx512Bf16() {
 #endif
 
 #if defined(__aarch64__)
+bool CpuHasNeonDot() {
+  constexpr unsigned long kDotProduct = 1ul << 20;  // HWCAP_ASIMDDP
+  return (getauxval(AT_HWCAP) & kDotProduct) != 0;
+}
+
 bool CpuHasNeonBf16() {
   constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers lack
   return (getauxval(AT_HWCAP2) & kBf16) != 0;
@@ -63,6 +68,7 @@ bool CpuHasNeonBf16() {
 constexpr IsaTier kTiers[] = {
 #if defined(__aarch64__)
     {kIsaNeonBf16, "neonbf16", CpuHasNeonBf16},
+    {kIsaNeonDot, "neondot", CpuHasNeonDot},
     {kIsaNeon, "neon", [] { return true; }},
 #endif
 #if defined(__x86_64__)

@@ -13,7 +13,8 @@ enum IsaBits : uint32_t {
   kIsaAvx512 = 1u << 2,  // AVX-512 F, BW, VL, DQ, VNNI
   kIsaAvx512Bf16 = 1u << 3,  // AVX-512 BF16, VBMI
   kIsaNeon = 1u << 8,        // of every 64-bit ARM
-  kIsaNeonBf16 = 1u << 9,    // BF16
+  kIsaNeonDot = 1u << 9,     // dot product
+  kIsaNeonBf16 = 1u << 10,   // BF16
 };
 
 // Tiers whose products read activations as bfloat16: only for activations that are.

@@ -120,7 +120,8 @@ class NewKernel(unittest.TestCase):
         with open(os.path.join(self.build, "compile_commands.json"), encoding="utf-8") as file:
             commands = {entry["file"]: entry["command"] for entry in json.load(file)}
         machine = os.uname().machine
-        named = {"avx2": "-mavx2", "avx512": "-mavx512vnni", "avx512bf16": "-mavx512bf16", "neonbf16": "+bf16"}
+        named = {"avx2": "-mavx2", "avx512": "-mavx512vnni", "avx512bf16": "-mavx512bf16", "neondot": "+dotprod",
+                 "neonbf16": "+bf16"}
         for suffix in self.suffixes:
             self.assertRegex(f"nothing_{suffix}", source_tree.ISA_SUFFIX + "$")
             command = commands.get(os.path.join(self.root, f"core/kernels/nothing_{suffix}.cc"))

@@ -56,11 +56,11 @@
  *            or a disk that fails to read, is SIGBUS and ends the process, as in any mapped file.
  * Manners    The library never prints, exits, aborts, installs signal handlers, changes the locale
  *            or reads the environment, but for FINBACK_ISA (scalar, blas, avx2, avx512, avx512bf16,
- *            neon or neonbf16: can only lower the choice of instructions; other values are refused
- *            where a model of this process is opened); for services their keys (key_variables in
- *            finback_services(), such as DEEPSEEK_API_KEY; unless api_key is set) and, by libcurl,
- *            the proxy variables http_proxy, https_proxy, all_proxy and no_proxy (unless
- *            environment_proxy is 0).
+ *            neon, neondot or neonbf16: can only lower the choice of instructions; other values are
+ *            refused where a model of this process is opened); for services their keys
+ *            (key_variables in finback_services(), such as DEEPSEEK_API_KEY; unless api_key is set)
+ *            and, by libcurl, the proxy variables http_proxy, https_proxy, all_proxy and no_proxy
+ *            (unless environment_proxy is 0).
  *            OpenBLAS, OpenSSL and SQLite may read variables of their own.
  */
 #ifndef FINBACK_FINBACK_H
