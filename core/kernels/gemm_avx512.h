@@ -1,11 +1,10 @@
 // The shape of the matrix products of gemm.h with 512-bit registers, for files compiled with such
 // flags only. Formats and instruction sets plug in what they load, decode and add:
 //
-//   few rows    weights are decoded in registers and multiplied at once, up to 4 rows with
-//               4 outputs side by side, 4 more rows in turn:
-//               a sum is one chain of additions, whose latency alone would not let a core read as
-//               fast as the memory gives. What the next 4 outputs need at the same k is prefetched.
-//               One row of few weights: 8 or 16 outputs, whose sums are reduced together.
+//   few rows    weights are decoded in registers and multiplied at once, with 4 to 16 outputs side
+//               by side where there is one row, else 4 with up to 4 rows, and 4 more in turn: a sum
+//               is one chain of additions, whose latency alone would not let a core read as fast
+//               as the memory gives. Weights are prefetched in the order in which they lie.
 //   many rows   a panel of 8 outputs x Depth weights, which stays in the first cache, is decoded
 //               once per kRowBlock rows and multiplied in blocks of up to 3 rows x 8 outputs, which
 //               read each activation once. Between blocks weights of the next panel are
@@ -35,13 +34,12 @@
 
 namespace finback {
 
-constexpr size_t kUnit = 32;         // weights that are added to the 16 sums at once
-constexpr size_t kStep = 128;        // weights under one FP8 scale, on which loops advance
-constexpr size_t kNearest = 8192;    // bytes that few rows prefetch ahead, of the next outputs,
-constexpr size_t kFarthest = 32768;  // and where these are further away
-constexpr size_t kAhead = 4096;      // of their own, or in the order of the weights
-constexpr size_t kShort = 1024;      // weights of an output are few
-constexpr size_t kPanel = 8;         // outputs of a panel
+constexpr size_t kUnit = 32;       // weights that are added to the 16 sums at once
+constexpr size_t kStep = 128;      // weights under one FP8 scale, on which loops advance
+constexpr size_t kNearest = 4096;  // bytes that few rows prefetch ahead: the outputs at work, at
+constexpr size_t kAhead = 2048;    // least so many, and so much of the next ones
+constexpr size_t kShort = 1024;    // weights of an output are few
+constexpr size_t kPanel = 8;       // outputs of a panel
 constexpr size_t kRowBlock = 64;
 constexpr size_t kRows = 3;  // of a block
 template <typename F>
@@ -106,12 +104,12 @@ static inline size_t ScaleStride(const GemmArgs& args) {  // from an output to t
   return F::kBits == 4 ? args.in / kUnit : 0;
 }
 
-// Where products go on, and how far it is to the next row or output, or to what is prefetched.
+// Where products and prefetching go on, and how far it is to the next row or output.
 struct Cursor {
-  const uint8_t *code, *scale, *x;
+  const uint8_t *code, *scale, *x, *prefetch;
 };
 struct Strides {
-  size_t x, code, scale, ahead;
+  size_t x, code, scale;
 };
 
 template <typename F>
@@ -132,6 +130,11 @@ struct PaddedStep {
   }
 };
 
+// How far ahead to prefetch when the outputs at work have so many bytes.
+static inline size_t AheadOf(size_t at_work) {
+  return (at_work > kNearest ? at_work : kNearest) + kAhead;
+}
+
 // Adds the products of R rows with `steps` steps of C outputs, side by side from `code` and `scale`
 // on, to sums[output][row].
 template <typename F, int R, int C>
@@ -141,24 +144,26 @@ static __attribute__((noinline)) void AddSteps(const Cursor& at, const Strides& 
   __m512 sum[C * R];
 #pragma GCC unroll 16
   for (int i = 0; i < C * R; ++i) sum[i] = sums[i];
-  const uint8_t *code = at.code, *scale = at.scale, *x = at.x;
+  const uint8_t *code = at.code, *scale = at.scale, *x = at.x, *prefetch = at.prefetch;
   for (; steps > 0; --steps) {
     typename F::Scale scales[C];
     typename F::Codes codes[C];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
-      const uint8_t* from = code + static_cast<size_t>(c) * strides.code;
       scales[c] = F::kBits == 8 && c > 0
                       ? scales[0]
                       : F::LoadScale(scale + static_cast<size_t>(c) * strides.scale);
-      codes[c] = F::LoadCodes(from);
-#pragma GCC unroll 8
-      for (size_t i = 0; i < kCodeBytes; i += 64) Prefetch(from, strides.ahead + i);
+      codes[c] = F::LoadCodes(code + static_cast<size_t>(c) * strides.code);
     }
 #pragma GCC unroll 4
     for (int unit = 0; unit < static_cast<int>(kStep / kUnit); unit += F::kUnits) {
+      // Spread over the step: more than a core can have under way make it wait.
+      constexpr size_t kPart = C * kCodeBytes * F::kUnits * kUnit / kStep;
+#pragma GCC unroll 32
+      for (size_t i = 0; i < kPart; i += 64) Prefetch(prefetch, i);
+      prefetch += kPart;
       __m512 w[C * F::kUnits * F::kParts];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
         F::Decode(scales[c], codes[c], unit, w + c * F::kUnits * F::kParts);
       }
@@ -171,7 +176,7 @@ static __attribute__((noinline)) void AddSteps(const Cursor& at, const Strides& 
                    v);
 #pragma GCC unroll 2
           for (int p = 0; p < F::kParts; ++p) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int c = 0; c < C; ++c) {
               __m512& to = sum[c * R + r];
               to = F::Add(to, v[p], w[(c * F::kUnits + i) * F::kParts + p]);
@@ -195,15 +200,18 @@ static inline void AddHalves(Cursor at, const Strides& strides, size_t steps, __
   constexpr size_t kPiece = 8;
   while (S > 0 && steps > kPiece) {
     AddSteps<F, R, C>(at, strides, kPiece, sums);
-    AddSteps<F, S, C>({at.code, at.scale, at.x + R * strides.x}, strides, kPiece, sums + C * R);
+    AddSteps<F, S, C>({at.code, at.scale, at.x + R * strides.x, at.prefetch}, strides, kPiece,
+                      sums + C * R);
     at.code += kPiece * kStep * F::kBits / 8;
     at.scale += kPiece * kScaleBytes<F>;
     at.x += kPiece * kStep * F::kValueBytes;
+    at.prefetch += C * kPiece * kStep * F::kBits / 8;
     steps -= kPiece;
   }
   AddSteps<F, R, C>(at, strides, steps, sums);
   if (S == 0) return;
-  AddSteps<F, S, C>({at.code, at.scale, at.x + R * strides.x}, strides, steps, sums + C * R);
+  AddSteps<F, S, C>({at.code, at.scale, at.x + R * strides.x, at.prefetch}, strides, steps,
+                    sums + C * R);
 }
 
 // R + S rows of activations, and outputs [begin, end), C at a time, under the same FP8 scales.
@@ -212,32 +220,30 @@ static __attribute__((noinline)) void DirectOutputs(const GemmArgs& args, const 
                                                     size_t begin, size_t end) {
   constexpr size_t kCodeBytes = kStep * F::kBits / 8;
   const size_t steps = args.in / kStep, tail = args.in % kStep;
-  Strides strides = {args.x_stride * sizeof(float), RowBytes<F>(args), ScaleStride<F>(args),
-                     C * RowBytes<F>(args)};
-  if (strides.ahead > kFarthest) strides.ahead = kAhead;
-  while (strides.ahead - 1 < kNearest - 1) strides.ahead *= 2;
+  const Strides strides = {args.x_stride * sizeof(float), RowBytes<F>(args), ScaleStride<F>(args)};
+  const size_t ahead = AheadOf(C * RowBytes<F>(args));
   for (size_t o = begin; o < end; o += C) {
     __m512 sums[C * (R + S)];
 #pragma GCC unroll 32
     for (int i = 0; i < C * (R + S); ++i) sums[i] = _mm512_setzero_ps();
-    const Cursor at = {args.weight + o * RowBytes<F>(args), ScalesOf<F>(args, o),
-                       RowOf<F>(args, 0)};
+    const uint8_t* code = args.weight + o * RowBytes<F>(args);
+    const Cursor at = {code, ScalesOf<F>(args, o), RowOf<F>(args, 0), code + ahead};
     AddHalves<F, R, S, C>(at, strides, steps, sums);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (size_t c = 0; c < C && tail > 0; ++c) {
       constexpr size_t kXStep = kStep * F::kValueBytes;
       const PaddedStep<F> padded(at.code + c * strides.code + steps * kCodeBytes,
                                  at.scale + c * strides.scale + steps * kScaleBytes<F>, tail);
-      const Strides in_tail = {kXStep, 0, 0, 0};
-      AddSteps<F, R, 1>({padded.code, padded.scale, x_tail}, in_tail, 1, sums + c * R);
+      const Strides in_tail = {kXStep, 0, 0};
+      AddSteps<F, R, 1>({padded.code, padded.scale, x_tail, padded.code}, in_tail, 1, sums + c * R);
       if (S == 0) continue;
-      AddSteps<F, S, 1>({padded.code, padded.scale, x_tail + R * kXStep}, in_tail, 1,
+      AddSteps<F, S, 1>({padded.code, padded.scale, x_tail + R * kXStep, padded.code}, in_tail, 1,
                         sums + C * R + c * S);
     }
 #pragma GCC unroll 8
     for (size_t r = 0; r < R + S; ++r) {
       float* y = args.y + r * args.y_stride + (o - args.y_origin);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (size_t c = 0; c < C; ++c) {
         y[c] = ReduceSums(sums[r < R ? c * R + r : C * R + c * S + (r - R)]);
       }
@@ -274,18 +280,22 @@ static void DirectRows(const GemmArgs& args) {
   }
 }
 
-// One row of activations with few steps, and outputs [begin, end), multiples of C: C at a time and a
-// step at a time, so that little but their sums is kept, one FP8 scale serves them all, they are
-// reduced together, and nothing is called. Weights are prefetched in the order in which they lie:
-// long rows are multiples of 4 KB apart, and the first cache has no room for more of them.
+// One row of activations with whole steps, and outputs [begin, end), multiples of C: C at a time and
+// a step at a time, so that little but their sums is kept, one FP8 scale serves them all, they are
+// reduced together, and nothing is called.
 template <typename F, int C>
-static __attribute__((noinline)) void ShortRow(const GemmArgs& args, size_t begin, size_t end) {
+static __attribute__((noinline)) void WholeRow(const GemmArgs& args, size_t begin, size_t end) {
   constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXUnit = kUnit * F::kValueBytes;
+  constexpr size_t kPart = C * kCodeBytes * F::kUnits * kUnit / kStep;
   constexpr int kValues = F::kUnits * F::kParts;
   const size_t steps = args.in / kStep, row = RowBytes<F>(args), scales = ScaleStride<F>(args);
+  const size_t ahead = AheadOf(C * row), scales_ahead = C * scales + kAhead / 8;
+  const uint8_t *next = args.weight + begin * row, *next_scale = ScalesOf<F>(args, begin);
+  const size_t all = (end - begin) * row;
+  for (size_t i = 0; i < ahead && i < all; i += 64) Prefetch(next, i);
   for (size_t o = begin; o < end; o += C) {
     const uint8_t *code = args.weight + o * row, *scale = ScalesOf<F>(args, o);
-    const uint8_t *x = RowOf<F>(args, 0), *next = code;
+    const uint8_t* x = RowOf<F>(args, 0);
     __m512 sum[C];
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) sum[c] = _mm512_setzero_ps();
@@ -293,17 +303,17 @@ static __attribute__((noinline)) void ShortRow(const GemmArgs& args, size_t begi
       typename F::Scale of_step = F::LoadScale(scale);
       typename F::Codes codes[C];
 #pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) {
-        const uint8_t* from = code + static_cast<size_t>(c) * row;
-        codes[c] = F::LoadCodes(from);
-#pragma GCC unroll 8
-        for (size_t i = 0; i < kCodeBytes; i += 64) {
-          Prefetch(next, kAhead + static_cast<size_t>(c) * kCodeBytes + i);
-        }
+      for (int c = 0; c < C; ++c) codes[c] = F::LoadCodes(code + static_cast<size_t>(c) * row);
+      if (F::kBits == 4) {
+        Prefetch(next_scale, scales_ahead);
+        next_scale += C * kScaleBytes<F>;
       }
-      next += C * kCodeBytes;
 #pragma GCC unroll 4
       for (int unit = 0; unit < static_cast<int>(kStep / kUnit); unit += F::kUnits) {
+        // Spread over the step: more than a core can have under way make it wait.
+#pragma GCC unroll 64
+        for (size_t i = 0; i < kPart; i += 64) Prefetch(next, ahead + i);
+        next += kPart;
         __m512 v[kValues];
 #pragma GCC unroll 2
         for (int i = 0; i < F::kUnits; ++i) {
@@ -323,21 +333,24 @@ static __attribute__((noinline)) void ShortRow(const GemmArgs& args, size_t begi
       x += kStep * F::kValueBytes;
     }
     float* y = args.y + (o - args.y_origin);
+    if constexpr (C % 8 == 0) {
 #pragma GCC unroll 2
-    for (int c = 0; c < C; c += 8) _mm256_storeu_ps(y + c, ReduceEight(sum + c));
+      for (int c = 0; c < C; c += 8) _mm256_storeu_ps(y + c, ReduceEight(sum + c));
+    } else {
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) y[c] = ReduceSums(sum[c]);
+    }
   }
 }
 
-// One row of activations, of any length.
-template <typename F>
+// One row of activations; C outputs at a time where there are so many.
+template <typename F, int C>
 static inline void OneRow(GemmArgs args) {
-  constexpr size_t kOuts = F::kBits == 8 ? 16 : 8;
-  const size_t begin = (args.out_begin + kOuts - 1) / kOuts * kOuts, rest = args.out_end;
-  const size_t end = rest / kOuts * kOuts;
-  if (args.in > kShort || args.in % kStep != 0 || begin >= end) return DirectRows<F, 1, 0>(args);
+  const size_t begin = (args.out_begin + C - 1) / C * C, rest = args.out_end, end = rest / C * C;
+  if (args.in % kStep != 0 || begin >= end) return DirectRows<F, 1, 0>(args);
   args.out_end = begin;
   DirectRows<F, 1, 0>(args);
-  ShortRow<F, kOuts>(args, begin, end);
+  WholeRow<F, C>(args, begin, end);
   args.out_begin = end;
   args.out_end = rest;
   DirectRows<F, 1, 0>(args);
@@ -511,7 +524,9 @@ static inline void Multiply(const GemmArgs& args) {
   if (args.rows == 0 || args.out_begin >= args.out_end) return;
   switch (args.rows) {
     case 1:
-      return OneRow<F>(args);
+      // Those at work and those behind them have room in the first cache.
+      if (args.in <= kShort) return OneRow < F, F::kBits == 8 ? 16 : 8 > (args);
+      return OneRow < F, F::kBits <= 8 ? 8 : 4 > (args);
     case 2:
       return DirectRows<F, 2, 0>(args);
     case 3:

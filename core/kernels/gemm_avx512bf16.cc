@@ -140,40 +140,28 @@ constexpr Fp4Tables MakeFp4Tables() {
 }
 constexpr Fp4Tables kFp4Tables = MakeFp4Tables();
 
-// Byte i of 64 codes in byte 4i of the first unit's indices, and the same moved by a nibble
-// in byte 4i + 2.
-struct Fp4Order {
-  alignas(64) uint8_t byte[4][64];
-};
-constexpr Fp4Order MakeFp4Order() {
-  Fp4Order order = {};
-  for (int unit = 0; unit < 4; ++unit) {
-    for (int i = 0; i < 16; ++i) {
-      order.byte[unit][4 * i] = static_cast<uint8_t>(16 * unit + i);
-      order.byte[unit][4 * i + 2] = static_cast<uint8_t>(64 + 16 * unit + i);
-    }
-  }
-  return order;
-}
-constexpr Fp4Order kFp4Order = MakeFp4Order();
-
 struct Fp4 : Pairs {
   static constexpr size_t kBits = 4;
   static constexpr int kUnits = 1;
   using Scale = const uint8_t*;
+  // Codes as bytes, the first of a byte's two first: units 0 and 1, then 2 and 3, a quarter of each
+  // side by side.
   struct Codes {
-    __m512i low, high;
+    __m512i halves[2];
   };
   static inline Scale LoadScale(const uint8_t* from) { return from; }
   static inline Codes LoadCodes(const uint8_t* from) {
-    const __m512i codes = _mm512_loadu_si512(from);
-    return {codes, _mm512_srli_epi16(codes, 4)};
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i codes = _mm512_permutexvar_epi32(order, _mm512_loadu_si512(from));
+    const __m512i high = _mm512_srli_epi16(codes, 4);
+    return {{_mm512_unpacklo_epi8(codes, high), _mm512_unpackhi_epi8(codes, high)}};
   }
   static inline void Decode(Scale scale, const Codes& codes, int unit, __m512* w) {
-    const __m512i nibbles =
-        _mm512_permutex2var_epi8(codes.low, _mm512_load_si512(kFp4Order.byte[unit]), codes.high);
+    const __m512i half = codes.halves[unit / 2];
+    const __m512i words =
+        unit % 2 == 0 ? _mm512_unpacklo_epi8(half, half) : _mm512_unpackhi_epi8(half, half);
     w[0] =
-        AsPart(_mm512_permutexvar_epi16(nibbles, _mm512_load_si512(kFp4Tables.value[scale[unit]])));
+        AsPart(_mm512_permutexvar_epi16(words, _mm512_load_si512(kFp4Tables.value[scale[unit]])));
   }
 };
 

@@ -139,7 +139,7 @@ size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output)
   if (threads == 1) return outs;
   // A fork costs microseconds: below some ten thousand multiply-adds a task is not worth one.
   const size_t least = std::max<size_t>(16, 32768 / std::max<size_t>(1, macs_per_output));
-  const size_t share = (outs / (threads * 4) + 15) / 16 * 16;
+  const size_t share = (outs / (threads * 16) + 15) / 16 * 16;
   return std::max(least, share);
 }
 
