@@ -266,7 +266,6 @@ const float* MakeHidden(const Pass& pass, const MoeWeights& w, const Pairs& pair
       const PairInput one{x.form[FormatOf(of_group)], 0};
       products[group] =
           ProductOfGroup(of_group, pairs, group, input.rows == nullptr ? one : input, y);
-      products[group].unit = 16;
     }
   };
   const auto gather = [&](Linear ExpertWeights::*matrix) {

@@ -5,10 +5,11 @@
 namespace finback {
 namespace {
 
-// Costs are in units of about a weight of half a byte, read and multiplied: 1 / 30 ns on one core.
-// A fork costs 0.3 us, and another core fetches what it reads: phases of 2 to 5 us gain nothing.
-constexpr size_t kWorthAFork = 1000000;
-constexpr size_t kLeastPiece = 16384;
+// Costs are in units of about a weight of half a byte, read and multiplied: 30 in a ns on one core
+// where weights come from memory, 150 to 300 where from a cache. A fork costs 0.2 us, and another
+// core fetches what it reads: phases below 1 us gain nothing, nor do pieces below 0.3 us.
+constexpr size_t kWorthAFork = 150000;
+constexpr size_t kLeastPiece = 65536;
 constexpr size_t kPiecesPerThread = 16;
 
 // Of one output.

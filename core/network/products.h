@@ -14,7 +14,7 @@ namespace finback {
 // Outputs [task.begin, task.end) of a product, for any threads.
 struct Product {
   ProductTask task;
-  size_t unit = 4;  // a piece has a multiple of so many outputs, or all that are left
+  size_t unit = 16;  // a piece has a multiple of so many outputs, or all that are left
   // A matrix of the same shape whose outputs come in the same pieces, or null.
   const Linear* twin = nullptr;
   const float* twin_x = nullptr;

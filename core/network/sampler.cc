@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "core/base/random.h"
@@ -11,6 +12,34 @@ namespace finback {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+// The largest of x, none of which is NaN; -infinity if there is none. In vectors, which compilers
+// do not make of a maximum by themselves.
+float Largest(std::span<const float> x) {
+  typedef float Floats __attribute__((vector_size(16)));
+  typedef int32_t Bits __attribute__((vector_size(16)));
+  constexpr size_t kVectors = 4, kLanes = 4 * kVectors;
+  constexpr float kLeast = -std::numeric_limits<float>::infinity();
+  Floats top[kVectors];
+  for (Floats& of : top) of = Floats{kLeast, kLeast, kLeast, kLeast};
+  size_t i = 0;
+  for (; i + kLanes <= x.size(); i += kLanes) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      Floats value;
+      memcpy(&value, x.data() + i + 4 * v, sizeof value);
+      const Bits larger = value > top[v];
+      const Bits chosen =
+          (reinterpret_cast<Bits>(value) & larger) | (reinterpret_cast<Bits>(top[v]) & ~larger);
+      top[v] = reinterpret_cast<Floats>(chosen);
+    }
+  }
+  float largest = kLeast;
+  for (const Floats& of : top) {
+    for (size_t lane = 0; lane < 4; ++lane) largest = std::max(largest, of[lane]);
+  }
+  for (; i < x.size(); ++i) largest = std::max(largest, x[i]);
+  return largest;
+}
 
 }  // namespace
 
@@ -47,16 +76,13 @@ int32_t Sampler::Sample(std::span<const float> logits) {
 }
 
 int32_t Sampler::Choose() {
-  double max_logit = kMinusInfinity;
-  for (const float logit : logits_) max_logit = std::max(max_logit, static_cast<double>(logit));
+  const float max_logit = Largest(logits_);
   if (!std::isfinite(max_logit)) {
     throw Error(Code::kCheckpoint, "the model's logits are not finite numbers");
   }
-  return options_.temperature <= 0 ? Greedy() : Draw(max_logit);
-}
-
-int32_t Sampler::Greedy() const {
-  return static_cast<int32_t>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin());
+  if (options_.temperature > 0) return Draw(static_cast<double>(max_logit));
+  return static_cast<int32_t>(std::find(logits_.begin(), logits_.end(), max_logit) -
+                              logits_.begin());
 }
 
 int32_t Sampler::Draw(double max_logit) {

@@ -46,7 +46,6 @@ class Sampler {
     int32_t id;
   };
   int32_t Choose();
-  int32_t Greedy() const;
   int32_t Draw(double max_logit);
   double NextUniform();  // [0, 1)
 
