@@ -289,9 +289,12 @@ static __attribute__((noinline)) void WholeRow(const GemmArgs& args, size_t begi
   constexpr size_t kPart = C * kCodeBytes * F::kUnits * kUnit / kStep;
   constexpr int kValues = F::kUnits * F::kParts;
   const size_t steps = args.in / kStep, row = RowBytes<F>(args), scales = ScaleStride<F>(args);
-  const size_t ahead = AheadOf(C * row), scales_ahead = C * scales + kAhead / 8;
+  // Matrices with the shortest rows, and those of float32, are small and mostly in a cache: what
+  // they begin with comes as fast as it can be asked for.
+  const bool small = args.in <= (F::kBits == 32 ? kShort : 512);
+  const size_t ahead = small ? kAhead : AheadOf(C * row), scales_ahead = C * scales + kAhead / 8;
   const uint8_t *next = args.weight + begin * row, *next_scale = ScalesOf<F>(args, begin);
-  const size_t all = (end - begin) * row;
+  const size_t all = small ? 0 : (end - begin) * row;
   for (size_t i = 0; i < ahead && i < all; i += 64) Prefetch(next, i);
   for (size_t o = begin; o < end; o += C) {
     const uint8_t *code = args.weight + o * row, *scale = ScalesOf<F>(args, o);
