@@ -33,7 +33,7 @@ inline void Split(const uint8_t* from, __m512* odd_even) {
 }
 
 struct Floats {
-  static constexpr size_t kDirectRows = 4;
+  static constexpr size_t kDirectRows = 4, kPieceRows = 9;
   static constexpr int kParts = 2, kUnits = 1;
   static constexpr size_t kValueBytes = 4;
   using Codes = const uint8_t*;

@@ -5,6 +5,8 @@
 //               by side where there is one row, else 4 with up to 4 rows, and 4 more in turn: a sum
 //               is one chain of additions, whose latency alone would not let a core read as fast
 //               as the memory gives. Weights are prefetched in the order in which they lie.
+//               Where decoding costs nothing, several rows take K in pieces, more than 4 of them 2
+//               outputs at a time.
 //   many rows   a panel of 8 outputs x Depth weights, which stays in the first cache, is decoded
 //               once per kRowBlock rows and multiplied in blocks of up to 3 rows x 8 outputs, which
 //               read each activation once. Between blocks weights of the next panel are
@@ -16,6 +18,7 @@
 // A format F says
 //   kBits             of a weight
 //   kDirectRows       up to so many rows, 4 or 8, are few: beyond a panel is as fast
+//   kPieceRows        from so many few rows on K is taken in pieces
 //   kUnits            units of 32 weights that it decodes at once
 //   kParts            registers of a unit, in the order in which products are added
 //   kValueBytes       of an activation; a unit of them is 32 * kValueBytes bytes
@@ -39,6 +42,7 @@ constexpr size_t kStep = 128;      // weights under one FP8 scale, on which loop
 constexpr size_t kNearest = 4096;  // bytes that few rows prefetch ahead: the outputs at work, at
 constexpr size_t kAhead = 2048;    // least so many, and so much of the next ones
 constexpr size_t kShort = 1024;    // weights of an output are few
+constexpr size_t kGroup = 32;      // outputs that several rows multiply piece by piece
 constexpr size_t kPanel = 8;       // outputs of a panel
 constexpr size_t kRowBlock = 64;
 constexpr size_t kRows = 3;  // of a block
@@ -136,8 +140,8 @@ static inline size_t AheadOf(size_t at_work) {
 }
 
 // Adds the products of R rows with `steps` steps of C outputs, side by side from `code` and `scale`
-// on, to sums[output][row].
-template <typename F, int R, int C>
+// on, to sums[output][row]. What is prefetched lies as the outputs do if kApart, else in one piece.
+template <typename F, int R, int C, bool kApart = false>
 static __attribute__((noinline)) void AddSteps(const Cursor& at, const Strides& strides,
                                                size_t steps, __m512* sums) {
   constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXUnit = kUnit * F::kValueBytes;
@@ -159,15 +163,19 @@ static __attribute__((noinline)) void AddSteps(const Cursor& at, const Strides& 
     for (int unit = 0; unit < static_cast<int>(kStep / kUnit); unit += F::kUnits) {
       // Spread over the step: more than a core can have under way make it wait.
       constexpr size_t kPart = C * kCodeBytes * F::kUnits * kUnit / kStep;
+      constexpr size_t kBlock = kApart ? kPart / C : kPart;
+#pragma GCC unroll 4
+      for (size_t c = 0; c < (kApart ? C : 1); ++c) {
 #pragma GCC unroll 32
-      for (size_t i = 0; i < kPart; i += 64) Prefetch(prefetch, i);
-      prefetch += kPart;
+        for (size_t i = 0; i < kBlock; i += 64) Prefetch(prefetch, c * strides.code + i);
+      }
+      prefetch += kBlock;
       __m512 w[C * F::kUnits * F::kParts];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
         F::Decode(scales[c], codes[c], unit, w + c * F::kUnits * F::kParts);
       }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
         for (int i = 0; i < F::kUnits; ++i) {
@@ -251,6 +259,57 @@ static __attribute__((noinline)) void DirectOutputs(const GemmArgs& args, const 
   }
 }
 
+// R rows of activations, and outputs [begin, end), C at a time, under one FP8 scale each. A piece
+// of K is multiplied with a group of outputs before the next, and its activations are copied
+// together: rows of activations and of weights are mostly multiples of 4 KB apart, and the first
+// cache has room for 12 lines that are.
+template <typename F, int R, int C>
+static __attribute__((noinline)) void TogetherOutputs(const GemmArgs& args, const uint8_t* x_tail,
+                                                      size_t begin, size_t end) {
+  constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXStep = kStep * F::kValueBytes;
+  constexpr size_t kSteps = R > 4 ? 4 : 8;  // of a piece
+  constexpr size_t kNext = R > 4 ? 8 : 4;   // outputs from those at work to those prefetched
+  const size_t steps = args.in / kStep, tail = args.in % kStep, row = RowBytes<F>(args);
+  alignas(64) __m512 sums[kGroup * R];
+  alignas(64) uint8_t x[R * kSteps * kXStep];
+  for (size_t group = begin; group < end; group += kGroup) {
+    const size_t outs = end - group < kGroup ? end - group : kGroup;
+    memset(sums, 0, outs * R * sizeof sums[0]);
+    const uint8_t* code = args.weight + group * row;
+    for (size_t step = 0; step < steps; step += kSteps) {
+      const size_t count = steps - step < kSteps ? steps - step : kSteps;
+      // From the end of the group at this piece to the begin at the next, or of the next group.
+      const size_t turn =
+          step + count < steps ? count * kCodeBytes - outs * row : 0 - step * kCodeBytes;
+      for (size_t r = 0; r < R; ++r) {
+        memcpy(x + r * count * kXStep, RowOf<F>(args, r) + step * kXStep, count * kXStep);
+      }
+      for (size_t o = 0; o < outs; o += C) {
+        const uint8_t* from = code + o * row + step * kCodeBytes;
+        const size_t ahead = kNext * row + (o + kNext < outs ? 0 : turn);
+        // The line where an output's piece begins; AddSteps asks for those where its lines end.
+#pragma GCC unroll 4
+        for (size_t c = 0; c < C; ++c) Prefetch(from, ahead + c * row);
+        const Cursor at = {from, ScalesOf<F>(args, group + o) + step * kScaleBytes<F>, x,
+                           from + ahead + 63};
+        AddSteps<F, R, C, true>(at, {count * kXStep, row, ScaleStride<F>(args)}, count,
+                                sums + o * R);
+      }
+    }
+    for (size_t o = 0; o < outs && tail > 0; ++o) {
+      const PaddedStep<F> padded(code + o * row + steps * kCodeBytes,
+                                 ScalesOf<F>(args, group + o) + steps * kScaleBytes<F>, tail);
+      AddSteps<F, R, 1>({padded.code, padded.scale, x_tail, padded.code}, {kXStep, 0, 0}, 1,
+                        sums + o * R);
+    }
+    for (size_t o = 0; o < outs; ++o) {
+      float* y = args.y + (group + o - args.y_origin);
+#pragma GCC unroll 8
+      for (size_t r = 0; r < R; ++r) y[r * args.y_stride] = ReduceSums(sums[o * R + r]);
+    }
+  }
+}
+
 template <typename F, int R, int S>
 static void DirectRows(const GemmArgs& args) {
   constexpr size_t kXUnit = kUnit * F::kValueBytes, kXStep = kStep * F::kValueBytes, kChains = 4;
@@ -270,7 +329,11 @@ static void DirectRows(const GemmArgs& args) {
   for (size_t o = args.out_begin; o < args.out_end;) {
     size_t end = last;
     if (o % kChains == 0 && o < last) {
-      DirectOutputs<F, R, S, kChains>(args, x_tail, o, end);
+      if constexpr (R >= F::kPieceRows) {
+        TogetherOutputs<F, R, (R > 4 ? 2 : 4)>(args, x_tail, o, end);
+      } else {
+        DirectOutputs<F, R, S, kChains>(args, x_tail, o, end);
+      }
     } else {
       end = (o / kChains + 1) * kChains;
       if (end > args.out_end) end = args.out_end;
@@ -280,9 +343,9 @@ static void DirectRows(const GemmArgs& args) {
   }
 }
 
-// One row of activations with whole steps, and outputs [begin, end), multiples of C: C at a time and
-// a step at a time, so that little but their sums is kept, one FP8 scale serves them all, they are
-// reduced together, and nothing is called.
+// One row of activations with whole steps, and outputs [begin, end), multiples of C: C at a time
+// and a step at a time, so that little but their sums is kept, one FP8 scale serves them all, they
+// are reduced together, and nothing is called.
 template <typename F, int C>
 static __attribute__((noinline)) void WholeRow(const GemmArgs& args, size_t begin, size_t end) {
   constexpr size_t kCodeBytes = kStep * F::kBits / 8, kXUnit = kUnit * F::kValueBytes;
@@ -540,15 +603,16 @@ static inline void Multiply(const GemmArgs& args) {
       break;
   }
   if constexpr (F::kDirectRows == 8) {
+    constexpr bool kHalves = F::kPieceRows > 4;
     switch (args.rows) {
       case 5:
-        return DirectRows<F, 3, 2>(args);
+        return DirectRows < F, kHalves ? 3 : 5, kHalves ? 2 : 0 > (args);
       case 6:
-        return DirectRows<F, 3, 3>(args);
+        return DirectRows < F, kHalves ? 3 : 6, kHalves ? 3 : 0 > (args);
       case 7:
-        return DirectRows<F, 4, 3>(args);
+        return DirectRows < F, kHalves ? 4 : 7, kHalves ? 3 : 0 > (args);
       case 8:
-        return DirectRows<F, 4, 4>(args);
+        return DirectRows < F, kHalves ? 4 : 8, kHalves ? 4 : 0 > (args);
       default:
         break;
     }

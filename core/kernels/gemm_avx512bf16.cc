@@ -30,7 +30,7 @@ inline __m512bh AsPairs(__m512 v) { return reinterpret_cast<__m512bh>(v); }
 inline __m512 AsPart(__m512i v) { return _mm512_castsi512_ps(v); }
 
 struct Pairs {
-  static constexpr size_t kDirectRows = 4;
+  static constexpr size_t kDirectRows = 4, kPieceRows = 9;
   static constexpr int kParts = 1;
   static constexpr size_t kValueBytes = 2;
   static inline void LoadX(const uint8_t* x, __m512* v) { v[0] = _mm512_loadu_ps(x); }
@@ -41,7 +41,7 @@ struct Pairs {
 };
 
 struct Bf16Codes : Pairs {
-  static constexpr size_t kBits = 16;
+  static constexpr size_t kBits = 16, kDirectRows = 8, kPieceRows = 3;
   static constexpr int kUnits = 1;
   using Codes = const uint8_t*;
   static inline Codes LoadCodes(const uint8_t* from) { return from; }

@@ -210,7 +210,7 @@ TEST_P(GemmTwinTest, EqualsItsScalarTwinWhereProductsAreExact) {
           std::memcpy(m.bytes.data() + m.offset + i * 4, &value, 4);
         }
       }
-      for (const size_t rows : {1u, 2u, 3u, 4u, 7u, 67u}) {
+      for (const size_t rows : {1u, 2u, 3u, 4u, 7u, 8u, 67u}) {
         if (rows * out * in > 1500000) continue;  // shapes, not sizes
         const std::vector<float> x = random.Bf16Values(rows * in);
         const std::vector<float> expected = Multiply(Scalar(format()), m, x, rows);
@@ -321,7 +321,7 @@ TEST_P(GemmTest, GivesAnOutputTheSameBitsHoweverOutputsAreSplit) {
   Random random(kSeed + 3);
   const size_t out = 300, in = 544;
   const Matrix m = MakeMatrix(format(), out, in, random);
-  for (const size_t rows : {1u, 2u, 3u, 5u}) {
+  for (const size_t rows : {1u, 2u, 3u, 4u, 5u, 8u}) {
     const std::vector<float> x = Activations(random.Normals(rows * in));
     const std::vector<float> all = Multiply(kernel(), m, x, rows);
     for (const size_t grain : {1u, 3u, 5u, 64u, 100u}) {
@@ -423,7 +423,7 @@ TEST_P(ScaledGemmTest, StaysExactWhenActivationsAndScalesAreExtreme) {
       const int smallest = center - 3 - (format() == kGemmFp8 ? 9 : 1);
       if (reads_bf16() && smallest < -126) continue;  // nor becomes zero
       const Matrix m = MakeMatrix(format(), out, in, random, center);
-      for (const size_t rows : {1u, 2u, 3u, 5u}) {
+      for (const size_t rows : {1u, 2u, 3u, 4u, 5u, 8u}) {
         std::vector<float> x(rows * in);
         for (float& v : x) {
           v = std::ldexp(random.Below(2) == 0 ? 1.0f : -1.0f, exponent + int(random.Below(3)));
