@@ -10,19 +10,12 @@
 #include <algorithm>
 #include <cinttypes>
 #include <new>
-#include <system_error>
 #include <utility>
 
 #include "core/base/status.h"
 
 namespace finback {
 namespace {
-
-[[noreturn]] void ThrowErrno(const std::string& path, const char* action, int error) {
-  const Code code = error == ENOENT || error == ENOTDIR ? Code::kNotFound : Code::kIo;
-  const std::string reason = std::generic_category().message(error);
-  Throw(code, "%s: cannot %s: %s", path.c_str(), action, reason.c_str());
-}
 
 size_t PageBytes() {
   static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -47,7 +40,10 @@ class Descriptor {
       // Without O_NONBLOCK a pipe in a file's place would be waited for.
       fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     } while (fd_ < 0 && errno == EINTR);
-    if (fd_ < 0) ThrowErrno(path, "open", errno);
+    if (fd_ >= 0) return;
+    const int error = errno;
+    const bool is_missing = error == ENOENT || error == ENOTDIR;
+    ThrowErrno(path, "open", error, is_missing ? Code::kNotFound : Code::kIo);
   }
   ~Descriptor() {
     if (fd_ >= 0) close(fd_);

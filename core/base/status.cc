@@ -3,6 +3,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 namespace finback {
 namespace {
@@ -36,6 +37,11 @@ void Throw(Code code, const char* format, ...) {
   std::string text = FormatList(format, arguments);
   va_end(arguments);
   throw Error(code, std::move(text));
+}
+
+void ThrowErrno(const std::string& path, const char* action, int error, Code code) {
+  const std::string reason = std::generic_category().message(error);
+  Throw(code, "%s: cannot %s: %s", path.c_str(), action, reason.c_str());
 }
 
 }  // namespace finback

@@ -52,4 +52,8 @@ class Error : public std::exception {
 
 [[noreturn]] [[gnu::format(printf, 2, 3)]] void Throw(Code code, const char* format, ...);
 
+// "path: cannot action: reason", for what the operating system refused with this errno.
+[[noreturn]] void ThrowErrno(const std::string& path, const char* action, int error,
+                             Code code = Code::kIo);
+
 }  // namespace finback

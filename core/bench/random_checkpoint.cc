@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <system_error>
 
 #include "core/base/buffer.h"
 #include "core/base/file_map.h"
@@ -28,29 +27,8 @@ constexpr size_t kPiecesAtOnce = 256;
 constexpr uint64_t kSeed = 0x66696e6261636bu;
 constexpr size_t kMostConfigBytes = 1 << 20;
 
-[[noreturn]] void ThrowErrno(const std::string& path, const char* action, int error) {
-  Throw(Code::kIo, "%s: cannot %s: %s", path.c_str(), action,
-        std::generic_category().message(error).c_str());
-}
-
 const char* StoredName(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return "F32";
-    case Dtype::kBf16:
-      return "BF16";
-    case Dtype::kF8E4m3:
-      return "F8_E4M3";
-    case Dtype::kF8E8m0:
-      return "F8_E8M0";
-    case Dtype::kFp4Packed:
-      return "I8";
-    case Dtype::kI64:
-      return "I64";
-    case Dtype::kI32:
-      break;
-  }
-  return "I32";
+  return dtype == Dtype::kFp4Packed ? "I8" : kDtypeNames[static_cast<size_t>(dtype)];
 }
 
 // Random bits become a value's code by `(bits & mask) + base`: signs, mantissas and the lowest bits

@@ -16,6 +16,8 @@
 namespace finback {
 
 enum class Dtype : uint8_t { kF32, kBf16, kF8E4m3, kF8E8m0, kFp4Packed, kI64, kI32 };
+inline constexpr const char* kDtypeNames[] = {"F32", "BF16", "F8_E4M3", "F8_E8M0",
+                                              "FP4", "I64",  "I32"};  // by Dtype
 
 // The part of the network that a tensor belongs to; everything of a draft block is kDraft.
 enum class TensorKind : uint8_t {

@@ -21,26 +21,7 @@ constexpr const char* kKindNames[] = {
     "hash_table", "shared_expert", "routed_experts", "hyper_connections", "norms",   "draft"};
 static_assert(std::size(kKindNames) == kTensorKindCount);
 
-const char* DtypeName(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return "F32";
-    case Dtype::kBf16:
-      return "BF16";
-    case Dtype::kF8E4m3:
-      return "F8_E4M3";
-    case Dtype::kF8E8m0:
-      return "F8_E8M0";
-    case Dtype::kFp4Packed:
-      return "FP4";
-    case Dtype::kI64:
-      return "I64";
-    case Dtype::kI32:
-      return "I32";
-  }
-  return "?";
-}
-constexpr size_t kDtypeCount = 7;
+constexpr size_t kDtypeCount = std::size(kDtypeNames);
 
 struct Total {
   uint64_t count = 0, bytes = 0;
@@ -136,7 +117,7 @@ void WriteTensors(const Inventory& inventory, const CheckpointTotals& expected, 
   json->Key("by_dtype").BeginObject();
   for (size_t i = 0; i < kDtypeCount; ++i) {
     if (inventory.dtypes[i].count > 0) {
-      WriteTotal(DtypeName(static_cast<Dtype>(i)), inventory.dtypes[i], json);
+      WriteTotal(kDtypeNames[i], inventory.dtypes[i], json);
     }
   }
   json->EndObject().Key("by_kind").BeginObject();

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "core/base/ascii.h"
+#include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/json/json_writer.h"
 #include "core/remote/record/event_json.h"
@@ -22,10 +22,6 @@ namespace {
 
 // A line of a body that is longer is written in pieces.
 constexpr size_t kMaxLineBytes = 4u << 20;
-
-[[noreturn]] void FailAt(const std::string& path, const char* what, int error) {
-  Throw(Code::kIo, "%s: cannot %s: %s", path.c_str(), what, strerror(error));
-}
 
 bool NamesSecret(std::string_view name) {
   constexpr std::string_view kParts[] = {"auth",         "api-key",      "api_key",
@@ -75,7 +71,7 @@ std::string SafeUrl(std::string_view url, const std::vector<std::string>& secret
 void MakeFolder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) FailAt(path, "make the folder", error.value());
+  if (error) ThrowErrno(path, "make the folder", error.value());
 }
 
 std::string RequestText(const HttpRequest& request, const std::vector<std::string>& secrets) {
@@ -106,7 +102,7 @@ class Recording::File {
     const int how = mode == Mode::kNew ? O_EXCL : O_TRUNC;
     // Conversations are nobody else's business.
     fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, S_IRUSR | S_IWUSR);
-    if (fd_ < 0 && !(mode == Mode::kNew && errno == EEXIST)) FailAt(path_, "open", errno);
+    if (fd_ < 0 && !(mode == Mode::kNew && errno == EEXIST)) ThrowErrno(path_, "open", errno);
   }
   ~File() {
     if (fd_ >= 0) close(fd_);
@@ -122,7 +118,7 @@ class Recording::File {
       if (written > 0) {
         text.remove_prefix(static_cast<size_t>(written));
       } else if (written == 0 || errno != EINTR) {
-        FailAt(path_, "write", written == 0 ? EIO : errno);
+        ThrowErrno(path_, "write", written == 0 ? EIO : errno);
       }
     }
   }
