@@ -1,14 +1,16 @@
-// Every kernel of kernels.inc, as bytes read per second and FLOP per second, absolute and as a
-// share of its tier's roofs (core/kernels/roofs): read bandwidth and multiply-adds of one core,
-// measured in the same run. Rates are per second of this thread's processor time,
-// so that neighbours disturb less.
+// Every kernel of kernels.inc, as bytes read per second and operations per second, absolute and as
+// a share of its tier's roofs (core/kernels/roofs): read bandwidth and multiply-adds of float32,
+// bfloat16 or bytes of one core, measured in the same run. Rates are per second of this thread's
+// processor time, so that neighbours disturb less.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,7 +48,7 @@ double BestRate(int repeats, const Body& body) {
 
 // Of one core, with the instruction set of a tier and below.
 struct TierRoofs {
-  double read, f32;  // bytes, operations a second
+  double read, f32, int8;  // bytes, operations a second
   std::optional<double> bf16;
 };
 
@@ -103,19 +105,24 @@ const TierRoofs& RoofsOf(uint32_t isa) {
     return double(kRoofBytes);
   });
   rates.f32 = MultiplyRate(roofs.f32);
+  rates.int8 = MultiplyRate(roofs.int8);
   if (roofs.bf16.loop != nullptr) rates.bf16 = MultiplyRate(roofs.bf16);
   return measured.emplace(tier, rates).first->second;
 }
 
 uint32_t kernel_isa = 0;  // what the kernel that runs needs: its tier's roofs are its own
 
-// Of a call: a multiply-add is two FLOP.
-void Report(benchmark::State& state, double bytes, double flops) {
+// Of a call: a multiply-add is two operations.
+void Report(benchmark::State& state, double bytes, double flops, double int8_operations = 0) {
   using benchmark::Counter;
   const double n = double(state.iterations());
   const TierRoofs& roofs = RoofsOf(kernel_isa);
   state.counters["B/s"] = Counter(bytes * n, Counter::kIsRate);
   state.counters["of_read"] = Counter(bytes * n / roofs.read, Counter::kIsRate);
+  if (int8_operations != 0) {
+    state.counters["OP/s"] = Counter(int8_operations * n, Counter::kIsRate);
+    state.counters["of_int8"] = Counter(int8_operations * n / roofs.int8, Counter::kIsRate);
+  }
   if (flops == 0) return;
   state.counters["FLOP/s"] = Counter(flops * n, Counter::kIsRate);
   state.counters["of_f32"] = Counter(flops * n / roofs.f32, Counter::kIsRate);
@@ -162,6 +169,13 @@ Buffer<float> Floats(size_t n) {
 
 constexpr KvFormat kKv = {512, 64};
 
+// A packed entry, whose scales are those of values around 1.
+std::vector<uint8_t> Entry() {
+  std::vector<uint8_t> entry(kKv.Bytes());
+  PackKvScalar(kKv, Floats(kKv.head_dim).data(), entry.data());
+  return entry;
+}
+
 Buffer<Bf16> CodesOf(size_t n) {
   const Buffer<float> x = Floats(n);
   Buffer<Bf16> codes(n);
@@ -195,7 +209,7 @@ void Index(benchmark::State& state, IndexScoreFunction function) {
   for (auto _ : state) {
     function({q.data(), stride, weight.data(), keys.data(), heads, width, count, score.data()});
   }
-  Report(state, double(count * IndexKeyBytes(width)), 2.0 * double(heads * width * count));
+  Report(state, double(count * IndexKeyBytes(width)), 0, 2.0 * double(heads * width * count));
 }
 
 void Arrange(benchmark::State& state, ArrangeFunction function) {
@@ -205,9 +219,12 @@ void Arrange(benchmark::State& state, ArrangeFunction function) {
   Report(state, double(rows.size() * 2), 0);
 }
 
+std::set<std::string> registered;  // kernels, whether this machine runs them or not
+
 template <typename Function, typename Body>
 void Register(const char* operation, const KernelList<Function>& kernels, const Body& body) {
   for (const Kernel<Function>& kernel : kernels) {
+    registered.insert(kernel.name);
     if ((kernel.isa & RunnableIsa()) != kernel.isa) continue;
     const Function function = kernel.function;
     const uint32_t isa = kernel.isa;
@@ -241,8 +258,9 @@ void RegisterSmallOperations() {
            });
   Register("entry", KernelsOf(&Kernels::unpack_kv),
            [](benchmark::State& state, UnpackKvFunction function) {
+             const std::vector<uint8_t> entry = Entry();
              Buffer<float> x(512);
-             for (auto _ : state) function(kKv, Data(), x.data());
+             for (auto _ : state) function(kKv, entry.data(), x.data());
              Report(state, 583, 0);
            });
   Register("key", KernelsOf(&Kernels::pack_index),
@@ -275,8 +293,9 @@ void RegisterSmallOperations() {
   Register("tile", KernelsOf(&Kernels::keys_by_key), Arrange);
   Register("entry", KernelsOf(&Kernels::entry_codes),
            [](benchmark::State& state, EntryCodesFunction function) {
+             const std::vector<uint8_t> entry = Entry();
              Buffer<Bf16> codes(512);
-             for (auto _ : state) function({kKv, Data(), 0, 512, codes.data()});
+             for (auto _ : state) function({kKv, entry.data(), 0, 512, codes.data()});
              Report(state, 583, 0);
            });
   Register("1024", KernelsOf(&Kernels::softmax),
@@ -294,6 +313,131 @@ void RegisterSmallOperations() {
              for (auto _ : state) benchmark::DoNotOptimize(function(score, 65536, 1000));
              Report(state, 131072, 0);
            });
+  Register("65536", KernelsOf(&Kernels::take_at_least),
+           [](benchmark::State& state, TakeAtLeastFunction function) {
+             std::vector<int16_t> score(65536);
+             for (size_t i = 0; i < score.size(); ++i) score[i] = i % 128 == 5;
+             std::vector<int32_t> index(512);
+             for (auto _ : state) {
+               function(score.data(), score.size(), {1, index.size()}, index.data());
+             }
+             Report(state, 131072, 0);
+           });
+  Register("4096", KernelsOf(&Kernels::codes_in_place),
+           [](benchmark::State& state, CodesInPlaceFunction function) {
+             Buffer<float> x = Floats(4096);
+             for (auto _ : state) function(x.data(), x.size());
+             Report(state, 4096 * 4, 0);
+           });
+  Register("512", KernelsOf(&Kernels::scale), [](benchmark::State& state, ScaleFunction function) {
+    Buffer<float> x = Floats(512);
+    for (auto _ : state) function(x.data(), x.size(), 3.0f, 3.0f);
+    Report(state, 512 * 4, 0);
+  });
+}
+
+// The steps between products, at the sizes of a token of the published models.
+constexpr size_t kDim = 4096, kStreams = 4;
+
+void RegisterRows() {
+  Register("4096", KernelsOf(&Kernels::sum_of_squares),
+           [](benchmark::State& state, SumOfSquaresFunction function) {
+             const Buffer<float> x = Floats(kDim);
+             for (auto _ : state) benchmark::DoNotOptimize(function(x.data(), x.size()));
+             Report(state, kDim * 4, 2.0 * kDim);
+           });
+  Register("4096", KernelsOf(&Kernels::rms_norm),
+           [](benchmark::State& state, RmsNormFunction function) {
+             const Buffer<float> x = Floats(kDim), weight = Floats(kDim);
+             Buffer<float> y(kDim);
+             for (auto _ : state) function({x.data(), weight.data(), kDim, 1e-6f, true, y.data()});
+             Report(state, kDim * 12, 4.0 * kDim);
+           });
+  Register("512", KernelsOf(&Kernels::head_norm),
+           [](benchmark::State& state, HeadNormFunction function) {
+             Buffer<float> x = Floats(512);
+             for (auto _ : state) function({x.data(), x.size(), 1e-6f, true});
+             Report(state, 512 * 8, 3.0 * 512);
+           });
+  Register("64", KernelsOf(&Kernels::rotate), [](benchmark::State& state, RotateFunction function) {
+    const std::vector<float> cosine(32, 0.6f), sine(32, 0.8f);
+    Buffer<float> x = Floats(64);
+    for (auto _ : state) function({cosine.data(), sine.data(), 32, false, true, x.data()});
+    Report(state, 64 * 12, 6.0 * 32);
+  });
+  Register("128", KernelsOf(&Kernels::hadamard),
+           [](benchmark::State& state, HadamardFunction function) {
+             Buffer<float> x = Floats(128);
+             for (auto _ : state) function({x.data(), x.size(), true});
+             Report(state, 128 * 8, 8.0 * 128);
+           });
+  Register("4x4096", KernelsOf(&Kernels::sum_streams),
+           [](benchmark::State& state, SumStreamsFunction function) {
+             const Buffer<float> streams = Floats(kStreams * kDim), weight = Floats(kStreams);
+             Buffer<float> y(kDim);
+             for (auto _ : state) {
+               function({streams.data(), weight.data(), kStreams, kDim, true, y.data()});
+             }
+             Report(state, kDim * 4 * (kStreams + 1), 2.0 * kStreams * kDim);
+           });
+  Register("4x4096", KernelsOf(&Kernels::mix_streams),
+           [](benchmark::State& state, MixStreamsFunction function) {
+             Buffer<float> streams = Floats(kStreams * kDim);
+             const Buffer<float> y = Floats(kDim);
+             const std::vector<float> post(kStreams, 0.5f), comb(kStreams * kStreams, 0.25f);
+             for (auto _ : state) {
+               function({y.data(), post.data(), comb.data(), kStreams, kDim, true, streams.data()});
+             }
+             Report(state, kDim * 4 * (2 * kStreams + 1), 2.0 * kStreams * (kStreams + 1) * kDim);
+           });
+  Register("4", KernelsOf(&Kernels::sinkhorn),
+           [](benchmark::State& state, SinkhornFunction function) {
+             Buffer<float> b = Floats(kStreams * kStreams);
+             for (auto _ : state) function({b.data(), kStreams, 20, 1e-6f});
+             Report(state, kStreams * kStreams * 8, 20.0 * 4 * kStreams * kStreams);
+           });
+}
+
+// A row of x[n], in place, with `operations` a value.
+template <typename Function>
+void InPlace(benchmark::State& state, Function function, size_t n, double operations) {
+  Buffer<float> x = Floats(n);
+  for (auto _ : state) function(x.data(), n);
+  Report(state, double(n * 8), operations * double(n));
+}
+
+void RegisterGates() {
+  Register("256", KernelsOf(&Kernels::sigmoid),
+           [](benchmark::State& state, SigmoidFunction f) { InPlace(state, f, 256, 20); });
+  Register("256", KernelsOf(&Kernels::sqrt_softplus),
+           [](benchmark::State& state, SqrtSoftplusFunction f) { InPlace(state, f, 256, 40); });
+  Register("2048", KernelsOf(&Kernels::swiglu),
+           [](benchmark::State& state, SwigluFunction function) {
+             const Buffer<float> from = Floats(2048), up = Floats(2048);
+             Buffer<float> gate(from.size());
+             for (auto _ : state) {  // anew, since its values would become subnormal
+               memcpy(gate.data(), from.data(), from.size() * sizeof(float));
+               function({up.data(), gate.size(), 10.0f, 1.0f, true, gate.data()});
+             }
+             Report(state, 2048 * 12, 25.0 * 2048);
+           });
+  Register("7x4096", KernelsOf(&Kernels::sum_rows),
+           [](benchmark::State& state, SumRowsFunction function) {
+             const Buffer<float> x = Floats(7 * kDim);
+             const int32_t row[] = {3, 0, 6, 1, 2, 5, 4};
+             Buffer<float> y(kDim);
+             for (auto _ : state) function({x.data(), row, 7, kDim, true, y.data()});
+             Report(state, kDim * 4 * 8, 7.0 * kDim);
+           });
+  Register("1024", KernelsOf(&Kernels::pool), [](benchmark::State& state, PoolFunction function) {
+    const Buffer<float> gate = Floats(1024), value = Floats(1024);
+    const std::vector<float> top(1024, 3.0f);
+    Buffer<float> total(1024), sum(1024);
+    for (auto _ : state) {
+      function({gate.data(), value.data(), top.data(), 1024, total.data(), sum.data()});
+    }
+    Report(state, 1024 * 4 * 7, 20.0 * 1024);
+  });
 }
 
 void RegisterAll() {
@@ -306,6 +450,20 @@ void RegisterAll() {
     }
   }
   RegisterSmallOperations();
+  RegisterRows();
+  RegisterGates();
+}
+
+// No kernel may be listed without a benchmark.
+bool AllAreRegistered() {
+  bool all = true;
+#define FINBACK_KERNEL(slot, isa, function, ...)                                                 \
+  if (registered.count(#function) == 0) {                                                        \
+    fprintf(stderr, "%s has no benchmark: add slot %s to kernels_bench.cc\n", #function, #slot); \
+    all = false;                                                                                 \
+  }
+#include "core/kernels/kernels.inc"
+  return all;
 }
 
 }  // namespace
@@ -313,13 +471,15 @@ void RegisterAll() {
 
 int main(int argc, char** argv) {
   finback::RegisterAll();
+  if (!finback::AllAreRegistered()) return 1;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   for (const finback::IsaTier& tier : finback::IsaTiers()) {
     if (!tier.is_available()) continue;
     const finback::TierRoofs& roofs = finback::RoofsOf(tier.bit);
     std::string text = "read " + std::to_string(roofs.read / 1e9) + " GB/s, F32 " +
-                       std::to_string(roofs.f32 / 1e9) + " GFLOP/s";
+                       std::to_string(roofs.f32 / 1e9) + " GFLOP/s, int8 " +
+                       std::to_string(roofs.int8 / 1e9) + " GOP/s";
     if (roofs.bf16) text += ", BF16 " + std::to_string(*roofs.bf16 / 1e9) + " GFLOP/s";
     benchmark::AddCustomContext(std::string("roofs_of_a_core_") + tier.name, text);
   }
