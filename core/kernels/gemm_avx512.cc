@@ -153,10 +153,12 @@ void PrepareOddEven(float* x, size_t in) {
   memcpy(x + k, rest, n * sizeof(float));
 }
 
-void GemmF32Avx512(const GemmArgs& args) { Multiply<F32>(args); }
-void GemmBf16Avx512(const GemmArgs& args) { Multiply<Bf16Codes>(args); }
-void GemmFp8Avx512(const GemmArgs& args) { Multiply<Fp8>(args); }
-void GemmFp4Avx512(const GemmArgs& args) { Multiply<Fp4>(args); }
+void GemmF32Avx512(const GemmArgs& args) { Multiply<F32>(args, MultiplyInPanels<F32>); }
+void GemmBf16Avx512(const GemmArgs& args) {
+  Multiply<Bf16Codes>(args, MultiplyInPanels<Bf16Codes>);
+}
+void GemmFp8Avx512(const GemmArgs& args) { Multiply<Fp8>(args, MultiplyInPanels<Fp8>); }
+void GemmFp4Avx512(const GemmArgs& args) { Multiply<Fp4>(args, MultiplyInPanels<Fp4>); }
 
 float DotAvx512(const float* a, const float* b, size_t n) {
   __m512 sum = _mm512_setzero_ps();

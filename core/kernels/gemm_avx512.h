@@ -585,8 +585,9 @@ static void PanelRows(const GemmArgs& args, size_t first, size_t rows) {
   }
 }
 
-template <typename F>
-static inline void Multiply(const GemmArgs& args) {
+// Few rows in registers, many by `many`.
+template <typename F, typename Many>
+static inline void Multiply(const GemmArgs& args, const Many& many) {
   if (args.rows == 0 || args.out_begin >= args.out_end) return;
   switch (args.rows) {
     case 1:
@@ -617,6 +618,11 @@ static inline void Multiply(const GemmArgs& args) {
         break;
     }
   }
+  many(args);
+}
+
+template <typename F>
+static inline void MultiplyInPanels(const GemmArgs& args) {
   for (size_t first = 0; first < args.rows; first += kRowBlock) {
     PanelRows<F>(args, first, args.rows - first < kRowBlock ? args.rows - first : kRowBlock);
   }

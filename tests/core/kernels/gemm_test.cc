@@ -210,7 +210,7 @@ TEST_P(GemmTwinTest, EqualsItsScalarTwinWhereProductsAreExact) {
           std::memcpy(m.bytes.data() + m.offset + i * 4, &value, 4);
         }
       }
-      for (const size_t rows : {1u, 2u, 3u, 4u, 7u, 8u, 67u}) {
+      for (const size_t rows : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 13u, 14u, 67u}) {
         if (rows * out * in > 1500000) continue;  // shapes, not sizes
         const std::vector<float> x = random.Bf16Values(rows * in);
         const std::vector<float> expected = Multiply(Scalar(format()), m, x, rows);
