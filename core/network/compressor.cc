@@ -41,7 +41,8 @@ void PoolChannels(const Compute& compute, const RecentRows& rows, size_t window,
   std::fill(entry, entry + count, 0.0f);
   for (size_t t = first; t < own + state.ratio; ++t) {
     const float* gate = rows.Gate(t) + half(t);
-    for (size_t i = 0; i < count; ++i) top[i] = std::max(top[i], gate[i]);
+    // Not std::max, whose references keep compilers from making vectors of it.
+    for (size_t i = 0; i < count; ++i) top[i] = top[i] < gate[i] ? gate[i] : top[i];
   }
   for (size_t t = first; t < own + state.ratio; ++t) {
     const float* gate = rows.Gate(t) + half(t);

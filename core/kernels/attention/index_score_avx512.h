@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "core/kernels/attention/index_score.h"
+#include "core/kernels/attention/vector_avx512.h"
 #include "core/kernels/kernels.h"
 
 namespace finback {
@@ -76,37 +77,6 @@ inline bool ExpandQueries(const IndexScoreArgs& args, size_t first, size_t count
   memset(queries->begin + count, 0, (kHeadBlock - count) * sizeof queries->begin[0]);
   memset(queries->weight + count, 0, (kHeadBlock - count) * sizeof queries->weight[0]);
   return true;
-}
-
-// Sixteen rows of sixteen 32-bit values, transposed.
-inline void Transpose(__m512i* r) {
-  __m512i a[16];
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    a[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {  // column 4 * quarter + j of rows i .. i + 3 in r[i + j]
-    r[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
-    r[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
-    r[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
-    r[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    a[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
-    a[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
-    a[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
-    a[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
-  }
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    r[j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0x88);
-    r[8 + j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0xDD);
-    r[4 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0x88);
-    r[12 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0xDD);
-  }
 }
 
 // Sixteen keys as steps read them.

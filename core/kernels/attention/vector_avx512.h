@@ -1,4 +1,4 @@
-// What attention_lanes.h asks of a vector, for AVX-512. For files compiled with its flags only.
+// What attention_lanes.h asks of a vector, for AVX-512, and a transposition. For files compiled with its flags only.
 #pragma once
 
 #include <immintrin.h>
@@ -52,6 +52,37 @@ struct Vector512 {
     return _mm_cvtss_f32(_mm_add_ss(by2, _mm_shuffle_ps(by2, by2, 1)));
   }
 };
+
+// Sixteen rows of sixteen 32-bit values, transposed.
+inline void Transpose(__m512i* r) {
+  __m512i a[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    a[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {  // column 4 * quarter + j of rows i .. i + 3 in r[i + j]
+    r[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    a[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
+    a[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
+    a[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
+    a[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    r[j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0x88);
+    r[8 + j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0xDD);
+    r[4 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0x88);
+    r[12 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0xDD);
+  }
+}
 
 }  // namespace
 }  // namespace finback
