@@ -1,4 +1,5 @@
-// What attention_lanes.h asks of a vector, for AVX-512, and a transposition. For files compiled with its flags only.
+// What attention_lanes.h asks of a vector, for AVX-512, and a transposition. For files compiled
+// with its flags only.
 #pragma once
 
 #include <immintrin.h>
