@@ -27,6 +27,7 @@ namespace finback {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kTurnsOfWaiting = 2000;  // 0.05 to 0.1 ms
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
@@ -157,7 +158,6 @@ class Team {
   // gate_: the number of workers inside; whether more may come in; the number of the job.
   static constexpr uint32_t kOpen = 2048, kJob = 4096;
   static_assert(kMaxThreads < kOpen);
-  static constexpr int kTurnsOfWaiting = 2000;  // 0.05 to 0.1 ms
   static constexpr int kTurnsOfLookingOut = 8000;
 
   // Of the pieces; on a cache line of its own.
@@ -272,6 +272,16 @@ Parallel::Parallel(int threads, ForkCount* count)
 }
 
 Parallel::~Parallel() = default;
+
+void Parallel::AwaitCount(const std::atomic<size_t>& done, size_t count) {
+  for (int turn = 0; done.load(std::memory_order_acquire) < count; ++turn) {
+    if (turn < kTurnsOfWaiting) {
+      Pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
 
 void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   if (count == 0) return;

@@ -1,6 +1,8 @@
 // Fork-join over a fixed set of threads.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +41,30 @@ class Parallel {
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
+  // Several steps in one call: body(step, task, taker) for each of a step's tasks[step], when those
+  // of the steps before are done. Takers, at most threads(), have one task each at a time.
+  template <size_t kSteps, typename Body>
+  void ForSteps(const size_t (&tasks)[kSteps], const Body& body) const {
+    std::atomic<size_t> next[kSteps] = {}, done[kSteps] = {};
+    const size_t most = *std::max_element(tasks, tasks + kSteps);
+    For(std::min(most, static_cast<size_t>(threads_)), 1, [&](size_t begin, size_t end) {
+      for (size_t taker = begin; taker < end; ++taker) {
+        for (size_t step = 0; step < kSteps; ++step) {
+          for (size_t task;
+               (task = next[step].fetch_add(1, std::memory_order_relaxed)) < tasks[step];) {
+            body(step, task, taker);
+            done[step].fetch_add(1, std::memory_order_release);
+          }
+          AwaitCount(done[step], tasks[step]);
+        }
+      }
+    });
+  }
+
  private:
+  // Until others have counted so far.
+  static void AwaitCount(const std::atomic<size_t>& done, size_t count);
+
   using Task = void (*)(void* context, size_t begin, size_t end);
   void Run(size_t count, size_t grain, Task task, void* context) const;
 

@@ -103,6 +103,10 @@ class Reader {
     return scratch_.attended.data() + (row * heads_ + head) * width_;
   }
 
+  uint8_t* SpaceOf(size_t taker) const {
+    return scratch_.key_tiles.data() + taker * KeyTileBytes(compute_);
+  }
+
   // Calls body(task, space of the thread) for each task.
   template <typename Body>
   void ForTasks(size_t tasks, const Body& body) const {
@@ -110,7 +114,7 @@ class Reader {
     std::atomic<size_t> next{0};
     compute_.parallel.For(takers, 1, [&](size_t first, size_t last) {
       for (size_t taker = first; taker < last; ++taker) {
-        uint8_t* space = scratch_.key_tiles.data() + taker * KeyTileBytes(compute_);
+        uint8_t* space = SpaceOf(taker);
         for (size_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) {
           body(task, space);
         }
@@ -164,7 +168,9 @@ class Reader {
     size_t tiles = 0;
     ForSegments(begin, end, [&](const Part& part) { tiles += CountTiles(part); });
     const size_t grain = std::max<size_t>(1, tiles / (threads * 8));
-    ForTasks((tiles + grain - 1) / grain, [&](size_t task, uint8_t* space) {
+    const size_t rows = end - begin, pieces = std::min(heads_, threads * 4);
+    const size_t share = (heads_ + pieces - 1) / pieces, blocks = ChannelBlocks();
+    const auto score = [&](size_t task, uint8_t* space) {
       size_t done = 0;  // tiles of the parts before
       ForSegments(begin, end, [&](const Part& part) {
         size_t index = done;
@@ -174,18 +180,22 @@ class Reader {
         });
         done = index;
       });
-    });
-    const size_t rows = end - begin, pieces = std::min(heads_, threads * 4);
-    const size_t share = (heads_ + pieces - 1) / pieces;
-    ForTasks(rows * pieces, [&](size_t task, uint8_t*) {
+    };
+    const auto weigh = [&](size_t task) {
       const size_t row = begin + task / pieces, first = task % pieces * share;
       if (first < heads_) WeighKeys({row, row + 1, first, std::min(share, heads_ - first)});
-    });
-    const size_t blocks = ChannelBlocks();
-    ForTasks(rows * blocks, [&](size_t task, uint8_t* space) {
+    };
+    const auto sum = [&](size_t task, uint8_t* space) {
       const size_t row = begin + task / blocks, block = task % blocks;
       SumValues({row, row + 1, 0, heads_}, ChannelBegin(block), ChannelBegin(block + 1), space, {});
-    });
+    };
+    compute_.parallel.ForSteps({(tiles + grain - 1) / grain, rows * pieces, rows * blocks},
+                               [&](size_t step, size_t task, size_t taker) {
+                                 uint8_t* space = SpaceOf(taker);
+                                 if (step == 0) score(task, space);
+                                 if (step == 1) weigh(task);
+                                 if (step == 2) sum(task, space);
+                               });
   }
 
   // The last block has all rotary channels.

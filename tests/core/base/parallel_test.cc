@@ -117,6 +117,31 @@ TEST(Parallel, WritesOfEveryPieceAreVisibleAfterward) {
   for (uint32_t v : values) ASSERT_EQ(v, 50u * 51u / 2);
 }
 
+TEST(Parallel, TakesAStepWhenAllOfTheStepsBeforeAreDone) {
+  for (int threads : {1, 2, 5}) {
+    const Parallel parallel(threads);
+    for (int round = 0; round < 200; ++round) {
+      const size_t tasks[] = {17, 0, 1, 40};
+      std::vector<int> visits[4];
+      for (size_t step = 0; step < 4; ++step) visits[step].assign(tasks[step], 0);
+      std::atomic<bool> early{false};
+      parallel.ForSteps({17, 0, 1, 40}, [&](size_t step, size_t task, size_t taker) {
+        if (taker >= static_cast<size_t>(threads)) early = true;
+        for (size_t before = 0; before < step; ++before) {
+          for (const int count : visits[before]) {
+            if (count != 1) early = true;  // a race where it may be 0 still
+          }
+        }
+        ++visits[step][task];
+      });
+      EXPECT_FALSE(early);
+      for (size_t step = 0; step < 4; ++step) {
+        EXPECT_EQ(visits[step], std::vector<int>(tasks[step], 1)) << threads << " " << step;
+      }
+    }
+  }
+}
+
 TEST(Parallel, CallersOfOneObjectDoNotWaitForEachOther) {
   for (int threads : {1, 2}) {
     const Parallel parallel(threads);
