@@ -135,11 +135,14 @@ void RunProduct(const Compute& compute, const ProductTask& task) {
 }
 
 size_t ProductGrain(const Compute& compute, size_t outs, size_t macs_per_output) {
+  constexpr size_t kManyMacs = size_t{1} << 18;
   const size_t threads = static_cast<size_t>(compute.parallel.threads());
   if (threads == 1) return outs;
   // A fork costs microseconds: below some ten thousand multiply-adds a task is not worth one.
   const size_t least = std::max<size_t>(16, 32768 / std::max<size_t>(1, macs_per_output));
-  const size_t share = (outs / (threads * 16) + 15) / 16 * 16;
+  // Tasks of many rows read these anew, each.
+  const size_t tasks = macs_per_output < kManyMacs ? 16 : 8;
+  const size_t share = (outs / (threads * tasks) + 15) / 16 * 16;
   return std::max(least, share);
 }
 

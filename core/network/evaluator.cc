@@ -56,7 +56,7 @@ Evaluator::Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_t
 int32_t ChooseChunkTokens(const Model& model, int64_t context_tokens, uint64_t memory_bytes) {
   constexpr int32_t kLeast = 256, kMost = 1024;
   constexpr int64_t kLongContext = 131072;
-  constexpr uint64_t kPart = 32;  // of the memory
+  constexpr uint64_t kPart = 8;  // of the memory
   if (context_tokens > kLongContext) return kLeast;
   const auto bytes = [&](int32_t wanted) {
     const int32_t chunk = static_cast<int32_t>(std::min<int64_t>(context_tokens, wanted));

@@ -36,11 +36,6 @@ struct BlockSums {
   size_t y_stride;
 };
 
-// Into the second cache: by the time they are read the activations have been through the first.
-static inline void PrefetchSecond(const uint8_t* data, size_t ahead) {
-  __asm__ volatile("prefetcht1 (%0,%1)" : : "r"(data), "r"(ahead));
-}
-
 // Outputs of the R rows of a block.
 template <int R, int C>
 static inline void StoreBlock(const __m512* sum, const BlockSums& sums) {

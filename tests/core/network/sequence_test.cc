@@ -313,8 +313,8 @@ TEST(ChooseChunkTokens, TakesMoreWhereMemoryIsPlentyAndTheContextIsNotLong) {
     return Sequence::PlanBytes(model->config(), model->precision(), 32768, chunk) +
            Evaluator::PlanBytes(*model, 32768, chunk);
   };
-  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 32 * (bytes(512) - bytes(256))), 512);
-  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 32 * (bytes(512) - bytes(256)) - 1), 256);
+  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 8 * (bytes(512) - bytes(256))), 512);
+  EXPECT_EQ(ChooseChunkTokens(*model, 32768, 8 * (bytes(512) - bytes(256)) - 1), 256);
 }
 
 TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
