@@ -1,4 +1,4 @@
-// Index scores with AVX2: eight keys side by side.
+// Index scores with AVX2: eight keys side by side (index_score_lanes.h).
 //
 //   keys     8 keys' packed bytes, of each 4 side by side; nibbles by look-up become
 //            12 + 2 * value, 0 to 24
@@ -9,7 +9,7 @@
 //            scales, one sum
 //
 // Limit: multiplications of bytes, two per cycle.
-#include "core/kernels/attention/index_score.h"
+#include "core/kernels/attention/index_score_lanes.h"
 #include "core/kernels/kernels.h"
 
 #if defined(__AVX2__)
@@ -20,10 +20,7 @@
 namespace finback {
 namespace {
 
-constexpr size_t kKeys = 8;         // side by side
-constexpr size_t kHeadBlock = 64;   // whose queries are expanded at once
-constexpr size_t kKeyBlock = 1024;  // keys that read them
-constexpr size_t kMaxGroups = kMaxIndexWidth / kIndexGroup;
+constexpr size_t kKeys = 8;                       // side by side
 constexpr size_t kMaxWords = kMaxIndexWidth / 8;  // of 4 packed bytes
 
 // One group of a head's query, as 8 times 4 bytes: even and odd channels of each packed word.
@@ -41,8 +38,7 @@ inline __m256i Nibbles(__m256i packed, __m256i table) {
   return _mm256_shuffle_epi8(table, _mm256_and_si256(packed, _mm256_set1_epi8(15)));
 }
 
-void Expand(const IndexScoreArgs& args, size_t first, size_t count, Queries* queries) {
-  constexpr int8_t kDoubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+void ExpandQueries(const IndexScoreArgs& args, size_t first, size_t count, Queries* queries) {
   const size_t groups = args.width / kIndexGroup;
   for (size_t head = 0; head < count; ++head) {
     const uint8_t* q = args.q + (first + head) * args.q_stride;
@@ -52,8 +48,8 @@ void Expand(const IndexScoreArgs& args, size_t first, size_t count, Queries* que
       for (size_t i = 0; i < 16; ++i) {
         const uint8_t packed = q[group * 16 + i];
         int8_t* word = to + i / 4 * 8 + i % 4;
-        word[0] = kDoubled[packed & 15];
-        word[4] = kDoubled[packed >> 4];
+        word[0] = kDoubledCode[packed & 15];
+        word[4] = kDoubledCode[packed >> 4];
         sum += word[0] + word[4];
       }
       queries->bias[head][group] = 12 * sum;
@@ -68,12 +64,10 @@ struct Keys {
   __m256 scale[kMaxGroups];
 };
 
-void Arrange(const IndexScoreArgs& args, size_t first, Keys* keys) {
-  const size_t bytes = IndexKeyBytes(args.width), words = args.width / 8;
+void ExpandKeys(const IndexScoreArgs& args, size_t first, Keys* keys) {
+  const size_t words = args.width / 8;
   const uint8_t* key[kKeys];
-  for (size_t i = 0; i < kKeys; ++i) {  // missing keys repeat the last one
-    key[i] = args.keys + (first + i < args.count ? first + i : args.count - 1) * bytes;
-  }
+  for (size_t i = 0; i < kKeys; ++i) key[i] = KeyAt(args, first + i);
   const __m256i offset = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
   for (size_t word = 0; word < words; ++word) {
@@ -124,39 +118,37 @@ inline __m256 Dot(const Keys& keys, const Queries& queries, size_t head, size_t 
   return dot;
 }
 
+struct Isa {
+  using F = __m256;
+  using Queries = finback::Queries;
+  using Keys = finback::Keys;
+  static constexpr size_t kKeys = finback::kKeys, kScores = 32;
+  static constexpr int kScoreBits = 1;
+
+  static F Load(const float* from) { return _mm256_loadu_ps(from); }
+  static void Store(float* to, F v) { _mm256_storeu_ps(to, v); }
+  static F Sum(F a, F b) { return _mm256_add_ps(a, b); }
+  static F Weighted(F dot, const float* weight) {
+    const F kept = _mm256_max_ps(RoundToBf16(dot), _mm256_setzero_ps());  // 0 for a NaN
+    return RoundToBf16(_mm256_mul_ps(kept, _mm256_broadcast_ss(weight)));
+  }
+  static size_t CountAtLeast(const int16_t* score, size_t count, int16_t least) {
+    return CountAtLeastAvx2(score, count, least);
+  }
+  static uint64_t AtLeast(const int16_t* score, int16_t least) {
+    const __m256i bound = _mm256_set1_epi16(least);
+    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(score));
+    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(score + 16));
+    const __m256i lost =
+        _mm256_packs_epi16(_mm256_cmpgt_epi16(bound, low), _mm256_cmpgt_epi16(bound, high));
+    const __m256i ordered = _mm256_permute4x64_epi64(lost, 0xD8);
+    return static_cast<uint32_t>(~_mm256_movemask_epi8(ordered));
+  }
+};
+
 }  // namespace
 
-void IndexScoreAvx2(const IndexScoreArgs& args) {
-  if (args.width > kMaxIndexWidth) {
-    IndexScoreScalar(args);
-    return;
-  }
-  Queries queries;
-  const size_t groups = args.width / kIndexGroup;
-  const __m256 zero = _mm256_setzero_ps();
-  for (size_t block = 0; block < args.count; block += kKeyBlock) {
-    const size_t block_end = args.count - block < kKeyBlock ? args.count : block + kKeyBlock;
-    float sums[kKeyBlock] = {};
-    for (size_t first = 0; first < args.heads; first += kHeadBlock) {
-      const size_t heads = args.heads - first < kHeadBlock ? args.heads - first : kHeadBlock;
-      if (block == 0 || args.heads > kHeadBlock) Expand(args, first, heads, &queries);
-      for (size_t at = block; at < block_end; at += kKeys) {
-        Keys keys;
-        Arrange(args, at, &keys);
-        __m256 sum = _mm256_loadu_ps(sums + (at - block));
-        for (size_t head = 0; head < heads; ++head) {
-          const __m256 dot = RoundToBf16(Dot(keys, queries, head, groups));
-          const __m256 weight = _mm256_set1_ps(args.weight[first + head]);
-          sum = _mm256_add_ps(sum, RoundToBf16(_mm256_mul_ps(_mm256_max_ps(dot, zero), weight)));
-        }
-        _mm256_storeu_ps(sums + (at - block), sum);
-      }
-    }
-    for (size_t i = block; i < block_end; ++i) {
-      args.score[i] = ScoreCode(FloatToBf16(sums[i - block]));
-    }
-  }
-}
+void IndexScoreAvx2(const IndexScoreArgs& args) { IndexScore<Isa>(args); }
 
 size_t CountAtLeastAvx2(const int16_t* score, size_t count, int16_t least) {
   constexpr size_t kBlock = 16 * 4 * 8192;  // 16-bit counts stay below 2^15
@@ -185,26 +177,7 @@ size_t CountAtLeastAvx2(const int16_t* score, size_t count, int16_t least) {
 }
 
 void TakeAtLeastAvx2(const int16_t* score, size_t count, const Threshold& what, int32_t* index) {
-  const size_t above = what.least == INT16_MAX
-                           ? 0
-                           : CountAtLeastAvx2(score, count, static_cast<int16_t>(what.least + 1));
-  size_t ties = what.many - above;
-  const __m256i least = _mm256_set1_epi16(what.least);
-  size_t i = 0;
-  const auto take = [&](size_t at) {
-    if (score[at] < what.least || (score[at] == what.least && ties == 0)) return;
-    ties -= score[at] == what.least;
-    *index++ = static_cast<int32_t>(at);
-  };
-  for (; i + 32 <= count; i += 32) {
-    const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(score + i));
-    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(score + i + 16));
-    const __m256i lost =
-        _mm256_packs_epi16(_mm256_cmpgt_epi16(least, low), _mm256_cmpgt_epi16(least, high));
-    if (_mm256_movemask_epi8(lost) == -1) continue;
-    for (size_t j = 0; j < 32; ++j) take(i + j);
-  }
-  for (; i < count; ++i) take(i);
+  TakeAtLeast<Isa>(score, count, what, index);
 }
 
 }  // namespace finback

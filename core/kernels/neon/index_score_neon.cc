@@ -1,4 +1,5 @@
-// Index scores with the NEON of every 64-bit ARM: four keys side by side.
+// Index scores with the NEON of every 64-bit ARM: four keys side by side
+// (index_score_lanes.h).
 //
 //   codes    nibbles of 16 packed bytes become 2 * value, -12 to 12, by two look-ups: the even and
 //            the odd channels of a group; queries once for a block of keys, keys once for all heads
@@ -7,7 +8,7 @@
 //            and one sum for four keys
 //
 // Limit: multiplications of bytes.
-#include "core/kernels/attention/index_score.h"
+#include "core/kernels/attention/index_score_lanes.h"
 #include "core/kernels/kernels.h"
 
 #if defined(__ARM_NEON)
@@ -18,18 +19,14 @@
 namespace finback {
 namespace {
 
-constexpr size_t kKeys = 4;         // side by side
-constexpr size_t kHeadBlock = 64;   // whose queries are expanded at once
-constexpr size_t kKeyBlock = 1024;  // keys that read them
-constexpr size_t kMaxGroups = kMaxIndexWidth / kIndexGroup;
+constexpr size_t kKeys = 4;  // side by side
 
 struct Group {
   int8x16_t even, odd;
 };
 
 inline Group Expand(const uint8_t* packed) {
-  static const int8_t kDoubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-  const int8x16_t table = vld1q_s8(kDoubled);
+  const int8x16_t table = vld1q_s8(kDoubledCode);
   const uint8x16_t codes = vld1q_u8(packed);
   return {vqtbl1q_s8(table, vandq_u8(codes, vdupq_n_u8(15))),
           vqtbl1q_s8(table, vshrq_n_u8(codes, 4))};
@@ -56,10 +53,9 @@ struct Keys {
 };
 
 void ExpandKeys(const IndexScoreArgs& args, size_t first, Keys* keys) {
-  const size_t bytes = IndexKeyBytes(args.width);
   float scale[kMaxGroups][kKeys];
-  for (size_t i = 0; i < kKeys; ++i) {  // missing keys repeat the last one
-    const uint8_t* key = args.keys + (first + i < args.count ? first + i : args.count - 1) * bytes;
+  for (size_t i = 0; i < kKeys; ++i) {
+    const uint8_t* key = KeyAt(args, first + i);
     for (size_t group = 0; group < args.width / kIndexGroup; ++group) {
       keys->group[i][group] = Expand(key + group * 16);
       scale[group][i] = E8m0ToFloat(key[args.width / 2 + group]);
@@ -105,37 +101,34 @@ inline float32x4_t Positive(float32x4_t v) {
   return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), above));
 }
 
+struct Isa {
+  using F = float32x4_t;
+  using Queries = finback::Queries;
+  using Keys = finback::Keys;
+  static constexpr size_t kKeys = finback::kKeys, kScores = 16;
+  static constexpr int kScoreBits = 4;
+
+  static F Load(const float* from) { return vld1q_f32(from); }
+  static void Store(float* to, F v) { vst1q_f32(to, v); }
+  static F Sum(F a, F b) { return vaddq_f32(a, b); }
+  static F Weighted(F dot, const float* weight) {
+    return RoundToBf16(vmulq_n_f32(Positive(RoundToBf16(dot)), *weight));
+  }
+  static size_t CountAtLeast(const int16_t* score, size_t count, int16_t least) {
+    return CountAtLeastNeon(score, count, least);
+  }
+  static uint64_t AtLeast(const int16_t* score, int16_t least) {
+    const int16x8_t bound = vdupq_n_s16(least);
+    const uint8x16_t kept = vcombine_u8(vmovn_u16(vcgeq_s16(vld1q_s16(score), bound)),
+                                        vmovn_u16(vcgeq_s16(vld1q_s16(score + 8), bound)));
+    const uint8x8_t halves = vshrn_n_u16(vreinterpretq_u16_u8(kept), 4);
+    return vget_lane_u64(vreinterpret_u64_u8(halves), 0);
+  }
+};
+
 }  // namespace
 
-void IndexScoreNeon(const IndexScoreArgs& args) {
-  if (args.width > kMaxIndexWidth) {
-    IndexScoreScalar(args);
-    return;
-  }
-  Queries queries;
-  const size_t groups = args.width / kIndexGroup;
-  for (size_t block = 0; block < args.count; block += kKeyBlock) {
-    const size_t block_end = args.count - block < kKeyBlock ? args.count : block + kKeyBlock;
-    float sums[kKeyBlock] = {};
-    for (size_t first = 0; first < args.heads; first += kHeadBlock) {
-      const size_t heads = args.heads - first < kHeadBlock ? args.heads - first : kHeadBlock;
-      if (block == 0 || args.heads > kHeadBlock) ExpandQueries(args, first, heads, &queries);
-      for (size_t at = block; at < block_end; at += kKeys) {
-        Keys keys;
-        ExpandKeys(args, at, &keys);
-        float32x4_t sum = vld1q_f32(sums + (at - block));
-        for (size_t head = 0; head < heads; ++head) {
-          const float32x4_t dot = Positive(RoundToBf16(Dot(keys, queries, head, groups)));
-          sum = vaddq_f32(sum, RoundToBf16(vmulq_n_f32(dot, args.weight[first + head])));
-        }
-        vst1q_f32(sums + (at - block), sum);
-      }
-    }
-    for (size_t i = block; i < block_end; ++i) {
-      args.score[i] = ScoreCode(FloatToBf16(sums[i - block]));
-    }
-  }
-}
+void IndexScoreNeon(const IndexScoreArgs& args) { IndexScore<Isa>(args); }
 
 size_t CountAtLeastNeon(const int16_t* score, size_t count, int16_t least) {
   const int16x8_t wanted = vdupq_n_s16(least);
@@ -151,23 +144,7 @@ size_t CountAtLeastNeon(const int16_t* score, size_t count, int16_t least) {
 }
 
 void TakeAtLeastNeon(const int16_t* score, size_t count, const Threshold& what, int32_t* index) {
-  const size_t above = what.least == INT16_MAX
-                           ? 0
-                           : CountAtLeastNeon(score, count, static_cast<int16_t>(what.least + 1));
-  size_t ties = what.many - above;
-  const int16x8_t least = vdupq_n_s16(what.least);
-  size_t i = 0;
-  const auto take = [&](size_t at) {
-    if (score[at] < what.least || (score[at] == what.least && ties == 0)) return;
-    ties -= score[at] == what.least;
-    *index++ = static_cast<int32_t>(at);
-  };
-  for (; i + 16 <= count; i += 16) {
-    const int16x8_t largest = vmaxq_s16(vld1q_s16(score + i), vld1q_s16(score + i + 8));
-    if (vmaxvq_u16(vcgeq_s16(largest, least)) == 0) continue;
-    for (size_t j = 0; j < 16; ++j) take(i + j);
-  }
-  for (; i < count; ++i) take(i);
+  TakeAtLeast<Isa>(score, count, what, index);
 }
 
 }  // namespace finback
