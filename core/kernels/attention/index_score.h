@@ -27,6 +27,26 @@ struct IndexScoreArgs {
 };
 using IndexScoreFunction = void (*)(const IndexScoreArgs& args);
 
+// What kernels of kMaxIndexWidth channels ask that multiply by powers of two in another order: that
+// all products, their roundings to bfloat16 and sums of 64 such are zero or normal. They reach from
+// 2^-2 * 2^-80 * 2^-37 = 2^-119, whose roundings end at 2^-126, to 2^21 * 2^80 * 2^15 * 64 = 2^122.
+static constexpr int kLeastPlainScale = 127 - 40, kMostPlainScale = 127 + 40;
+static constexpr int kMostExcess = 3;  // of a group's scale over the least, as a power of two
+static constexpr bool IsPlainWeight(float weight) {
+  const float size = weight < 0.0f ? -weight : weight;
+  return size == 0.0f || (size >= 0x1p-37f && size < 0x1p15f);
+}
+// The least of a query's scales; -1 if they are not so, or a dot of bytes would not hold them.
+static constexpr int LeastPlainScale(const uint8_t* scale) {
+  int least = scale[0], most = scale[0];
+  for (size_t group = 1; group < kMaxIndexWidth / kIndexGroup; ++group) {
+    least = scale[group] < least ? scale[group] : least;
+    most = scale[group] > most ? scale[group] : most;
+  }
+  const bool is_plain = least >= kLeastPlainScale && most <= kMostPlainScale;
+  return is_plain && most - least <= kMostExcess ? least : -1;
+}
+
 // Codes of bfloat16 values that order as they do: -0 is 0, NaN ranks with -inf, below all else.
 static constexpr int16_t kLowestScore = -32641;
 static constexpr int16_t ScoreCode(Bf16 value) {

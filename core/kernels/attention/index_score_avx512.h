@@ -34,9 +34,7 @@ namespace {
 constexpr size_t kWidth = 128, kGroups = 4, kWords = 16, kBytes = 68;
 constexpr size_t kKeys = 16, kTiles = 4, kRows = 4;
 constexpr size_t kHeadBlock = 64;
-constexpr int kMostExcess = 3, kLeastScale = 40, kMostScale = 200;
-constexpr char kShift = 96;                // 12 << kMostExcess
-constexpr float kLeastWeight = 0x1p-110f;  // sums of bfloat16 products have 16 bits below it
+constexpr char kShift = 96;  // 12 << kMostExcess
 
 inline float PowerOf(int scale) { return BitsToFloat(static_cast<uint32_t>(scale) << 23); }
 
@@ -46,19 +44,15 @@ struct Queries {
   float weight[kHeadBlock];   // times a quarter of the least scale
 };
 
-// False: the scales of a head differ too much, or its weight makes subnormal numbers.
+// False: the scales of a head differ too much, or it leaves the normal numbers.
 template <typename Isa>
 inline bool ExpandQueries(const IndexScoreArgs& args, size_t first, size_t count,
                           Queries* queries) {
   for (size_t head = 0; head < count; ++head) {
     const uint8_t* q = args.q + (first + head) * args.q_stride;
     const uint8_t* scale = q + kWidth / 2;
-    int least = 255, most = 0;
-    for (size_t group = 0; group < kGroups; ++group) {
-      least = scale[group] < least ? scale[group] : least;
-      most = scale[group] > most ? scale[group] : most;
-    }
-    if (most - least > kMostExcess || least < kLeastScale || most > kMostScale) return false;
+    const int least = LeastPlainScale(scale);
+    if (least < 0 || !IsPlainWeight(args.weight[first + head])) return false;
     int32_t excess[kWords];
     for (size_t word = 0; word < kWords; ++word) excess[word] = scale[word / 4] - least;
     __m512i words[2];
@@ -69,9 +63,7 @@ inline bool ExpandQueries(const IndexScoreArgs& args, size_t first, size_t count
     const __m512i added = _mm512_dpbusd_epi32(
         _mm512_dpbusd_epi32(_mm512_setzero_si512(), shift, words[0]), shift, words[1]);
     queries->begin[head] = -_mm512_reduce_add_epi32(added);
-    const float weight = args.weight[first + head] * (PowerOf(least) * 0.25f);
-    if (weight != 0.0f && weight < kLeastWeight && weight > -kLeastWeight) return false;
-    queries->weight[head] = weight;
+    queries->weight[head] = args.weight[first + head] * (PowerOf(least) * 0.25f);
   }
   memset(queries->word + count, 0, (kHeadBlock - count) * sizeof queries->word[0]);
   memset(queries->begin + count, 0, (kHeadBlock - count) * sizeof queries->begin[0]);
@@ -113,8 +105,8 @@ inline bool ArrangeKeys(const uint8_t* keys, size_t count, Keys* to) {
       _mm512_max_epi32(_mm512_max_epi32(scale[0], scale[1]), _mm512_max_epi32(scale[2], scale[3]));
   const __m512i excess = _mm512_sub_epi32(most, least);
   if (_mm512_cmpgt_epi32_mask(excess, _mm512_set1_epi32(kMostExcess)) != 0 ||
-      _mm512_cmplt_epi32_mask(least, _mm512_set1_epi32(kLeastScale)) != 0 ||
-      _mm512_cmpgt_epi32_mask(most, _mm512_set1_epi32(kMostScale)) != 0) {
+      _mm512_cmplt_epi32_mask(least, _mm512_set1_epi32(kLeastPlainScale)) != 0 ||
+      _mm512_cmpgt_epi32_mask(most, _mm512_set1_epi32(kMostPlainScale)) != 0) {
     return false;
   }
   Transpose(rows);

@@ -29,12 +29,6 @@ constexpr size_t kWords = 4;  // of a group: of 4 packed bytes each
 constexpr size_t kPlaces = 4, kVectors = 4, kRows = 4;
 constexpr size_t kKeys = kPlaces * kVectors;
 constexpr size_t kHeads = 64;
-constexpr int kMostExcess = 3;
-// What holds back a dot's scales and a weight so that all products of them, their roundings to
-// bfloat16 and sums of 64 such are zero or normal: from 2^-2 * 2^-80 * 2^-37 = 2^-119, whose
-// roundings end at 2^-126, to 2^21 * 2^80 * 2^15 * 64 = 2^122.
-constexpr int kLeastScale = 127 - 40, kMostScale = 127 + 40;
-constexpr float kLeastWeight = 0x1p-37f, kMostWeight = 0x1p15f;
 
 struct Halves {
   int8x16_t half[2];  // even, odd channels
@@ -48,16 +42,6 @@ inline Halves Expand(const uint8_t* packed, int excess) {
           vshlq_s8(vqtbl1q_s8(table, vshrq_n_u8(codes, 4)), shift)};
 }
 
-// The least of a key's or a query's scales; -1 if they differ or matter too much.
-inline int LeastScale(const uint8_t* scale) {
-  int least = scale[0], most = scale[0];
-  for (size_t group = 1; group < kGroups; ++group) {
-    least = scale[group] < least ? scale[group] : least;
-    most = scale[group] > most ? scale[group] : most;
-  }
-  return most - least > kMostExcess || least < kLeastScale || most > kMostScale ? -1 : least;
-}
-
 inline float PowerOf(int scale) { return BitsToFloat(static_cast<uint32_t>(scale) << 23); }
 
 struct Queries {
@@ -69,14 +53,12 @@ inline bool ExpandQueries(const IndexScoreArgs& args, Queries* queries) {
   for (size_t head = 0; head < args.heads; ++head) {
     const uint8_t* q = args.q + head * args.q_stride;
     const uint8_t* scale = q + kWidth / 2;
-    const int least = LeastScale(scale);
-    const float weight = args.weight[head], size = weight < 0.0f ? -weight : weight;
-    const bool is_plain = size == 0.0f || (size >= kLeastWeight && size < kMostWeight);
-    if (least < 0 || !is_plain) return false;
+    const int least = LeastPlainScale(scale);
+    if (least < 0 || !IsPlainWeight(args.weight[head])) return false;
     for (size_t group = 0; group < kGroups; ++group) {
       queries->group[head][group] = Expand(q + group * 16, scale[group] - least);
     }
-    queries->weight[head] = weight * (PowerOf(least) * 0.25f);
+    queries->weight[head] = args.weight[head] * (PowerOf(least) * 0.25f);
   }
   return true;
 }
@@ -110,7 +92,7 @@ inline bool ArrangeKeys(const uint8_t* keys, size_t count, Keys* to) {
     for (size_t place = 0; place < kPlaces; ++place) {
       const size_t i = vector * kPlaces + place;
       key[place] = keys + (i < count ? i : count - 1) * kBytes;
-      least[place] = LeastScale(key[place] + kWidth / 2);
+      least[place] = LeastPlainScale(key[place] + kWidth / 2);
       if (least[place] < 0) return false;
       to->scale[i] = PowerOf(least[place]);
     }

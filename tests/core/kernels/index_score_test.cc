@@ -6,18 +6,20 @@
 namespace finback {
 namespace {
 
-// Packed queries or keys with scales around 2^0, one of `scales`, and what they are worth.
+// Packed queries or keys with scales of codes from `least` on, one of `scales`, and what they are
+// worth.
 struct Packed {
   size_t width;
   std::vector<uint8_t> bytes;
 
-  Packed(Random& random, size_t count, size_t width_in, size_t scales = 8) : width(width_in) {
+  Packed(Random& random, size_t count, size_t width_in, size_t scales = 8, size_t least = 123)
+      : width(width_in) {
     const size_t stride = IndexKeyBytes(width);
     bytes.resize(count * stride);
     for (uint8_t& byte : bytes) byte = random.Byte();
     for (size_t i = 0; i < count; ++i) {
       for (size_t group = 0; group < width / kIndexGroup; ++group) {
-        bytes[i * stride + width / 2 + group] = static_cast<uint8_t>(123 + random.Below(scales));
+        bytes[i * stride + width / 2 + group] = static_cast<uint8_t>(least + random.Below(scales));
       }
     }
   }
@@ -91,6 +93,26 @@ TEST_P(IndexScoreTest, KeepsWeightsWhoseProductsAreSubnormal) {
   EXPECT_EQ(expected, Scores(function(), q, weight, keys));
 }
 
+// Products of scales and weights leave the normal numbers in all ways.
+TEST_P(IndexScoreTest, EqualsItsScalarTwinForAnyNumbers) {
+  Random random(kSeed + 7);
+  const IndexScoreFunction scalar = KernelsOf(&Kernels::index_score).back().function;
+  const size_t heads = 6, width = 128, count = 33;
+  for (const size_t of_queries : {0u, 30u, 60u, 86u, 100u, 125u, 150u, 164u, 210u, 252u}) {
+    for (const int exponent : {-140, -120, -100, -60, -36, 0, 14, 60, 100, 126}) {
+      const Packed q(random, heads, width, 4, of_queries);
+      std::vector<float> weight = random.Normals(heads);
+      for (float& v : weight) v = std::ldexp(v, exponent);
+      for (const size_t of_keys : {0u, 50u, 86u, 127u, 165u, 205u, 252u}) {
+        const Packed keys(random, count, width, 4, of_keys);
+        ASSERT_EQ(Scores(scalar, q, weight, keys), Scores(function(), q, weight, keys))
+            << "seed " << kSeed + 7 << " scales from " << of_queries << " and " << of_keys
+            << " weights around 2^" << exponent;
+      }
+    }
+  }
+}
+
 TEST_P(IndexScoreTest, IsThePublishedSumOverHeadsWithItsRoundings) {
   Random random(kSeed + 1);
   const size_t heads = 9, width = 128, count = 41;
@@ -113,9 +135,13 @@ TEST_P(IndexScoreTest, IsThePublishedSumOverHeadsWithItsRoundings) {
 
 TEST_P(IndexScoreTest, RanksNanWithTheLowest) {
   Random random(kSeed + 2);
-  const Packed q(random, 2, 64), keys(random, 9, 64);
-  for (const int16_t score : Scores(function(), q, {NAN, 1.0f}, keys)) {
-    EXPECT_EQ(kLowestScore, score);
+  for (const size_t width : {64u, 128u}) {
+    const Packed q(random, 2, width, 4), keys(random, 9, width, 4);
+    for (const uint32_t bits : {0x7FC00000u, 0x7FFFFFFFu, 0xFFFFFFFFu, 0xFFC00000u}) {
+      for (const int16_t score : Scores(function(), q, {BitsToFloat(bits), 1.0f}, keys)) {
+        EXPECT_EQ(kLowestScore, score) << width << " channels, weight " << std::hex << bits;
+      }
+    }
   }
 }
 
