@@ -90,9 +90,21 @@ inline void PairColumns(const PairProductArgs& args, size_t column) {
   if (row < args.rows) PairRows<Isa, 1, V>(args, row, column);
 }
 
+// Pairs whose b of 64 columns stays in the first cache for all rows.
+constexpr size_t kPairsAtOnce = 64;
+
 template <typename Isa>
-inline void PairProduct(const PairProductArgs& args) {
+inline void PairProduct(PairProductArgs args) {
   if (args.pairs == 0) return;
+  for (; args.pairs > kPairsAtOnce && args.head == nullptr && args.tail == nullptr;) {
+    PairProductArgs part = args;
+    part.pairs = kPairsAtOnce;
+    PairProduct<Isa>(part);
+    args.a += 2 * kPairsAtOnce;
+    args.b += kPairsAtOnce * args.b_stride;
+    args.pairs -= kPairsAtOnce;
+    args.add = true;
+  }
   constexpr size_t kBlock = size_t{Isa::kWidth} * Isa::kVectors;
   size_t column = 0;
   for (; column + kBlock <= args.columns; column += kBlock) {

@@ -198,12 +198,18 @@ class Reader {
                                });
   }
 
+  // Channels of a task where values are split, a multiple of kChannelBlock: two tasks a thread,
+  // each of which unpacks its part of every entry.
+  size_t BlockChannels() const {
+    const size_t tasks = 2 * static_cast<size_t>(compute_.parallel.threads());
+    return RoundUp((width_ + tasks - 1) / tasks, kChannelBlock);
+  }
   // The last block has all rotary channels.
   size_t ChannelBlocks() const {
-    return std::max<size_t>(1, (width_ - 2 * compute_.sizes.rope_pairs) / kChannelBlock);
+    return 1 + (width_ - 2 * compute_.sizes.rope_pairs) / BlockChannels();
   }
   size_t ChannelBegin(size_t block) const {
-    return block == ChannelBlocks() ? width_ : block * kChannelBlock;
+    return block == ChannelBlocks() ? width_ : block * BlockChannels();
   }
 
   void ReadPart(const Part& part, uint8_t* space) const {
