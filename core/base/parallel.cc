@@ -239,6 +239,7 @@ struct Parallel::State {
   std::unique_ptr<Team> team;
   uint64_t made_in = 0;  // the process that the team's threads are of
   Patience patience;
+  std::atomic<bool> brisk{true};  // as the last call found
   // A child has none of the threads, and would wait for them: what is left of the team stays.
   ~State() {
     if (made_in != ProcessGeneration()) static_cast<void>(team.release());
@@ -283,6 +284,8 @@ void Parallel::AwaitCount(const std::atomic<size_t>& done, size_t count) {
   }
 }
 
+bool Parallel::Brisk() const { return state_->brisk.load(std::memory_order_relaxed); }
+
 void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   if (count == 0) return;
   grain = std::max<size_t>(grain, 1);
@@ -300,12 +303,13 @@ void Parallel::Run(size_t count, size_t grain, Task task, void* context) const {
   }
   Patience& patience = state_->patience;
   const Clock::time_point begin = Clock::now();
+  const bool crowded = patience.Crowded(begin);
+  state_->brisk.store(!crowded, std::memory_order_relaxed);
   if (patience.WorksAlone(begin)) {
     alone();
     return;
   }
-  const Clock::time_point finished =
-      state_->team->Run({task, context, count, grain}, !patience.Crowded(begin));
+  const Clock::time_point finished = state_->team->Run({task, context, count, grain}, !crowded);
   if (finished != Clock::time_point()) patience.Took(begin, finished, Clock::now());
   if (count_ != nullptr) {
     ++count_->forks;

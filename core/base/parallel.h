@@ -29,6 +29,10 @@ class Parallel {
 
   int threads() const { return threads_; }
 
+  // Whether workers look out for the next call, so that one costs little; where more threads want
+  // to run than there are cores they sleep, and to wake them takes longer than brief work does.
+  bool Brisk() const;
+
   // Calls body(begin, end) so that [0, count) is covered once, in pieces of at most `grain`, from
   // all threads; returns when all are done. Several callers may come at once: one has the workers,
   // the others run their pieces themselves. `body` must not throw and not call For of the same

@@ -9,6 +9,7 @@ namespace {
 // where weights come from memory, 150 to 300 where from a cache. A fork costs 0.2 us, and another
 // core fetches what it reads: phases below 1 us gain nothing, nor do pieces below 0.3 us.
 constexpr size_t kWorthAFork = 150000;
+constexpr size_t kWorthWaking = 1000000;  // workers that sleep
 constexpr size_t kLeastPiece = 65536;
 constexpr size_t kPiecesPerThread = 16;
 
@@ -30,7 +31,8 @@ Cut CutProducts(const Compute& compute, std::span<Product> products) {
   for (const Product& product : products) {
     total += CostOf(product) * (product.task.end - product.task.begin);
   }
-  const bool alone = threads == 1 || total < kWorthAFork;
+  const size_t least = compute.parallel.Brisk() ? kWorthAFork : kWorthWaking;
+  const bool alone = threads == 1 || total < least;
   const size_t target =
       alone ? total + 1 : std::max(kLeastPiece, total / (threads * kPiecesPerThread));
   size_t pieces = 0;
