@@ -276,7 +276,8 @@ void PrintLoad(const Json& load, const Json& memory) {
            Figure(memory["weight_bytes"], 1e9) + ", sequence of " +
            Tokens(memory["context_tokens"]) + " tokens " + Figure(memory["sequence_bytes"], 1e9) +
            ", scratch " + Figure(memory["scratch_bytes"], 1e9) + "), peak " +
-           Figure(memory["peak_bytes"], 1e9) + "\n");
+           Figure(memory["peak_bytes"], 1e9) + ", in huge pages " +
+           Figure(memory["huge_page_bytes"], 1e9) + "\n");
 }
 
 void Print(const Json& report) {

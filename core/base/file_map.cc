@@ -75,8 +75,11 @@ FileMap::FileMap(const std::string& path) : path_(path) {
   fd_ = file.Release();
 }
 
+FileMap::FileMap(std::string path, std::span<const uint8_t> memory)
+    : path_(std::move(path)), data_(memory.data()), size_(memory.size()), owned_(false) {}
+
 FileMap::~FileMap() {
-  if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+  if (owned_ && data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
   CloseFile();
 }
 
@@ -190,6 +193,7 @@ FileMap& FileMap::operator=(FileMap&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(owned_, other.owned_);
   std::swap(fd_, other.fd_);
   std::swap(opened_, other.opened_);
   return *this;

@@ -1,5 +1,6 @@
 // A file mapped read-only. Owns the mapping; views into it live as long as it does. The file stays
-// open, so that what becomes of it can be told, whatever its name is by then.
+// open, so that what becomes of it can be told, whatever its name is by then. Or what such a file
+// would hold, in somebody else's memory.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,8 @@ class FileMap {
  public:
   // Throws Error(kNotFound or kIo) naming the path. An empty file maps to an empty span.
   explicit FileMap(const std::string& path);
+  // `memory` outlives it and does not change; hints and checks of a file do nothing.
+  FileMap(std::string path, std::span<const uint8_t> memory);
   ~FileMap();
   FileMap(FileMap&& other) noexcept;
   FileMap& operator=(FileMap&& other) noexcept;
@@ -57,6 +60,7 @@ class FileMap {
   std::string path_;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  bool owned_ = true;  // the mapping
   int fd_ = -1;
   State opened_;
 };

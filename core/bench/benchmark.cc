@@ -103,8 +103,9 @@ std::string Measure(const BenchmarkTarget& target, const BenchmarkSettings& sett
   Profile profile(layers);
   ModelOptions options{.precision = target.precision, .threads = target.threads};
   options.profile = &profile;
+  if (random != nullptr) options.weights.memory = random->memory();
   if (target.copied) {
-    options.copy = [&](uint64_t done, uint64_t total) { watch->Tell("load", done, total); };
+    options.weights.copy = [&](uint64_t done, uint64_t total) { watch->Tell("load", done, total); };
   }
   const std::unique_ptr<Model> model = Model::Open(folder, options);
   subject->open_seconds = SecondsSince(begin);

@@ -200,29 +200,35 @@ RandomCheckpoint::RandomCheckpoint(const Contents& contents, const std::string& 
   try {
     const int64_t experts = ExpertsOf(contents.tensors);
     const size_t threads = static_cast<size_t>(parallel.threads());
-    Buffer<uint8_t> space(threads * kPieceBytes);
+    Buffer<uint8_t> space(memory_ == nullptr ? threads * kPieceBytes : 0);
     std::atomic<int> error{0};
-    WriteAt(fd_, reinterpret_cast<const uint8_t*>(layout.header.data()), layout.header.size(), 0,
-            &error);
+    if (memory_ != nullptr) {
+      memcpy(memory_, layout.header.data(), layout.header.size());
+    } else {
+      WriteAt(fd_, reinterpret_cast<const uint8_t*>(layout.header.data()), layout.header.size(), 0,
+              &error);
+    }
     const std::vector<Piece>& pieces = layout.pieces;
     for (size_t first = 0; first < pieces.size() && error == 0; first += kPiecesAtOnce) {
       watch->Tell("make", pieces[first].at, bytes_);
       const size_t end = std::min(pieces.size(), first + kPiecesAtOnce);
       std::atomic<size_t> next{first};
       parallel.For(threads, 1, [&](size_t taker, size_t) {
-        uint8_t* data = space.data() + taker * kPieceBytes;
         for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < end;) {
           const Piece& piece = pieces[i];
+          uint8_t* data =
+              memory_ != nullptr ? memory_ + piece.at : space.data() + taker * kPieceBytes;
           if (piece.tensor->kind == TensorKind::kHashTable) {
             FillExperts(piece, experts, data);
           } else {
             FillValues(piece.pattern, kSeed + piece.at, piece.bytes, data);
           }
-          WriteAt(fd_, data, piece.bytes, piece.at, &error);
+          if (memory_ == nullptr) WriteAt(fd_, data, piece.bytes, piece.at, &error);
         }
       });
     }
-    if (error != 0) ThrowErrno(folder.empty() ? "memory" : folder, "write", error);
+    if (error != 0) ThrowErrno(folder, "write", error);
+    if (memory_ != nullptr) mprotect(memory_, bytes_, PROT_READ);
     watch->Tell("make", bytes_, bytes_);
     WriteConfig(contents.config);
   } catch (...) {
@@ -237,8 +243,9 @@ RandomCheckpoint::~RandomCheckpoint() { Clear(); }
 void RandomCheckpoint::Clear() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
+  if (memory_ != nullptr) munmap(memory_, bytes_);
+  memory_ = nullptr;
   if (!temporary_) return;
-  unlink(weights_path_.c_str());
   unlink(config_path_.c_str());
   rmdir(folder_.c_str());
   temporary_ = false;
@@ -250,26 +257,25 @@ void RandomCheckpoint::SetPaths(const std::string& folder) {
   folder_ = folder;
 }
 
-// A file without a name, so that nothing is left when the process ends; its folder has a link.
 void RandomCheckpoint::UseMemory() {
   for (const char* place : {"/dev/shm", "/tmp"}) {
     folder_ = std::string(place) + "/finback-bench-XXXXXX";
     SetPaths(folder_);
     if (mkdtemp(folder_.data()) == nullptr) continue;
     temporary_ = true;
-    folder_.copy(weights_path_.data(), folder_.size());  // the same without an allocation
-    folder_.copy(config_path_.data(), folder_.size());
+    folder_.copy(config_path_.data(), folder_.size());  // the same without an allocation
     break;
   }
   if (!temporary_) ThrowErrno(folder_, "make a folder", errno);
-  fd_ = memfd_create("finback-bench", MFD_CLOEXEC);
-  char target[48];
-  snprintf(target, sizeof target, "/proc/self/fd/%d", fd_);
-  if (fd_ < 0 || symlink(target, weights_path_.c_str()) != 0) {
+  void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
     const int error = errno;
     Clear();
-    ThrowErrno("memory", "make a file", error);
+    ThrowErrno("memory", "take", error);
   }
+  madvise(memory, bytes_, MADV_HUGEPAGE);
+  memory_ = static_cast<uint8_t*>(memory);
 }
 
 bool RandomCheckpoint::UseFolder(const std::string& folder, const std::string& config) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ class RandomCheckpoint {
   };
 
   // In the folder, which is made; one that holds the same config already is taken as it is, and
-  // any other content is refused. "" is in memory that goes with the process, however it ends.
+  // any other content is refused. "" is in memory, in huge pages where the system has them; the
+  // folder then has the config alone.
   // Throws Error(kIo | kInvalidArgument | kCancelled).
   RandomCheckpoint(const Contents& contents, const std::string& folder, const Parallel& parallel,
                    Watch* watch);
@@ -30,6 +32,8 @@ class RandomCheckpoint {
   RandomCheckpoint& operator=(const RandomCheckpoint&) = delete;
 
   const std::string& folder() const { return folder_; }
+  // The weights file where it is in memory, else empty.
+  std::span<const uint8_t> memory() const { return {memory_, memory_ == nullptr ? 0 : bytes_}; }
   uint64_t bytes() const { return bytes_; }
   bool was_there() const { return was_there_; }
 
@@ -47,6 +51,7 @@ class RandomCheckpoint {
   std::string folder_, weights_path_, config_path_;
   bool temporary_ = false, was_there_ = false;
   int fd_ = -1;
+  uint8_t* memory_ = nullptr;
   uint64_t bytes_ = 0;
 };
 

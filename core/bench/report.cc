@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 #include <map>
 #include <optional>
 
@@ -333,25 +334,32 @@ class Report {
     json_.Key("planned_bytes")
         .Unsigned(weights + measured.sequence_bytes() + measured.evaluator_bytes() +
                   measured.roof_bytes());
-    json_.Key("peak_bytes");
-    if (const int64_t peak = PeakResidentBytes(); peak > 0) {
-      json_.Integer(peak);
-    } else {
-      json_.Null();
-    }
+    WriteKilobytes("peak_bytes", "/proc/self/status", {"VmHWM:"});
+    WriteKilobytes("huge_page_bytes", "/proc/self/smaps_rollup",
+                   {"AnonHugePages:", "ShmemPmdMapped:", "FilePmdMapped:"});
     json_.EndObject();
   }
 
-  static int64_t PeakResidentBytes() {
-    FILE* file = std::fopen("/proc/self/status", "re");
-    if (file == nullptr) return -1;
-    char line[256];
-    long long kilobytes = -1;
-    while (std::fgets(line, sizeof line, file) != nullptr) {
-      if (std::sscanf(line, "VmHWM: %lld kB", &kilobytes) == 1) break;
+  // The sum of a system file's lines of these names, in bytes; null where there are none.
+  void WriteKilobytes(std::string_view key, const char* path,
+                      std::initializer_list<const char*> names) {
+    long long sum = -1;
+    if (FILE* file = std::fopen(path, "re"); file != nullptr) {
+      char line[256], name[64];
+      long long kilobytes = 0;
+      while (std::fgets(line, sizeof line, file) != nullptr) {
+        if (std::sscanf(line, "%63s %lld kB", name, &kilobytes) != 2) continue;
+        const auto wanted = [&name](const char* other) { return strcmp(name, other) == 0; };
+        if (std::any_of(names.begin(), names.end(), wanted)) sum = std::max(sum, 0LL) + kilobytes;
+      }
+      std::fclose(file);
     }
-    std::fclose(file);
-    return kilobytes < 0 ? -1 : kilobytes * 1024;
+    json_.Key(key);
+    if (sum < 0) {
+      json_.Null();
+    } else {
+      json_.Integer(sum * 1024);
+    }
   }
 
   const BenchmarkReport& inputs_;

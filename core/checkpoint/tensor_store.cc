@@ -55,11 +55,11 @@ std::vector<ShardIndex::Entry> SortIndex(ShardIndex* index, const std::string& p
   return entries;
 }
 
-void MapShards(TensorStore* store) {
+void MapShards(TensorStore* store, std::span<const uint8_t> memory = {}) {
   store->maps.reserve(store->files.size());
   store->headers.reserve(store->files.size());
   for (const std::string& file : store->files) {
-    store->maps.emplace_back(file);
+    store->maps.push_back(memory.empty() ? FileMap(file) : FileMap(file, memory));
     store->headers.push_back(ParseSafetensorsFile(store->maps.back().bytes(), file));
   }
 }
@@ -224,12 +224,12 @@ std::string TensorStore::Where(size_t tensor) const {
   return files[tensors[tensor].file] + ": tensor " + QuoteForMessage(tensors[tensor].name);
 }
 
-FoundDrafts OpenTensorStore(const std::string& folder, const Config& config,
-                            const CopyProgress& copy, TensorStore* store) {
+FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, const WeightsIn& in,
+                            TensorStore* store) {
   const std::string index_path = folder + "/model.safetensors.index.json";
   const std::string single_path = folder + "/model.safetensors";
   std::vector<Named> names;
-  if (Exists(index_path)) {
+  if (in.memory.empty() && Exists(index_path)) {
     store->origin = index_path;
     const FileMap map(index_path);
     if (map.bytes().size() > kSafetensorsMaxHeaderBytes) {
@@ -244,17 +244,17 @@ FoundDrafts OpenTensorStore(const std::string& folder, const Config& config,
     names = CollectNames(*store);
     SortNames(*store, &names);
     CompareWithIndex(*store, entries, names);
-  } else if (Exists(single_path)) {
+  } else if (!in.memory.empty() || Exists(single_path)) {
     store->origin = single_path;
     store->files.push_back(single_path);
-    MapShards(store);
+    MapShards(store, in.memory);
     names = CollectNames(*store);
     SortNames(*store, &names);
   } else {
     Throw(Code::kNotFound, "%s: found neither model.safetensors.index.json nor model.safetensors",
           folder.c_str());
   }
-  if (copy) CopyShards(copy, store);
+  if (in.copy) CopyShards(in.copy, store);
   CorrectSpelling(store, &names);
   const FoundDrafts drafts = LeaveOutDrafts(config.drafts, &names);
   SplitFusedExperts(config, store, &names);

@@ -52,7 +52,7 @@ struct TensorStore {
 // Maps the shards of `folder`, or copies them where `copy` is not empty, checks headers against
 // files and index, sorts the tensors. MTP blocks beyond the config's, and draft modules of another
 // design, are left out; returns which drafts were met.
-FoundDrafts OpenTensorStore(const std::string& folder, const Config& config,
-                            const CopyProgress& copy, TensorStore* store);
+FoundDrafts OpenTensorStore(const std::string& folder, const Config& config, const WeightsIn& in,
+                            TensorStore* store);
 
 }  // namespace finback

@@ -113,10 +113,10 @@ Weights::Weights() : impl_(std::make_unique<Impl>()) {}
 Weights::~Weights() = default;
 
 std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& config,
-                                       const CopyProgress& copy) {
+                                       const WeightsIn& in) {
   std::unique_ptr<Weights> weights(new Weights());
   Impl& impl = *weights->impl_;
-  impl.found_drafts = OpenTensorStore(folder, config, copy, &impl.store);
+  impl.found_drafts = OpenTensorStore(folder, config, in, &impl.store);
   impl.layers = config.layers_count;
   impl.drafts = impl.found_drafts == FoundDrafts::kOurs ? config.drafts : 0;
   impl.experts = config.experts;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -117,12 +118,18 @@ enum class FoundDrafts : uint8_t { kOurs, kForeign, kNone };
 // Told of the bytes copied, first of 0 of them; throws to stop.
 using CopyProgress = std::function<void(uint64_t done, uint64_t total)>;
 
+// Where weights are: in the folder's files, mapped, unless one of these says otherwise.
+struct WeightsIn {
+  CopyProgress copy = {};  // the files are read into memory, and this is told
+  // What model.safetensors would hold; outlives the weights and does not change.
+  std::span<const uint8_t> memory = {};
+};
+
 class Weights {
  public:
   // Throws Error(kCheckpoint | kNotFound | kIo | kUnsupported): file, tensor, found, expected.
-  // With `copy` the files are read into memory instead of mapped.
   static std::unique_ptr<Weights> Open(const std::string& folder, const Config& config,
-                                       const CopyProgress& copy = nullptr);
+                                       const WeightsIn& in = {});
   ~Weights();
 
   Linear embed, head;  // kBf16 [vocab, hidden]

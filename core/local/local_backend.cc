@@ -176,7 +176,7 @@ std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* bud
   const int processors = AvailableProcessors();
   model_options.threads = options.threads > 0 ? std::min(options.threads, processors) : processors;
   if (options.weights == WeightsChoice::kCopied) {
-    model_options.copy = [&](uint64_t done, uint64_t total) {
+    model_options.weights.copy = [&](uint64_t done, uint64_t total) {
       if (done == 0) {
         *copied = Reservation(budget, total, "the copy of the weights");
         RequireMemory(total, "copied", "weights=mapped");

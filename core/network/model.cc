@@ -12,7 +12,7 @@ Model::Model(const std::string& folder, const ModelOptions& options)
     : folder_(folder),
       config_(LoadConfig(folder)),
       precision_(options.precision),
-      weights_(Weights::Open(folder, config_, options.copy)) {
+      weights_(Weights::Open(folder, config_, options.weights)) {
   if (weights_->found_drafts() != FoundDrafts::kOurs) {  // known from the tensors' names alone
     config_.foreign_drafts |= weights_->found_drafts() == FoundDrafts::kForeign;
     if (config_.drafts > 0 && !config_.foreign_drafts) {

@@ -13,8 +13,8 @@ namespace finback {
 
 struct ModelOptions {
   Precision precision = Precision::kPublished;
-  int threads = 0;         // 0: AvailableProcessors()
-  CopyProgress copy = {};  // if not empty, weights are copied into memory and this is told
+  int threads = 0;  // 0: AvailableProcessors()
+  WeightsIn weights = {};
   // Adds up the time of passes, which then must not overlap; it lives as long as the model.
   Profile* profile = nullptr;
 };

@@ -33,6 +33,7 @@ class Bench(CommandTest):
         self.assertGreater(report["roofs"]["read_bytes_per_second"]["best"], 0)
         self.assertEqual(report["checkpoint"]["kinds"], [0, 4, 128, 4])
         self.assertGreaterEqual(report["memory"]["peak_bytes"], report["memory"]["weight_bytes"])
+        self.assertIn(report["memory"]["huge_page_bytes"] or 0, range(report["memory"]["peak_bytes"] + 1))
 
     def test_table_names_every_part(self):
         run = self.assert_ok(finback("bench", *SMALL))

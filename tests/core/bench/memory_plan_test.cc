@@ -76,7 +76,8 @@ TEST(MemoryPlan, IsWhatALongRunTakes) {
   const Parallel parallel(2);
   Watch watch(nullptr);
   const RandomCheckpoint checkpoint({std::move(text), tensors}, "", parallel, &watch);
-  const auto model = Model::Open(checkpoint.folder(), {.threads = 2});
+  const auto model =
+      Model::Open(checkpoint.folder(), {.threads = 2, .weights = {.memory = checkpoint.memory()}});
   std::vector<int32_t> ids(static_cast<size_t>(context));
   uint64_t state = 1;
   for (int32_t& id : ids) {

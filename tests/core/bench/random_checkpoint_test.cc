@@ -76,7 +76,12 @@ TEST(RandomCheckpoint, IsTheSameForAnyNumberOfThreadsAndInMemory) {
   const RandomCheckpoint memory(Tiny(), "", three, &watch);
   const std::string bytes = TextOf(first.folder() + "/model.safetensors");
   EXPECT_TRUE(bytes == TextOf(second.folder() + "/model.safetensors"));
-  EXPECT_TRUE(bytes == TextOf(memory.folder() + "/model.safetensors"));
+  EXPECT_TRUE(bytes == std::string(memory.memory().begin(), memory.memory().end()));
+  EXPECT_TRUE(first.memory().empty());
+  const auto weights =
+      Weights::Open(memory.folder(), LoadConfig(memory.folder()), {.memory = memory.memory()});
+  weights->VerifyAll(nullptr);
+  weights->CheckFiles();
 }
 
 TEST(RandomCheckpoint, LeavesNothingOfMemoryBehind) {
@@ -122,7 +127,9 @@ TEST(RandomCheckpoint, KeepsActivationsFiniteAndRoutingSpread) {
   const Parallel parallel(2);
   const RandomCheckpoint checkpoint(Tiny(), "", parallel, &watch);
   Profile profile(4);
-  const auto model = Model::Open(checkpoint.folder(), {.threads = 2, .profile = &profile});
+  const auto model =
+      Model::Open(checkpoint.folder(),
+                  {.threads = 2, .weights = {.memory = checkpoint.memory()}, .profile = &profile});
   std::vector<int32_t> ids(300);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 37 % 512);
   Sequence sequence(*model, 300, 300);
