@@ -135,7 +135,7 @@ struct Isa {
   static size_t CountAtLeast(const int16_t* score, size_t count, int16_t least) {
     return CountAtLeastAvx2(score, count, least);
   }
-  static uint64_t AtLeast(const int16_t* score, int16_t least) {
+  static uint64_t NotBelow(const int16_t* score, int16_t least) {
     const __m256i bound = _mm256_set1_epi16(least);
     const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(score));
     const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(score + 16));

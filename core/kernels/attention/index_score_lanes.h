@@ -5,7 +5,7 @@
 //   Queries, Keys   heads and keys in the form that Dot reads; free functions of these types,
 //                   ExpandQueries, ExpandKeys and Dot, make them and multiply a head by kKeys keys
 //   Weighted        round(relu(round(dot)) * weight)
-//   AtLeast         of kScores scores those that are at least `least`: kScoreBits bits for each
+//   NotBelow        of kScores scores those that are at least `least`: kScoreBits bits for each
 //
 // Queries are expanded once for a block of keys, keys once for a block of heads.
 #pragma once
@@ -81,7 +81,7 @@ inline void TakeAtLeast(const int16_t* score, size_t count, const Threshold& wha
     *index++ = static_cast<int32_t>(at);
   };
   for (; i + Isa::kScores <= count; i += Isa::kScores) {
-    uint64_t bits = Isa::AtLeast(score + i, least);
+    uint64_t bits = Isa::NotBelow(score + i, least);
     while (bits != 0) {
       const int first = __builtin_ctzll(bits);
       take(i + static_cast<size_t>(first / Isa::kScoreBits));

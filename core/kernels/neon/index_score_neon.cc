@@ -117,7 +117,7 @@ struct Isa {
   static size_t CountAtLeast(const int16_t* score, size_t count, int16_t least) {
     return CountAtLeastNeon(score, count, least);
   }
-  static uint64_t AtLeast(const int16_t* score, int16_t least) {
+  static uint64_t NotBelow(const int16_t* score, int16_t least) {
     const int16x8_t bound = vdupq_n_s16(least);
     const uint8x16_t kept = vcombine_u8(vmovn_u16(vcgeq_s16(vld1q_s16(score), bound)),
                                         vmovn_u16(vcgeq_s16(vld1q_s16(score + 8), bound)));
