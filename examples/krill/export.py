@@ -153,20 +153,21 @@ def published(params, tables):
 
 
 def save(folder, config, params, tables):
-    """Write config.json, generation_config.json and model.safetensors, in which all but the smallest tensors begin at
-    a multiple of 64 bytes: rows that lie across cache lines take two reads."""
+    """Write config.json, generation_config.json and model.safetensors, in which all but the smallest tensors, which come
+    first, begin at a multiple of 64 bytes: rows that lie across cache lines take two reads."""
     os.makedirs(folder, exist_ok=True)
     for name, content in (("config.json", config), ("generation_config.json", GENERATION)):
         with open(os.path.join(folder, name), "w") as f:
             f.write(json.dumps(content, indent=1) + "\n")
     header, parts, offset = {}, [], 0
     tensors = [(name, tag, t, t.contiguous().numpy().tobytes()) for name, (tag, t) in published(params, tables).items()]
-    for name, tag, t, raw in sorted(tensors, key=lambda tensor: (len(tensor[3]) % 64 != 0, tensor[0])):
+    for name, tag, t, raw in sorted(tensors, key=lambda tensor: (len(tensor[3]) % 64 == 0, tensor[0])):
         header[name] = {"dtype": tag, "shape": list(t.shape), "data_offsets": [offset, offset + len(raw)]}
         parts.append(raw)
         offset += len(raw)
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % 64)
+    small = sum(len(raw) for *_, raw in tensors if len(raw) % 64 != 0)
+    text += b" " * (-(8 + len(text) + small) % 64)
     path = os.path.join(folder, "model.safetensors")
     with open(path + ".new", "wb") as f:
         f.write(struct.pack("<Q", len(text)) + text + b"".join(parts))
