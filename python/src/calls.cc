@@ -61,6 +61,11 @@ finback::Log MakeLog(const py::object& function) {
     try {
       CallPython(*shared, py::make_tuple(level, Text(message)));
     } catch (py::error_already_set& error) {
+      // Ctrl-C may come while Python writes a line: it ends the call, not the line alone.
+      if (!StayAtExit([&error] { return error.matches(PyExc_Exception); })) {
+        callback_error.emplace(std::move(error));
+        return;
+      }
       StayAtExit([&error] { error.discard_as_unraisable("finback: log"); });
     }
   };

@@ -86,9 +86,16 @@ inline py::object CallPython(const py::handle& callable, const py::tuple& argume
 // The class of finback.errors that fits; does not return. The GIL is held.
 [[noreturn]] void RaiseFinback(const finback::Error& error);
 
-// What a callback raised during the present call on this thread: it stopped the work, and is
-// raised again in place of the CANCELLED that came of it.
+// What a callback raised during the present call on this thread: it is raised again when the call
+// is over, in place of the CANCELLED that may have come of it.
 inline thread_local std::optional<py::error_already_set> callback_error;
+
+inline void RaiseCallbackError() {
+  if (!callback_error) return;
+  py::error_already_set pending = std::move(*callback_error);
+  callback_error.reset();
+  throw pending;
+}
 
 // A signal's handler raised something, which is pending. The GIL is held.
 inline bool SignalRaised() {
@@ -97,11 +104,7 @@ inline bool SignalRaised() {
 
 // After a failed call, with the GIL: an interrupt or a callback's exception comes first.
 [[noreturn]] inline void RaiseAfter(const finback::Error& error) {
-  if (callback_error) {
-    py::error_already_set pending = std::move(*callback_error);
-    callback_error.reset();
-    throw pending;
-  }
+  RaiseCallbackError();
   if (error.code() == FINBACK_ERROR_CANCELLED && SignalRaised()) {
     throw py::error_already_set();
   }
@@ -112,9 +115,19 @@ inline bool SignalRaised() {
 template <typename Call>
 auto Released(Call&& call) {
   callback_error.reset();
-  try {
+  const auto run = [&call] {
     const GilReleased released;
     return call();
+  };
+  try {
+    if constexpr (std::is_void_v<decltype(call())>) {
+      run();
+      RaiseCallbackError();
+    } else {
+      auto result = run();
+      RaiseCallbackError();
+      return result;
+    }
   } catch (const finback::Error& error) {
     // The GIL is back: `released` went first.
     RaiseAfter(error);

@@ -1,6 +1,7 @@
 """The surface, in process: krill's answers are always the same."""
 
 import json
+import logging
 import pickle
 
 import pytest
@@ -240,6 +241,44 @@ def test_the_log_goes_to_logging(caplog):
     with caplog.at_level("INFO", logger="finback"):
         finback.open("krill", threads=1)
     assert any("opened" in record.message for record in caplog.records)
+
+
+class Raising(logging.Handler):
+    """Raises while a line is written, as Ctrl-C and time limits may."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def emit(self, record):
+        if "opened" in record.getMessage():
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_ends_a_program_in_the_log_ends_the_call(caplog, error):
+    handler = Raising(error)
+    logger = logging.getLogger("finback")
+    logger.addHandler(handler)
+    try:
+        with caplog.at_level("INFO", logger="finback"), pytest.raises(type(error)) as raised:
+            finback.open("krill", threads=1)
+        assert raised.value is error
+    finally:
+        logger.removeHandler(handler)
+    assert finback.open("krill", threads=1).chat("hi").text
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_other_errors_of_the_log_do_not(caplog):
+    handler = Raising(ValueError("full"))
+    logger = logging.getLogger("finback")
+    logger.addHandler(handler)
+    try:
+        with caplog.at_level("INFO", logger="finback"):
+            assert finback.open("krill", threads=1).chat("hi").text
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_progress_functions_see_the_phases():
