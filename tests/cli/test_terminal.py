@@ -357,8 +357,9 @@ class Conversation(CommandTest):
             terminal.until(r"story\s*\r*\n[^\r\n]{8}")
             terminal.send(CONTROL_C)
             stopped = terminal.prompt()
-            self.assertIn("Hello", terminal.ask("/system Hello") + terminal.ask("/system"))
+            # An answer that ended first leaves the key to the next line, at whatever moment it comes.
             if "[stopped]" in stopped:
+                self.assertIn("Hello", terminal.ask("/system Hello") + terminal.ask("/system"))
                 messages = self.saved(terminal)["messages"]
                 self.assertEqual([message["role"] for message in messages], ["system", "user", "assistant"])
                 terminal.send("/quit\r")
