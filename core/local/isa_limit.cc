@@ -47,7 +47,7 @@ std::vector<const char*> IsasHere() {
   std::vector<const char*> names;
   uint32_t better = 0;
   for (const IsaTier& tier : IsaTiers()) {
-    if (tier.bit == kIsaBlas && better != 0) continue;
+    if (tier.bit == kIsaBlas && better != 0 && (ActiveIsa() & kIsaBlas) == 0) continue;
     if (!tier.is_available()) continue;
     better |= tier.bit;
     names.push_back(tier.name);

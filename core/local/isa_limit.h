@@ -12,7 +12,7 @@ namespace finback {
 void CheckIsaLimit();
 
 // Names of the tiers that this machine has, best first, without OpenBLAS where there is a better
-// one: to look for it starts threads.
+// one and it is not in use: to look for it starts threads.
 std::vector<const char*> IsasHere();
 
 // Why `isa` is in use, in a few words, where FINBACK_ISA is `limit`: "the best of this machine",
