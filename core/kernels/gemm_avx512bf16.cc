@@ -183,24 +183,6 @@ struct Fp4 : Pairs {
 
 }  // namespace
 
-void PrepareBf16Pairs(float* x, size_t in) {
-  uint8_t* to = reinterpret_cast<uint8_t*>(x);
-  size_t k = 0;
-  for (; k + kUnit <= in; k += kUnit) {
-    const __m512i a = _mm512_loadu_si512(x + k), b = _mm512_loadu_si512(x + k + 16);
-    const __m512i upper =
-        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
-                         25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-    _mm512_storeu_si512(to + 2 * k, _mm512_permutex2var_epi16(a, upper, b));
-  }
-  for (; k < in; ++k) {
-    uint32_t bits;
-    memcpy(&bits, x + k, 4);
-    const uint16_t code = static_cast<uint16_t>(bits >> 16);
-    memcpy(to + 2 * k, &code, 2);
-  }
-}
-
 void GemmBf16Avx512Bf16(const GemmArgs& args) {
   Multiply<Bf16Codes>(args, MultiplyInPanels<Bf16Codes>);
 }

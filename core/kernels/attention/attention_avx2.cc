@@ -1,4 +1,4 @@
-// Attention over bfloat16 keys with AVX2 and FMA (attention_lanes.h).
+// Attention over bfloat16 keys with AVX2 and FMA (attention_lanes.h, entries_lanes.h).
 //
 //   product    blocks of 4 rows x 16 columns: 2 loads and 4 splits of b, 4 broadcasts and 8 splits
 //              of a for 16 fused multiply-adds of 8
@@ -9,6 +9,7 @@
 //
 // Limit: two fused multiply-adds per cycle.
 #include "core/kernels/attention/attention_lanes.h"
+#include "core/kernels/attention/entries_lanes.h"
 #include "core/kernels/kernels.h"
 
 #if defined(__AVX2__)
@@ -98,27 +99,49 @@ inline __m256i DecodeE4m3(const uint8_t* code, __m256 factor) {
   return UpperHalves(_mm256_castps_si256(first), _mm256_castps_si256(second));
 }
 
-// Eight rows of eight 32-bit values, transposed.
-inline void Transpose(__m256i* r) {
-  __m256i a[8], b[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
-    a[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+struct Entries {
+  static constexpr size_t kChannels = 16;
+  static constexpr int kLeastScale = 0, kMostScale = 246;  // 2^(scale - 127 + 8) is a float
+  using Codes = __m256i;
+
+  static Codes LoadCodes(const void* from) { return LoadBits(from); }
+  static void StoreCodes(void* to, Codes codes) { StoreBits(to, codes); }
+  static Codes NoCodes() { return _mm256_setzero_si256(); }
+  static Codes UpperHalves(const float* x) {
+    return finback::UpperHalves(LoadBits(x), LoadBits(x + 8));
   }
+  static void StoreInterleaved(Bf16* to, Codes first, Codes second) {
+    const __m256i low = _mm256_unpacklo_epi16(first, second);
+    const __m256i high = _mm256_unpackhi_epi16(first, second);
+    StoreBits(to, _mm256_permute2x128_si256(low, high, 0x20));
+    StoreBits(to + 16, _mm256_permute2x128_si256(low, high, 0x31));
+  }
+  static void DecodeBlock(const uint8_t* code, int scale, Bf16* to) {
+    const __m256 factor = _mm256_set1_ps(BitsToFloat(static_cast<uint32_t>(scale + 8) << 23));
+#pragma GCC unroll 4
+    for (int i = 0; i < 64; i += 16) StoreBits(to + i, DecodeE4m3(code + i, factor));
+  }
+  static void Transpose(Codes* r) {
+    __m256i a[8], b[8];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+      a[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
+      a[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+    }
 #pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
-    b[i] = _mm256_unpacklo_epi64(a[i], a[i + 2]);
-    b[i + 1] = _mm256_unpackhi_epi64(a[i], a[i + 2]);
-    b[i + 2] = _mm256_unpacklo_epi64(a[i + 1], a[i + 3]);
-    b[i + 3] = _mm256_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
+    for (int i = 0; i < 8; i += 4) {
+      b[i] = _mm256_unpacklo_epi64(a[i], a[i + 2]);
+      b[i + 1] = _mm256_unpackhi_epi64(a[i], a[i + 2]);
+      b[i + 2] = _mm256_unpacklo_epi64(a[i + 1], a[i + 3]);
+      b[i + 3] = _mm256_unpackhi_epi64(a[i + 1], a[i + 3]);
+    }
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    r[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
-    r[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+    for (int i = 0; i < 4; ++i) {
+      r[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
+      r[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+    }
   }
-}
+};
 
 }  // namespace
 
@@ -126,94 +149,15 @@ void PairProductAvx2(const PairProductArgs& args) { PairProduct<Isa>(args); }
 
 SoftmaxSums SoftmaxAvx2(const SoftmaxArgs& args) { return Softmax<Isa>(args); }
 
-void EntryCodesAvx2(const EntryCodesArgs& args) {
-  const size_t packed = args.format.head_dim - args.format.rope_dim;
-  const uint8_t* scales = args.entry + packed;
-  const uint8_t* rope = scales + packed / 64;
-  const size_t end = args.begin + args.count;
-  size_t channel = args.begin;
-  for (; channel < end && channel < packed; channel += 64) {
-    const int scale = scales[channel / 64];
-    if (scale > 246 || end - channel < 64) {  // 2^(scale - 127 + 8) is no float, or a part
-      EntryCodesArgs part = args;
-      part.begin = channel;
-      part.count = end - channel < 64 ? end - channel : 64;
-      part.codes = args.codes + (channel - args.begin);
-      EntryCodesScalar(part);
-      continue;
-    }
-    const __m256 factor = _mm256_set1_ps(BitsToFloat(static_cast<uint32_t>(scale + 8) << 23));
-    Bf16* to = args.codes + (channel - args.begin);
-#pragma GCC unroll 4
-    for (int i = 0; i < 64; i += 16) {
-      StoreBits(to + i, DecodeE4m3(args.entry + channel + i, factor));
-    }
-  }
-  if (channel < end) {
-    memcpy(args.codes + (channel - args.begin), rope + (channel - packed) * sizeof(Bf16),
-           (end - channel) * sizeof(Bf16));
-  }
-}
+void EntryCodesAvx2(const EntryCodesArgs& args) { EntryCodes<Entries>(args); }
 
 void KeysByChannelAvx2(const ArrangeArgs& args) {
-  const size_t whole = args.width / 16 * 16;
-  for (size_t key = 0; key < kKeyTile; key += 8) {
-    for (size_t i = 0; i < whole; i += 16) {
-      __m256i rows[8];
-#pragma GCC unroll 8
-      for (size_t k = 0; k < 8; ++k) {
-        rows[k] = key + k < args.count ? LoadBits(args.rows + (key + k) * args.stride + i)
-                                       : _mm256_setzero_si256();
-      }
-      Transpose(rows);
-#pragma GCC unroll 8
-      for (size_t k = 0; k < 8; ++k) {
-        StoreBits(args.out + (i / 2 + k) * 2 * kKeyTile + 2 * key, rows[k]);
-      }
-    }
-  }
-  if (whole == args.width) return;
-  ArrangeArgs rest = args;
-  rest.rows = args.rows + whole;
-  rest.width = args.width - whole;
-  rest.out = args.out + whole * kKeyTile;
-  KeysByChannelScalar(rest);
+  KeysByChannel<Entries, KeysByChannelScalar>(args);
 }
 
-void KeysByKeyAvx2(const ArrangeArgs& args) {
-  const size_t whole = args.width / 16 * 16;
-  for (size_t key = 0; key < args.count; key += 2) {
-    const Bf16* even = args.rows + key * args.stride;
-    const Bf16* odd = key + 1 < args.count ? even + args.stride : nullptr;  // zeros
-    Bf16* out = args.out + key * args.width;
-    for (size_t i = 0; i < whole; i += 16) {
-      const __m256i first = LoadBits(even + i);
-      const __m256i second = odd != nullptr ? LoadBits(odd + i) : _mm256_setzero_si256();
-      const __m256i low = _mm256_unpacklo_epi16(first, second);
-      const __m256i high = _mm256_unpackhi_epi16(first, second);
-      StoreBits(out + 2 * i, _mm256_permute2x128_si256(low, high, 0x20));
-      StoreBits(out + 2 * i + 16, _mm256_permute2x128_si256(low, high, 0x31));
-    }
-    for (size_t i = whole; i < args.width; ++i) {
-      out[2 * i] = even[i];
-      out[2 * i + 1] = odd != nullptr ? odd[i] : Bf16{0};
-    }
-  }
-}
+void KeysByKeyAvx2(const ArrangeArgs& args) { KeysByKey<Entries>(args); }
 
-void CodesInPlaceAvx2(float* x, size_t n) {
-  size_t i = 0;
-  Bf16* codes = reinterpret_cast<Bf16*>(x);
-  for (; i + 16 <= n; i += 16) {
-    StoreBits(codes + i, UpperHalves(LoadBits(x + i), LoadBits(x + i + 8)));
-  }
-  for (; i < n; ++i) {
-    uint32_t bits;
-    memcpy(&bits, x + i, sizeof bits);
-    const Bf16 code = static_cast<Bf16>(bits >> 16);
-    memcpy(codes + i, &code, sizeof code);
-  }
-}
+void CodesInPlaceAvx2(float* x, size_t n) { CodesInPlace<Entries>(x, n); }
 
 void ScaleAvx2(float* x, size_t n, float factor, float divisor) {
   size_t i = 0;

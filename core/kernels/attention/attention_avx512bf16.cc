@@ -1,4 +1,5 @@
-// Attention over bfloat16 keys with AVX-512 BF16 and VBMI (attention_lanes.h).
+// Attention over bfloat16 keys with AVX-512 BF16 and VBMI (attention_lanes.h,
+// entries_lanes.h).
 //
 //   product    blocks of 6 rows x 64 columns: 4 loads of b and 6 broadcasts of a for 24 products of
 //              16 pairs
@@ -6,6 +7,7 @@
 //
 // Limit: vdpbf16ps, one or two per cycle.
 #include "core/kernels/attention/attention_lanes.h"
+#include "core/kernels/attention/entries_lanes.h"
 #include "core/kernels/kernels.h"
 
 #if defined(__AVX512BF16__)
@@ -41,56 +43,33 @@ constexpr E4m3Bytes MakeE4m3Bytes() {
   return bytes;
 }
 constexpr E4m3Bytes kE4m3Bytes = MakeE4m3Bytes();
-constexpr int kLeastScale = 20, kMostScale = 230;  // between them codes stay normal
 
-inline void AddExponent(__m512i codes, __m512i exponent, Bf16* to) {
-  const __mmask32 not_zero = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x7FFF));
-  _mm512_storeu_si512(to, _mm512_mask_add_epi16(codes, not_zero, codes, exponent));
-}
+struct Entries : Entries512 {
+  static constexpr int kLeastScale = 20, kMostScale = 230;  // between them codes stay normal
 
-}  // namespace
-
-void EntryCodesAvx512Bf16(const EntryCodesArgs& args) {
-  const size_t packed = args.format.head_dim - args.format.rope_dim;
-  const uint8_t* scales = args.entry + packed;
-  const uint8_t* rope = scales + packed / 64;
-  const size_t end = args.begin + args.count;
-  const __m512i lower[2] = {_mm512_loadu_si512(kE4m3Bytes.lower),
-                            _mm512_loadu_si512(kE4m3Bytes.lower + 64)};
-  const __m512i upper[2] = {_mm512_loadu_si512(kE4m3Bytes.upper),
-                            _mm512_loadu_si512(kE4m3Bytes.upper + 64)};
-  const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
-  const __m512i halves = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
-  size_t channel = args.begin;
-  for (; channel < end && channel < packed; channel += 64) {
-    const int scale = scales[channel / 64];
-    Bf16* to = args.codes + (channel - args.begin);
-    if (scale < kLeastScale || scale > kMostScale || end - channel < 64) {
-      EntryCodesArgs part = args;
-      part.begin = channel;
-      part.count = end - channel < 64 ? end - channel : 64;
-      part.codes = to;
-      EntryCodesScalar(part);
-      continue;
-    }
+  static void AddExponent(__m512i codes, __m512i exponent, Bf16* to) {
+    const __mmask32 not_zero = _mm512_test_epi16_mask(codes, _mm512_set1_epi16(0x7FFF));
+    StoreCodes(to, _mm512_mask_add_epi16(codes, not_zero, codes, exponent));
+  }
+  static void DecodeBlock(const uint8_t* code, int scale, Bf16* to) {
+    const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
+    const __m512i halves = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
     const __m512i exponent = _mm512_set1_epi16(static_cast<int16_t>((scale - 127) * 128));
-    const __m512i codes =
-        _mm512_permutexvar_epi64(halves, _mm512_loadu_si512(args.entry + channel));
-    const __m512i low = _mm512_permutex2var_epi8(lower[0], codes, lower[1]);
-    const __m512i high = _mm512_or_si512(_mm512_permutex2var_epi8(upper[0], codes, upper[1]),
-                                         _mm512_and_si512(codes, sign));
+    const __m512i codes = _mm512_permutexvar_epi64(halves, LoadCodes(code));
+    const __m512i low = LookUp(kE4m3Bytes.lower, codes);
+    const __m512i high =
+        _mm512_or_si512(LookUp(kE4m3Bytes.upper, codes), _mm512_and_si512(codes, sign));
     AddExponent(_mm512_unpacklo_epi8(low, high), exponent, to);
     AddExponent(_mm512_unpackhi_epi8(low, high), exponent, to + 32);
   }
-  for (; channel + 32 <= end; channel += 32) {
-    _mm512_storeu_si512(args.codes + (channel - args.begin),
-                        _mm512_loadu_si512(rope + (channel - packed) * sizeof(Bf16)));
+  static __m512i LookUp(const uint8_t* table, __m512i codes) {
+    return _mm512_permutex2var_epi8(LoadCodes(table), codes, LoadCodes(table + 64));
   }
-  if (channel < end) {
-    memcpy(args.codes + (channel - args.begin), rope + (channel - packed) * sizeof(Bf16),
-           (end - channel) * sizeof(Bf16));
-  }
-}
+};
+
+}  // namespace
+
+void EntryCodesAvx512Bf16(const EntryCodesArgs& args) { EntryCodes<Entries>(args); }
 
 void PairProductAvx512Bf16(const PairProductArgs& args) { PairProduct<Isa>(args); }
 

@@ -109,7 +109,7 @@ inline bool ArrangeKeys(const uint8_t* keys, size_t count, Keys* to) {
       _mm512_cmpgt_epi32_mask(most, _mm512_set1_epi32(kMostPlainScale)) != 0) {
     return false;
   }
-  Transpose(rows);
+  Entries512::Transpose(rows);
 #pragma GCC unroll 4
   for (size_t group = 0; group < kGroups; ++group) {
     const __m512i of_group = _mm512_sub_epi32(scale[group], least);

@@ -1,5 +1,5 @@
-// What attention_lanes.h asks of a vector, for AVX-512, and a transposition. For files compiled
-// with its flags only.
+// What attention_lanes.h and entries_lanes.h ask of vectors, for AVX-512. For files compiled with
+// its flags only.
 #pragma once
 
 #include <immintrin.h>
@@ -54,36 +54,56 @@ struct Vector512 {
   }
 };
 
-// Sixteen rows of sixteen 32-bit values, transposed.
-inline void Transpose(__m512i* r) {
-  __m512i a[16];
+struct Entries512 {
+  static constexpr size_t kChannels = 32;
+  using Codes = __m512i;
+
+  static Codes LoadCodes(const void* from) { return _mm512_loadu_si512(from); }
+  static void StoreCodes(void* to, Codes codes) { _mm512_storeu_si512(to, codes); }
+  static Codes NoCodes() { return _mm512_setzero_si512(); }
+  static Codes UpperHalves(const float* x) {
+    const __m512i upper =
+        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                         25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    return _mm512_permutex2var_epi16(LoadCodes(x), upper, LoadCodes(x + 16));
+  }
+  static void StoreInterleaved(Bf16* to, Codes first, Codes second) {
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+                                         8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    StoreCodes(to, _mm512_permutex2var_epi16(first, low, second));
+    StoreCodes(to + 32, _mm512_permutex2var_epi16(first, high, second));
+  }
+  static void Transpose(Codes* r) {
+    __m512i a[16];
 #pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    a[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
+    for (int i = 0; i < 16; i += 2) {
+      a[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+      a[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
 #pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {  // column 4 * quarter + j of rows i .. i + 3 in r[i + j]
-    r[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
-    r[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
-    r[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
-    r[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
-  }
+    for (int i = 0; i < 16; i += 4) {  // column 4 * quarter + j of rows i .. i + 3 in r[i + j]
+      r[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
+      r[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
+      r[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
+      r[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
+    }
 #pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    a[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
-    a[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
-    a[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
-    a[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
-  }
+    for (int j = 0; j < 4; ++j) {
+      a[j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
+      a[4 + j] = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
+      a[8 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
+      a[12 + j] = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
+    }
 #pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    r[j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0x88);
-    r[8 + j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0xDD);
-    r[4 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0x88);
-    r[12 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0xDD);
+    for (int j = 0; j < 4; ++j) {
+      r[j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0x88);
+      r[8 + j] = _mm512_shuffle_i32x4(a[j], a[8 + j], 0xDD);
+      r[4 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0x88);
+      r[12 + j] = _mm512_shuffle_i32x4(a[4 + j], a[12 + j], 0xDD);
+    }
   }
-}
+};
 
 }  // namespace
 }  // namespace finback

@@ -1,4 +1,5 @@
-// Attention over bfloat16 keys with the NEON of every 64-bit ARM (attention_lanes.h).
+// Attention over bfloat16 keys with the NEON of every 64-bit ARM (attention_lanes.h,
+// entries_lanes.h).
 //
 //   product    blocks of 4 rows x 16 columns: 4 loads and 8 splits of b, 4 loads and 8 splits of a
 //              for 32 fused multiply-adds of 4
@@ -9,6 +10,7 @@
 //
 // Limit: fused multiply-adds, two or four per cycle.
 #include "core/kernels/attention/attention_lanes.h"
+#include "core/kernels/attention/entries_lanes.h"
 #include "core/kernels/kernels.h"
 
 #if defined(__ARM_NEON)
@@ -89,17 +91,45 @@ inline uint16x8_t DecodeE4m3(uint8x8_t code, float32x4_t factor) {
                      vmulq_f32(vcvt_high_f32_f16(half), factor));
 }
 
-// Four rows of four 32-bit values, transposed.
-inline void Transpose(uint32x4_t* r) {
-  const uint64x2_t a = vreinterpretq_u64_u32(vtrn1q_u32(r[0], r[1]));
-  const uint64x2_t b = vreinterpretq_u64_u32(vtrn2q_u32(r[0], r[1]));
-  const uint64x2_t c = vreinterpretq_u64_u32(vtrn1q_u32(r[2], r[3]));
-  const uint64x2_t d = vreinterpretq_u64_u32(vtrn2q_u32(r[2], r[3]));
-  r[0] = vreinterpretq_u32_u64(vtrn1q_u64(a, c));
-  r[1] = vreinterpretq_u32_u64(vtrn1q_u64(b, d));
-  r[2] = vreinterpretq_u32_u64(vtrn2q_u64(a, c));
-  r[3] = vreinterpretq_u32_u64(vtrn2q_u64(b, d));
-}
+struct Entries {
+  static constexpr size_t kChannels = 8;
+  static constexpr int kLeastScale = 0, kMostScale = 246;  // 2^(scale - 127 + 8) is a float
+  using Codes = uint16x8_t;
+
+  static Codes LoadCodes(const void* from) {
+    return vreinterpretq_u16_u8(vld1q_u8(static_cast<const uint8_t*>(from)));
+  }
+  static void StoreCodes(void* to, Codes codes) {
+    vst1q_u8(static_cast<uint8_t*>(to), vreinterpretq_u8_u16(codes));
+  }
+  static Codes NoCodes() { return vdupq_n_u16(0); }
+  static Codes UpperHalves(const float* x) {
+    return finback::UpperHalves(vld1q_f32(x), vld1q_f32(x + 4));
+  }
+  static void StoreInterleaved(Bf16* to, Codes first, Codes second) {
+    vst1q_u16(to, vzip1q_u16(first, second));
+    vst1q_u16(to + 8, vzip2q_u16(first, second));
+  }
+  static void DecodeBlock(const uint8_t* code, int scale, Bf16* to) {
+    const float32x4_t factor = vdupq_n_f32(BitsToFloat(static_cast<uint32_t>(scale + 8) << 23));
+    for (int i = 0; i < 64; i += 16) {
+      const uint8x16_t codes = vld1q_u8(code + i);
+      vst1q_u16(to + i, DecodeE4m3(vget_low_u8(codes), factor));
+      vst1q_u16(to + i + 8, DecodeE4m3(vget_high_u8(codes), factor));
+    }
+  }
+  static void Transpose(Codes* r) {
+    const auto pairs = [r](int i) { return vreinterpretq_u32_u16(r[i]); };
+    const uint64x2_t a = vreinterpretq_u64_u32(vtrn1q_u32(pairs(0), pairs(1)));
+    const uint64x2_t b = vreinterpretq_u64_u32(vtrn2q_u32(pairs(0), pairs(1)));
+    const uint64x2_t c = vreinterpretq_u64_u32(vtrn1q_u32(pairs(2), pairs(3)));
+    const uint64x2_t d = vreinterpretq_u64_u32(vtrn2q_u32(pairs(2), pairs(3)));
+    r[0] = vreinterpretq_u16_u64(vtrn1q_u64(a, c));
+    r[1] = vreinterpretq_u16_u64(vtrn1q_u64(b, d));
+    r[2] = vreinterpretq_u16_u64(vtrn2q_u64(a, c));
+    r[3] = vreinterpretq_u16_u64(vtrn2q_u64(b, d));
+  }
+};
 
 }  // namespace
 
@@ -107,92 +137,15 @@ void PairProductNeon(const PairProductArgs& args) { PairProduct<Isa>(args); }
 
 SoftmaxSums SoftmaxNeon(const SoftmaxArgs& args) { return Softmax<Isa>(args); }
 
-void EntryCodesNeon(const EntryCodesArgs& args) {
-  const size_t packed = args.format.head_dim - args.format.rope_dim;
-  const uint8_t* scales = args.entry + packed;
-  const uint8_t* rope = scales + packed / 64;
-  const size_t end = args.begin + args.count;
-  size_t channel = args.begin;
-  for (; channel < end && channel < packed; channel += 64) {
-    const int scale = scales[channel / 64];
-    if (scale > 246 || end - channel < 64) {  // 2^(scale - 127 + 8) is no float, or a part
-      EntryCodesArgs part = args;
-      part.begin = channel;
-      part.count = end - channel < 64 ? end - channel : 64;
-      part.codes = args.codes + (channel - args.begin);
-      EntryCodesScalar(part);
-      continue;
-    }
-    const float32x4_t factor = vdupq_n_f32(BitsToFloat(static_cast<uint32_t>(scale + 8) << 23));
-    Bf16* to = args.codes + (channel - args.begin);
-    for (int i = 0; i < 64; i += 16) {
-      const uint8x16_t codes = vld1q_u8(args.entry + channel + i);
-      vst1q_u16(to + i, DecodeE4m3(vget_low_u8(codes), factor));
-      vst1q_u16(to + i + 8, DecodeE4m3(vget_high_u8(codes), factor));
-    }
-  }
-  if (channel < end) {
-    memcpy(args.codes + (channel - args.begin), rope + (channel - packed) * sizeof(Bf16),
-           (end - channel) * sizeof(Bf16));
-  }
-}
+void EntryCodesNeon(const EntryCodesArgs& args) { EntryCodes<Entries>(args); }
 
 void KeysByChannelNeon(const ArrangeArgs& args) {
-  const size_t whole = args.width / 8 * 8;
-  for (size_t key = 0; key < kKeyTile; key += 4) {
-    for (size_t i = 0; i < whole; i += 8) {
-      uint32x4_t rows[4];
-      for (size_t k = 0; k < 4; ++k) {
-        rows[k] = key + k < args.count
-                      ? vreinterpretq_u32_u16(vld1q_u16(args.rows + (key + k) * args.stride + i))
-                      : vdupq_n_u32(0);
-      }
-      Transpose(rows);
-      for (size_t k = 0; k < 4; ++k) {
-        vst1q_u16(args.out + (i / 2 + k) * 2 * kKeyTile + 2 * key, vreinterpretq_u16_u32(rows[k]));
-      }
-    }
-  }
-  if (whole == args.width) return;
-  ArrangeArgs rest = args;
-  rest.rows = args.rows + whole;
-  rest.width = args.width - whole;
-  rest.out = args.out + whole * kKeyTile;
-  KeysByChannelScalar(rest);
+  KeysByChannel<Entries, KeysByChannelScalar>(args);
 }
 
-void KeysByKeyNeon(const ArrangeArgs& args) {
-  const size_t whole = args.count % 2 == 0 ? args.width / 8 * 8 : 0;
-  for (size_t key = 0; key < args.count && whole != 0; key += 2) {
-    const Bf16* even = args.rows + key * args.stride;
-    const Bf16* odd = even + args.stride;
-    Bf16* out = args.out + key * args.width;
-    for (size_t i = 0; i < whole; i += 8) {
-      const uint16x8_t first = vld1q_u16(even + i), second = vld1q_u16(odd + i);
-      vst1q_u16(out + 2 * i, vzip1q_u16(first, second));
-      vst1q_u16(out + 2 * i + 8, vzip2q_u16(first, second));
-    }
-    for (size_t i = whole; i < args.width; ++i) {
-      out[2 * i] = even[i];
-      out[2 * i + 1] = odd[i];
-    }
-  }
-  if (whole == 0) KeysByKeyScalar(args);
-}
+void KeysByKeyNeon(const ArrangeArgs& args) { KeysByKey<Entries>(args); }
 
-void CodesInPlaceNeon(float* x, size_t n) {
-  size_t i = 0;
-  Bf16* codes = reinterpret_cast<Bf16*>(x);
-  for (; i + 8 <= n; i += 8) {
-    vst1q_u16(codes + i, UpperHalves(vld1q_f32(x + i), vld1q_f32(x + i + 4)));
-  }
-  for (; i < n; ++i) {
-    uint32_t bits;
-    memcpy(&bits, x + i, sizeof bits);
-    const Bf16 code = static_cast<Bf16>(bits >> 16);
-    memcpy(codes + i, &code, sizeof code);
-  }
-}
+void CodesInPlaceNeon(float* x, size_t n) { CodesInPlace<Entries>(x, n); }
 
 void ScaleNeon(float* x, size_t n, float factor, float divisor) {
   size_t i = 0;
