@@ -6,6 +6,9 @@
 
 namespace finback {
 
+// Channels under one scale of a kv entry, and of an index key.
+static constexpr size_t kKvBlock = 64, kIndexBlock = 32;
+
 // Rounds x[n] in place to bfloat16.
 using RoundBf16Function = void (*)(float* x, size_t n);
 

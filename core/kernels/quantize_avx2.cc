@@ -11,14 +11,12 @@
 
 #include "core/base/number_formats.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/kv_entry.h"
 
 #if defined(__AVX2__)
 
 namespace finback {
 namespace {
-
-constexpr size_t kKvBlock = 64;
-constexpr size_t kIndexBlock = 32;
 
 inline __m256 Magnitude(__m256 v) {
   return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF)));
@@ -139,11 +137,7 @@ void PackKvAvx2(const KvFormat& format, const float* values, uint8_t* entry) {
     }
     entry[channels + begin / kKvBlock] = static_cast<uint8_t>(exponent + 127);
   }
-  uint8_t* rope = entry + channels + channels / kKvBlock;
-  for (size_t i = 0; i < format.rope_dim; ++i) {
-    const Bf16 code = FloatToBf16(values[channels + i]);
-    memcpy(rope + i * sizeof code, &code, sizeof code);
-  }
+  PackRope(values + channels, format.rope_dim, entry + RopeBegin(format));
 }
 
 void UnpackKvAvx2(const KvFormat& format, const uint8_t* entry, float* values) {
@@ -160,7 +154,7 @@ void UnpackKvAvx2(const KvFormat& format, const uint8_t* entry, float* values) {
       values[i] *= E8m0ToFloat(static_cast<uint8_t>(scale));
     }
   }
-  const uint8_t* rope = entry + channels + channels / kKvBlock;
+  const uint8_t* rope = entry + RopeBegin(format);
   float* out = values + channels;
   size_t i = 0;
   for (; i + 8 <= format.rope_dim; i += 8) {
@@ -168,11 +162,7 @@ void UnpackKvAvx2(const KvFormat& format, const uint8_t* entry, float* values) {
     _mm256_storeu_ps(out + i,
                      _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16)));
   }
-  for (; i < format.rope_dim; ++i) {
-    Bf16 code;
-    memcpy(&code, rope + i * sizeof code, sizeof code);
-    out[i] = Bf16ToFloat(code);
-  }
+  UnpackRope(rope + i * sizeof(Bf16), format.rope_dim - i, out + i);
 }
 
 void PackIndexAvx2(const float* values, size_t n, uint8_t* key) {

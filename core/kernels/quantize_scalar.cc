@@ -1,14 +1,11 @@
 // Activation roundings and cache entries by their definition in number_formats.h.
-#include <string.h>
 
 #include "core/base/number_formats.h"
+#include "core/kernels/kv_entry.h"
 #include "core/kernels/quantize.h"
 
 namespace finback {
 namespace {
-
-constexpr size_t kKvBlock = 64;
-constexpr size_t kIndexBlock = 32;
 
 float LargestMagnitude(const float* x, size_t n) {
   float largest = 0.0f;
@@ -43,11 +40,7 @@ void PackKvScalar(const KvFormat& format, const float* values, uint8_t* entry) {
     for (size_t i = begin; i < begin + kKvBlock; ++i) entry[i] = FloatToE4m3(values[i] * inverse);
     entry[channels + begin / kKvBlock] = static_cast<uint8_t>(exponent + 127);
   }
-  uint8_t* rope = entry + channels + channels / kKvBlock;
-  for (size_t i = 0; i < format.rope_dim; ++i) {
-    const Bf16 code = FloatToBf16(values[channels + i]);
-    memcpy(rope + i * sizeof code, &code, sizeof code);
-  }
+  PackRope(values + channels, format.rope_dim, entry + RopeBegin(format));
 }
 
 void UnpackKvScalar(const KvFormat& format, const uint8_t* entry, float* values) {
@@ -55,12 +48,7 @@ void UnpackKvScalar(const KvFormat& format, const uint8_t* entry, float* values)
   for (size_t i = 0; i < channels; ++i) {
     values[i] = E4m3ToFloat(entry[i]) * E8m0ToFloat(entry[channels + i / kKvBlock]);
   }
-  const uint8_t* rope = entry + channels + channels / kKvBlock;
-  for (size_t i = 0; i < format.rope_dim; ++i) {
-    Bf16 code;
-    memcpy(&code, rope + i * sizeof code, sizeof code);
-    values[channels + i] = Bf16ToFloat(code);
-  }
+  UnpackRope(entry + RopeBegin(format), format.rope_dim, values + channels);
 }
 
 void PackIndexScalar(const float* values, size_t n, uint8_t* key) {

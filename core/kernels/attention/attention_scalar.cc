@@ -3,6 +3,7 @@
 
 #include "core/kernels/attention/exp.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/kv_entry.h"
 
 namespace finback {
 namespace {
@@ -62,7 +63,7 @@ SoftmaxSums SoftmaxScalar(const SoftmaxArgs& args) {
 void EntryCodesScalar(const EntryCodesArgs& args) {
   const size_t packed = args.format.head_dim - args.format.rope_dim;
   const uint8_t* scales = args.entry + packed;
-  const uint8_t* rope = scales + packed / 64;
+  const uint8_t* rope = args.entry + RopeBegin(args.format);
   for (size_t i = 0; i < args.count; ++i) {
     const size_t channel = args.begin + i;
     if (channel < packed) {

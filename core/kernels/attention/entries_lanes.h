@@ -15,6 +15,7 @@
 
 #include "core/kernels/attention/attention.h"
 #include "core/kernels/kernels.h"
+#include "core/kernels/kv_entry.h"
 
 namespace finback {
 namespace {
@@ -23,7 +24,7 @@ template <typename Isa>
 inline void EntryCodes(const EntryCodesArgs& args) {
   const size_t packed = args.format.head_dim - args.format.rope_dim;
   const uint8_t* scales = args.entry + packed;
-  const uint8_t* rope = scales + packed / 64;
+  const uint8_t* rope = args.entry + RopeBegin(args.format);
   const size_t end = args.begin + args.count;
   size_t channel = args.begin;
   for (; channel < end && channel < packed; channel += 64) {

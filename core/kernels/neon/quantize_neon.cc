@@ -6,6 +6,7 @@
 //
 // Limit: the stores (16 bytes per 4 values).
 #include "core/kernels/kernels.h"
+#include "core/kernels/kv_entry.h"
 #include "core/kernels/neon/gemm_neon.h"
 
 #if defined(__ARM_NEON)
@@ -17,9 +18,6 @@
 
 namespace finback {
 namespace {
-
-constexpr size_t kKvBlock = 64;
-constexpr size_t kIndexBlock = 32;
 
 inline float LargestMagnitude(const float* x, size_t n) {
   float32x4_t largest = vdupq_n_f32(0.0f);
@@ -118,11 +116,7 @@ void PackKvNeon(const KvFormat& format, const float* values, uint8_t* entry) {
     }
     entry[channels + begin / kKvBlock] = static_cast<uint8_t>(exponent + 127);
   }
-  uint8_t* rope = entry + channels + channels / kKvBlock;
-  for (size_t i = 0; i < format.rope_dim; ++i) {
-    const Bf16 code = FloatToBf16(values[channels + i]);
-    memcpy(rope + i * sizeof code, &code, sizeof code);
-  }
+  PackRope(values + channels, format.rope_dim, entry + RopeBegin(format));
 }
 
 void UnpackKvNeon(const KvFormat& format, const uint8_t* entry, float* values) {
@@ -134,12 +128,7 @@ void UnpackKvNeon(const KvFormat& format, const uint8_t* entry, float* values) {
     vst1q_f32(values + i, vmulq_n_f32(vld1q_f32(values + i), factor));
     vst1q_f32(values + i + 4, vmulq_n_f32(vld1q_f32(values + i + 4), factor));
   }
-  const uint8_t* rope = entry + channels + channels / kKvBlock;
-  for (size_t i = 0; i < format.rope_dim; ++i) {
-    Bf16 code;
-    memcpy(&code, rope + i * sizeof code, sizeof code);
-    values[channels + i] = Bf16ToFloat(code);
-  }
+  UnpackRope(entry + RopeBegin(format), format.rope_dim, values + channels);
 }
 
 void PackIndexNeon(const float* values, size_t n, uint8_t* key) {
