@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/local/lone_sequence.h"
-#include "core/local/memory_budget.h"
+#include "core/network/memory/memory_budget.h"
 
 namespace finback {
 

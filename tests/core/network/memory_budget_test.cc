@@ -1,4 +1,4 @@
-#include "core/local/memory_budget.h"
+#include "core/network/memory/memory_budget.h"
 
 #include <gtest/gtest.h>
 
