@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/network/compute.h"
+#include "core/network/memory/state.h"
 #include "core/network/scratch.h"
-#include "core/network/state.h"
 
 namespace finback {
 

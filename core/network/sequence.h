@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/base/buffer.h"
+#include "core/network/memory/state.h"
 #include "core/network/model.h"
-#include "core/network/state.h"
 
 namespace finback {
 

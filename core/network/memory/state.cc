@@ -1,4 +1,4 @@
-#include "core/network/state.h"
+#include "core/network/memory/state.h"
 
 #include <algorithm>
 #include <cstring>
