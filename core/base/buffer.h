@@ -69,11 +69,14 @@ class Reserve {
     bytes_ += count * sizeof(T);
     if (mode_ == Mode::kTake) buffer.Allocate(count);
   }
+  // What is not taken now, but will be as it is used.
+  void Later(uint64_t bytes) { later_ += bytes; }
   uint64_t bytes() const { return bytes_; }
+  uint64_t later() const { return later_; }
 
  private:
   Mode mode_;
-  uint64_t bytes_ = 0;
+  uint64_t bytes_ = 0, later_ = 0;
 };
 
 }  // namespace finback

@@ -24,10 +24,11 @@ void FillFloats(uint64_t seed, size_t count, float* out) {
   }
 }
 
-void FillEntries(const Compute& compute, const EntryFormat& format, uint64_t seed,
-                 Buffer<uint8_t>* entries) {
-  if (format.bytes == 0) return;
-  const size_t count = entries->size() / format.bytes, width = format.width;
+// Calls at(i) for the place of each of `count` entries.
+template <typename At>
+void FillEntries(const Compute& compute, const EntryFormat& format, uint64_t seed, size_t count,
+                 const At& at) {
+  const size_t width = format.width;
   const auto threads = static_cast<size_t>(compute.parallel.threads());
   Buffer<float> values(threads * width);
   std::atomic<size_t> next{0};
@@ -36,14 +37,16 @@ void FillEntries(const Compute& compute, const EntryFormat& format, uint64_t see
     for (size_t begin; (begin = next.fetch_add(kEntriesAtOnce)) < count;) {
       for (size_t i = begin; i < std::min(count, begin + kEntriesAtOnce); ++i) {
         FillFloats(seed + i * kSplitMixStep, width, mine);
-        format.Store(compute.kernels, mine, entries->data() + i * format.bytes);
+        format.Store(compute.kernels, mine, at(i));
       }
     }
   });
 }
 
 void FillCompressor(const Compute& compute, uint64_t seed, CompressorState* state) {
-  FillEntries(compute, state->format, seed, &state->entries);
+  if (state->ratio == 0) return;
+  FillEntries(compute, state->format, seed, state->entries.capacity(),
+              [&](size_t i) { return state->Entry(i); });
   FillFloats(seed ^ 1, state->kv.size(), state->kv.data());
   FillFloats(seed ^ 2, state->gate.size(), state->gate.data());
 }
@@ -53,8 +56,11 @@ void FillCompressor(const Compute& compute, uint64_t seed, CompressorState* stat
 void FillRandomly(const Model& model, Sequence* sequence) {
   const Compute& compute = model.compute();
   uint64_t seed = kSeed;
+  sequence->Reset();
+  sequence->TakeBlocks(static_cast<size_t>(sequence->context_tokens()));
   for (LayerState& layer : sequence->layers()) {
-    FillEntries(compute, layer.format, seed++, &layer.window);
+    FillEntries(compute, layer.format, seed++, layer.ring,
+                [&](size_t i) { return layer.WindowEntry(i); });
     FillCompressor(compute, seed++, &layer.main);
     FillCompressor(compute, seed++, &layer.index);
   }

@@ -153,11 +153,7 @@ void Measurement::TouchWeights(Watch* watch) {
 }
 
 void Measurement::GoTo(int64_t position) {
-  sequence_->Reset();
-  if (position == 0) return;
-  const auto tokens = static_cast<size_t>(position);
-  sequence_->BeginChunk(tokens);
-  sequence_->EndChunk({ids_.data(), tokens});
+  sequence_->Pretend({ids_.data(), static_cast<size_t>(position)});
 }
 
 void Measurement::Evaluate(int64_t rows, LogitRows wanted, Watch* watch) {

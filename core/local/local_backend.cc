@@ -41,9 +41,9 @@ class LocalSequence final : public TokenSequence {
         shape_(shape),
         budget_(budget),
         reservation_(budget,
-                     LoneSequence::PlanBytes(model, shape.context_tokens, shape.chunk_tokens),
+                     LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens).empty,
                      "a sequence"),
-        sequence_(model, shape.context_tokens, shape.chunk_tokens) {}
+        sequence_(model, shape.context_tokens, shape.chunk_tokens, budget) {}
 
   void Evaluate(std::span<const int32_t> ids, Rows rows, float* logits) override {
     EvaluateControl control;
@@ -432,7 +432,7 @@ std::unique_ptr<Session> LocalBackend::NewSession() {
 std::string LocalBackend::Info() {
   return ModelInfoJson(
       {*model_, generation_, rules().ladder, shape_.context_tokens, shape_.chunk_tokens,
-       LoneSequence::PlanBytes(*model_, shape_.context_tokens, shape_.chunk_tokens),
+       LoneSequence::PlanOf(*model_, shape_.context_tokens, shape_.chunk_tokens).full,
        budget_.limit(), options_.weights == WeightsChoice::kCopied, notes_});
 }
 

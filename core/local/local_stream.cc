@@ -97,7 +97,7 @@ void LocalStream::Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t
           static_cast<uint64_t>(report.stream->usage_.prompt_tokens));
     };
   }
-  session_->sequence().Evaluate(ids, rows, session_->logits().data(), control);
+  session_->Evaluate(ids, rows, control);
 }
 
 void LocalStream::Prefill() {

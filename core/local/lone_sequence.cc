@@ -12,13 +12,18 @@ int32_t Chunk(int64_t context_tokens, int32_t chunk_tokens) {
 
 }  // namespace
 
-uint64_t LoneSequence::PlanBytes(const Model& model, int64_t context_tokens, int32_t chunk_tokens) {
-  return Sequence::PlanBytes(model.config(), model.precision(), context_tokens, chunk_tokens) +
-         Evaluator::PlanBytes(model, context_tokens, Chunk(context_tokens, chunk_tokens));
+Sequence::Plan LoneSequence::PlanOf(const Model& model, int64_t context_tokens,
+                                    int32_t chunk_tokens) {
+  const Sequence::Plan memory =
+      Sequence::PlanOf(model.config(), model.precision(), context_tokens, chunk_tokens);
+  const uint64_t scratch =
+      Evaluator::PlanBytes(model, context_tokens, Chunk(context_tokens, chunk_tokens));
+  return {memory.empty + scratch, memory.full + scratch};
 }
 
-LoneSequence::LoneSequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens)
-    : memory_(model, context_tokens, chunk_tokens),
+LoneSequence::LoneSequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens,
+                           MemoryBudget* budget)
+    : memory_(model, context_tokens, chunk_tokens, budget),
       evaluator_(model, context_tokens, Chunk(context_tokens, chunk_tokens)) {}
 
 void LoneSequence::Evaluate(std::span<const int32_t> ids, LogitRows rows, float* logits,

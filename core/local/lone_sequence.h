@@ -12,10 +12,12 @@ namespace finback {
 
 class LoneSequence {
  public:
-  // Bytes that a LoneSequence reserves, memory and scratch together.
-  static uint64_t PlanBytes(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
+  // Bytes that a LoneSequence takes, memory and scratch together; those of an empty one are not
+  // charged to the budget.
+  static Sequence::Plan PlanOf(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
 
-  LoneSequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
+  LoneSequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens,
+               MemoryBudget* budget = nullptr);
 
   Sequence& memory() { return memory_; }
   const Sequence& memory() const { return memory_; }

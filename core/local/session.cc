@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/status.h"
+
 namespace finback {
 namespace {
 
@@ -13,18 +15,34 @@ int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 
 }  // namespace
 
-uint64_t SessionState::Bytes(const Model& model, const SessionShape& shape) {
-  return LoneSequence::PlanBytes(model, shape.context_tokens, shape.chunk_tokens) +
-         static_cast<uint64_t>(model.config().vocab) * sizeof(float);
+Sequence::Plan SessionState::PlanOf(const Model& model, const SessionShape& shape) {
+  const Sequence::Plan plan = LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens);
+  const uint64_t logits = static_cast<uint64_t>(model.config().vocab) * sizeof(float);
+  return {plan.empty + logits, plan.full + logits};
 }
 
 SessionState::SessionState(const Model& model, const SessionShape& shape, MemoryBudget* budget)
     : shape_(shape),
+      most_bytes_(PlanOf(model, shape).full),
       budget_(budget),
-      reservation_(budget, Bytes(model, shape), "a session"),
-      sequence_(model, shape.context_tokens, shape.chunk_tokens),
+      reservation_(budget, PlanOf(model, shape).empty, "a session"),
+      sequence_(model, shape.context_tokens, shape.chunk_tokens, budget),
       logits_(static_cast<size_t>(model.config().vocab)) {
   points_.reserve(static_cast<size_t>(shape.restore_points));
+}
+
+void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
+                            const EvaluateControl& control) {
+  for (;;) {
+    try {
+      sequence_.memory().TakeBlocks(ids.size());
+      break;
+    } catch (const Error& error) {
+      if (error.code() != Code::kBudget || points_.empty()) throw;
+      DropOldest();
+    }
+  }
+  sequence_.Evaluate(ids, rows, logits_.data(), control);
 }
 
 SessionState::RestorePoint* SessionState::FindPoint(std::span<const int32_t> ids, int64_t longest) {
@@ -65,8 +83,8 @@ void SessionState::DropOldest() {
 }
 
 bool SessionState::MakeRoom(uint64_t bytes) {
-  // All points together may take as much again as the session itself.
-  const uint64_t most = reservation_.bytes();
+  // All points together may take as much again as the session itself when it is full.
+  const uint64_t most = most_bytes_;
   if (bytes > most || shape_.restore_points == 0) return false;
   while (!points_.empty() && (points_bytes_ + bytes > most ||
                               points_.size() >= static_cast<size_t>(shape_.restore_points))) {

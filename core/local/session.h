@@ -33,6 +33,9 @@ class SessionState {
   // Remembers the present position, if memory allows; the least recently used point makes way.
   void KeepRestorePoint();
 
+  // As LoneSequence::Evaluate(), into logits(); restore points make way where the budget is short.
+  void Evaluate(std::span<const int32_t> ids, LogitRows rows, const EvaluateControl& control = {});
+
   LoneSequence& sequence() { return sequence_; }
   std::span<float> logits() { return logits_; }  // [vocab]
 
@@ -43,12 +46,13 @@ class SessionState {
     Reservation reservation;
     uint64_t last_use = 0;
   };
-  static uint64_t Bytes(const Model& model, const SessionShape& shape);
+  static Sequence::Plan PlanOf(const Model& model, const SessionShape& shape);
   RestorePoint* FindPoint(std::span<const int32_t> ids, int64_t longest);
   bool MakeRoom(uint64_t bytes);
   void DropOldest();
 
   SessionShape shape_;
+  uint64_t most_bytes_;  // of a session whose context is full
   MemoryBudget* budget_;
   Reservation reservation_;
   LoneSequence sequence_;

@@ -98,14 +98,20 @@ void Evaluator::Run(Batch batch, const EvaluateControl& control) {
   size_t total = 0;
   for (const Segment& segment : batch) total += segment.ids.size();
   done_.assign(batch.size(), 0);
-  for (size_t done = 0; done < total;) {
-    GatherPass(batch);
-    RunPass(control);
-    done += ids_.size();
-    if (control.progress &&
-        !control.progress(static_cast<int64_t>(done), static_cast<int64_t>(total))) {
-      Throw(Code::kCancelled, "cancelled by the progress callback");
+  try {
+    for (const Segment& segment : batch) segment.sequence->TakeBlocks(segment.ids.size());
+    for (size_t done = 0; done < total;) {
+      GatherPass(batch);
+      RunPass(control);
+      done += ids_.size();
+      if (control.progress &&
+          !control.progress(static_cast<int64_t>(done), static_cast<int64_t>(total))) {
+        Throw(Code::kCancelled, "cancelled by the progress callback");
+      }
     }
+  } catch (...) {
+    for (const Segment& segment : batch) segment.sequence->DropSpare();
+    throw;
   }
 }
 

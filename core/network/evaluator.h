@@ -50,8 +50,8 @@ class Evaluator {
 
   // Evaluates every segment, in chunks of rows taken from the segments in turn. Throws
   // kInvalidArgument (id out of range; a sequence twice, of another model or longer than this is
-  // made for) and kContextFull before anything is done; kCancelled and kCheckpoint, and then every
-  // sequence holds the whole chunks that were finished, see position().
+  // made for), kContextFull, kBudget and std::bad_alloc before anything is done; kCancelled and
+  // kCheckpoint, and then every sequence holds the whole chunks that were finished, see position().
   void Run(Batch batch, const EvaluateControl& control = {});
 
   // Takes back any number of tokens; what the sequence cannot do alone is computed again.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 #include "core/base/status.h"
 #include "core/network/compute.h"
@@ -53,8 +54,8 @@ StateShape ShapeOf(int64_t context_tokens, int32_t chunk_tokens) {
 
 }  // namespace
 
-uint64_t Sequence::Memory::ReserveAll(const Config& config, Precision precision,
-                                      const StateShape& shape, Reserve::Mode mode) {
+Sequence::Plan Sequence::Memory::ReserveAll(const Config& config, Precision precision,
+                                            const StateShape& shape, Reserve::Mode mode) {
   const Sizes sizes(config);
   const Numerics numerics = Numerics::Of(precision, config);
   Reserve reserve(mode);
@@ -63,18 +64,61 @@ uint64_t Sequence::Memory::ReserveAll(const Config& config, Precision precision,
     ReserveLayer(sizes, numerics, config.layers[i], shape, &reserve, &layers[i]);
   }
   reserve(ids, shape.context_tokens);
-  return reserve.bytes();
+  return {reserve.bytes(), reserve.bytes() + reserve.later()};
 }
 
-uint64_t Sequence::PlanBytes(const Config& config, Precision precision, int64_t context_tokens,
-                             int32_t chunk_tokens) {
+Sequence::Plan Sequence::PlanOf(const Config& config, Precision precision, int64_t context_tokens,
+                                int32_t chunk_tokens) {
   return Memory().ReserveAll(config, precision, ShapeOf(context_tokens, chunk_tokens),
                              Reserve::Mode::kCount);
 }
 
-Sequence::Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens)
-    : model_(model), shape_(ShapeOf(context_tokens, chunk_tokens)) {
+Sequence::Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens,
+                   MemoryBudget* budget)
+    : model_(model), budget_(budget), shape_(ShapeOf(context_tokens, chunk_tokens)) {
   memory_.ReserveAll(model.config(), model.precision(), shape_, Reserve::Mode::kTake);
+}
+
+// Takes what tokens [begin, end) need, or nothing.
+void Sequence::Grow(size_t begin, size_t end) {
+  const TokenRange tokens{position_, begin, end};
+  uint64_t bytes = 0;
+  for (const LayerState& layer : memory_.layers) bytes += BytesToGrow(tokens, layer);
+  if (bytes == 0) return;
+  Reservation charged;
+  if (budget_ != nullptr) {
+    charged = Reservation::Try(budget_, bytes);
+    if (!charged.taken()) {
+      const std::string what = Format("memory for %zu more tokens", end - begin);
+      charged = Reservation(budget_, bytes, what.c_str());
+    }
+  }
+  try {
+    for (LayerState& layer : memory_.layers) GrowLayer(tokens, &charged, &layer);
+  } catch (...) {
+    DropSpare();
+    throw;
+  }
+}
+
+void Sequence::TakeBlocks(size_t tokens) {
+  Grow(position_, position_ + std::min(tokens, shape_.context_tokens - position_));
+}
+
+void Sequence::DropSpare() noexcept {
+  for (LayerState& layer : memory_.layers) CutLayer(position_, &layer);
+}
+
+void Sequence::GoTo(size_t position) noexcept {
+  position_ = position;
+  floor_ = std::min(floor_, position);
+  DropSpare();
+}
+
+void Sequence::Pretend(std::span<const int32_t> ids) {
+  position_ = floor_ = 0;
+  Grow(0, ids.size());
+  EndChunk(ids);
 }
 
 void Sequence::BeginChunk(size_t tokens) {
@@ -103,7 +147,7 @@ void Sequence::RollBack(int64_t tokens) {
     Throw(Code::kInvalidArgument, "cannot roll back to %zu tokens: memory reaches back to %zu",
           target, floor_);
   }
-  position_ = target;
+  GoTo(target);
 }
 
 std::vector<uint8_t> Sequence::Snapshot() const {
@@ -181,15 +225,17 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
             config.vocab - 1);
     }
   }
+  Grow(0, position);
   memcpy(memory_.ids.data(), ids, position * 4);
   const uint8_t* at = ids + position * 4;
   for (LayerState& layer : memory_.layers) at += ReadLayer(at, window, position, &layer);
-  position_ = floor_ = position;
+  GoTo(position);
+  floor_ = position;
 }
 
 std::unique_ptr<Sequence> Sequence::Fork() const {
   auto fork = std::make_unique<Sequence>(model_, context_tokens(),
-                                         static_cast<int32_t>(shape_.chunk_tokens));
+                                         static_cast<int32_t>(shape_.chunk_tokens), budget_);
   fork->Restore(Snapshot());
   return fork;
 }

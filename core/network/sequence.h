@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/buffer.h"
+#include "core/network/memory/memory_budget.h"
 #include "core/network/memory/state.h"
 #include "core/network/model.h"
 
@@ -16,19 +17,28 @@ namespace finback {
 
 class Sequence {
  public:
-  // Bytes that a Sequence reserves.
+  // Bytes that a Sequence takes, when it is new and when its context is full.
+  struct Plan {
+    uint64_t empty, full;
+  };
+  static Plan PlanOf(const Config& config, Precision precision, int64_t context_tokens,
+                     int32_t chunk_tokens);
   static uint64_t PlanBytes(const Config& config, Precision precision, int64_t context_tokens,
-                            int32_t chunk_tokens);
+                            int32_t chunk_tokens) {
+    return PlanOf(config, precision, context_tokens, chunk_tokens).full;
+  }
 
-  // Holds up to `context_tokens`, of which at most `chunk_tokens` are appended at once.
-  Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
+  // Holds up to `context_tokens`, of which at most `chunk_tokens` are appended at once. What it
+  // takes as it grows is charged to the budget, if there is one; what it takes when new is not.
+  Sequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens,
+           MemoryBudget* budget = nullptr);
 
   const Model& model() const { return model_; }
   int64_t position() const { return static_cast<int64_t>(position_); }  // tokens held
   int64_t context_tokens() const { return static_cast<int64_t>(shape_.context_tokens); }
   std::span<const int32_t> tokens() const { return {memory_.ids.data(), position_}; }
 
-  void Reset() { position_ = floor_ = 0; }
+  void Reset() noexcept { GoTo(0); }
   int64_t roll_back_floor() const { return static_cast<int64_t>(floor_); }
   // Forgets the last tokens; throws kInvalidArgument below roll_back_floor(), where what lies
   // before must be computed again (Evaluator::RollBack).
@@ -37,25 +47,34 @@ class Sequence {
   void Restore(std::span<const uint8_t> bytes);  // throws kInvalidArgument; unchanged on failure
   std::unique_ptr<Sequence> Fork() const;
 
-  // For what computes the next tokens. BeginChunk() says that their memory is about to be written,
-  // at layers() and from position() on; EndChunk() that it has been. In between the sequence holds
-  // what it held before.
+  // For what computes the next tokens. TakeBlocks() makes room for so many, or changes nothing and
+  // throws kBudget or std::bad_alloc; DropSpare() lets go of what is not used. BeginChunk() says
+  // that the memory of some of them is about to be written, at layers() and from position() on;
+  // EndChunk() that it has been. In between the sequence holds what it held before.
+  void TakeBlocks(size_t tokens);
+  void DropSpare() noexcept;
   size_t chunk_tokens() const { return shape_.chunk_tokens; }
   std::span<LayerState> layers() { return memory_.layers; }
   void BeginChunk(size_t tokens);
   void EndChunk(std::span<const int32_t> ids);
+  // For measuring: holds these tokens, and as their memory whatever there is.
+  void Pretend(std::span<const int32_t> ids);
 
  private:
   size_t BackFrom(size_t end) const;
+  void Grow(size_t begin, size_t end);
+  // Holds so many tokens, whose memory is there.
+  void GoTo(size_t position) noexcept;
 
   struct Memory {
     std::vector<LayerState> layers;
     Buffer<int32_t> ids;  // [context_tokens]
-    uint64_t ReserveAll(const Config& config, Precision precision, const StateShape& shape,
-                        Reserve::Mode mode);
+    Plan ReserveAll(const Config& config, Precision precision, const StateShape& shape,
+                    Reserve::Mode mode);
   };
 
   const Model& model_;
+  MemoryBudget* const budget_;
   StateShape shape_;
   Memory memory_;
   size_t position_ = 0;

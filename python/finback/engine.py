@@ -121,7 +121,7 @@ class _Calls(Chats[ChatResponse, ChatStream, ToolRun]):
 
 
 class Session(_Calls, SessionChats[ChatResponse, ChatStream, ToolRun], Closing):
-    """One conversation's memory, reserved at once. Made by :meth:`Engine.session`.
+    """One conversation's memory, which grows with it. Made by :meth:`Engine.session`.
 
     Give it the whole conversation in every request: the longest part that it has read before is
     not computed again, and ``usage.cached_tokens`` tells how much that was. :meth:`send` keeps the

@@ -132,6 +132,8 @@ class Run {
     const StateShape shape{tokens, tokens};
     for (size_t i = 0; i < states_.size(); ++i) {
       ReserveLayer(sizes(), compute_.numerics, config().layers[i], shape, &reserve, &states_[i]);
+      Reservation uncharged;
+      GrowLayer({0, 0, tokens}, &uncharged, &states_[i]);
     }
     scratch_.ReserveAll(compute_, tokens, tokens, &reserve);
     if (config().drafts > 0) draft_scratch_.ReserveAll(sizes(), tokens, &reserve);

@@ -282,7 +282,7 @@ FINBACK_API void finback_engine_free(finback_engine *self);
  *   tensors       count and bytes; expected: the same for the config in published dtypes; by_dtype,
  *                 by_kind: {NAME: {"count": .., "bytes": ..}}
  *   files         [{"name": .., "bytes": ..}, ..]
- *   memory        for context_tokens: sequence_bytes (what a sequence reserves), cache_bytes (of
+ *   memory        for context_tokens: sequence_bytes (of a full sequence), cache_bytes (of
  *                 them, the model's memory at full length; cache: by window, csa, hca, index),
  *                 mapped_bytes or copied_bytes (of weights), budget_bytes; available_bytes: what
  *                 this process may still take, available_limited: by a control group
@@ -551,8 +551,8 @@ FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char
 FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const char *request_json);
 
 /*
- * A conversation. Give it the whole conversation in every request. In this process its memory is
- * reserved at once, and the longest part that it has computed before is reused, also when the new
+ * A conversation. Give it the whole conversation in every request. In this process its memory
+ * grows with it, and the longest part that it has computed before is reused, also when the new
  * rendering drops the reasoning of earlier turns; usage reports it as cached. At a service it notes
  * where a request stops repeating the one before, which the service's cache goes by: a NOTICE.
  * Free with finback_session_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
@@ -713,7 +713,8 @@ FINBACK_API void finback_stream_free(finback_stream *self);
 /* ---- Sequences ------------------------------------------------------------------------------- */
 
 /*
- * An empty sequence of the engine's context_tokens, reserved at once. Needs no tokenizer.json.
+ * An empty sequence of the engine's context_tokens; it takes memory as it grows. Needs no
+ * tokenizer.json.
  * Free with finback_sequence_free(). Errors: BUDGET (has the bytes needed), UNSUPPORTED (at a
  * service). Since 0.1.
  */
@@ -725,8 +726,8 @@ FINBACK_API finback_sequence *finback_sequence_new(finback_engine *engine);
  * last id's row, `count` every id's row. Results do not depend on how ids are split over calls, on
  * chunk_tokens or on threads. If it fails, the sequence holds what finback_sequence_position()
  * says.
- * Errors: INVALID_ARGUMENT (an id out of range, or such a logits_rows), CONTEXT_FULL, CANCELLED.
- * Since 0.1.
+ * Errors: INVALID_ARGUMENT (an id out of range, or such a logits_rows), CONTEXT_FULL and BUDGET
+ * (both before any id is evaluated), CANCELLED. Since 0.1.
  */
 FINBACK_API finback_status finback_sequence_evaluate(finback_sequence *self, const int32_t *ids,
                                                      size_t count, float *logits,
@@ -762,7 +763,8 @@ FINBACK_API finback_bytes *finback_sequence_snapshot(const finback_sequence *sel
 
 /*
  * Replaces the state by a snapshot's. On failure the sequence is unchanged.
- * Errors: INVALID_ARGUMENT (not a snapshot, damaged, or of another model), CONTEXT_FULL. Since 0.1.
+ * Errors: INVALID_ARGUMENT (not a snapshot, damaged, or of another model), CONTEXT_FULL, BUDGET.
+ * Since 0.1.
  */
 FINBACK_API finback_status finback_sequence_restore(finback_sequence *self, const void *data,
                                                     size_t size);

@@ -170,18 +170,22 @@ class ScoredRows {
     const size_t heads = compute_.sizes.index_heads, width = state_.format.width;
     const float* weight = queries.weight + row * heads;
     const float* q = queries.heads + row * heads * width;
-    if (!compute_.numerics.index_fp4) {
-      ScoreFloats(compute_, {q, weight}, state_, begin, end, pass_.scratch->score.data() + at);
-      return;
+    while (begin < end) {  // a run of keys at a time
+      const size_t stop = std::min(end, state_.entries.RunEnd(begin));
+      if (!compute_.numerics.index_fp4) {
+        ScoreFloats(compute_, {q, weight}, state_, begin, stop, pass_.scratch->score.data() + at);
+      } else {
+        compute_.kernels.index_score({.q = reinterpret_cast<const uint8_t*>(q),
+                                      .q_stride = width * sizeof(float),
+                                      .weight = weight,
+                                      .keys = state_.Entry(begin),
+                                      .heads = heads,
+                                      .width = width,
+                                      .count = stop - begin,
+                                      .score = pass_.scratch->score_codes.data() + at + begin});
+      }
+      begin = stop;
     }
-    compute_.kernels.index_score({.q = reinterpret_cast<const uint8_t*>(q),
-                                  .q_stride = width * sizeof(float),
-                                  .weight = weight,
-                                  .keys = state_.Entry(begin),
-                                  .heads = heads,
-                                  .width = width,
-                                  .count = end - begin,
-                                  .score = pass_.scratch->score_codes.data() + at + begin});
   }
 
   const Pass& pass_;

@@ -20,7 +20,7 @@ Reservation::Reservation(MemoryBudget* budget, uint64_t bytes, const char* what)
     const uint64_t used = budget->used();
     Throw(Code::kBudget,
           "%s needs %" PRIu64 " bytes, and %" PRIu64 " are in use: memory_budget_bytes is %" PRIu64
-          ", needed %" PRIu64,
+          ", needed %" PRIu64 "; raise it, or free sessions or sequences",
           what, bytes, used, budget->limit(), used + bytes);
   }
   budget_ = budget;
@@ -46,6 +46,15 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
     bytes_ = std::exchange(other.bytes_, 0);
   }
   return *this;
+}
+
+Reservation Reservation::Split(uint64_t bytes) noexcept {
+  Reservation part;
+  if (budget_ == nullptr) return part;
+  part.budget_ = budget_;
+  part.bytes_ = bytes;
+  bytes_ -= bytes;
+  return part;
 }
 
 void Reservation::Release() noexcept {

@@ -65,23 +65,37 @@ size_t CompressorState::CarryBegin(size_t position) const {
 
 namespace {
 
-void ReserveCompressor(const StateShape& shape, const LayerSpec& spec, const EntryFormat& format,
+// Entries of a block, as powers of two. Attention of CSA reads single entries, so that a block of
+// them is no longer than what forks should copy of their last one: 512 tokens. A call for index
+// scores expands the queries first, and takes as long for 32 keys more: a block is what one call is
+// given at most. Attention of HCA reads tiles of entries one after the other: a block is a tile.
+constexpr unsigned kCsaShift = 7, kIndexShift = 10, kHcaShift = 6;
+
+void ReserveCompressor(const StateShape& shape, const LayerSpec& spec, unsigned shift,
                        Reserve* reserve, CompressorState* state) {
+  const EntryFormat& format = state->format;
   state->ratio = static_cast<size_t>(spec.ratio);
   state->overlap = spec.kind == LayerKind::kCsa;
-  state->format = format;
   state->row = (state->overlap ? 2 : 1) * format.width;
   const size_t sides = shape.chunk_tokens > kBackTokens ? 2 : 1;
   state->ring = (state->overlap ? 2 : 1) * state->ratio + std::min(shape.chunk_tokens, kBackTokens);
   (*reserve)(state->kv, sides * state->ring * state->row);
   (*reserve)(state->gate, sides * state->ring * state->row);
-  (*reserve)(state->entries, shape.context_tokens / state->ratio * format.bytes);
+  state->entries.Prepare({format.bytes, shift}, shape.context_tokens / state->ratio, reserve);
+}
+
+BlockList::Range EntriesOf(const TokenRange& tokens, const CompressorState& state) {
+  return {tokens.kept / state.ratio, tokens.begin / state.ratio, tokens.end / state.ratio};
 }
 
 // State is const when the pieces are read, mutable when they are written.
 template <typename State, typename Visit>
 void VisitCompressor(State& state, size_t position, const Visit& visit) {
-  visit(state.entries.data(), position / state.ratio * state.format.bytes);
+  for (size_t begin = 0, end = position / state.ratio; begin < end;) {
+    const size_t stop = std::min(end, state.entries.RunEnd(begin));
+    visit(state.Entry(begin), (stop - begin) * state.format.bytes);
+    begin = stop;
+  }
   for (size_t t = state.CarryBegin(position); t < position; ++t) {
     visit(state.KvRow(t), state.row * sizeof(float));
     visit(state.GateRow(t), state.row * sizeof(float));
@@ -107,9 +121,33 @@ void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec&
   state->ring = sizes.window - 1 + shape.chunk_tokens;
   (*reserve)(state->window, state->ring * state->format.bytes);
   if (spec.kind == LayerKind::kWindow) return;
-  ReserveCompressor(shape, spec, state->format, reserve, &state->main);
-  if (spec.kind != LayerKind::kCsa) return;
-  ReserveCompressor(shape, spec, EntryFormat::Index(sizes, numerics), reserve, &state->index);
+  const bool csa = spec.kind == LayerKind::kCsa;
+  state->main.format = state->format;
+  ReserveCompressor(shape, spec, csa ? kCsaShift : kHcaShift, reserve, &state->main);
+  if (!csa) return;
+  state->index.format = EntryFormat::Index(sizes, numerics);
+  ReserveCompressor(shape, spec, kIndexShift, reserve, &state->index);
+}
+
+uint64_t BytesToGrow(const TokenRange& tokens, const LayerState& state) {
+  uint64_t bytes = 0;
+  for (const CompressorState* compressor : {&state.main, &state.index}) {
+    if (compressor->ratio != 0) bytes += compressor->entries.Needed(EntriesOf(tokens, *compressor));
+  }
+  return bytes;
+}
+
+void GrowLayer(const TokenRange& tokens, Reservation* charged, LayerState* state) {
+  for (CompressorState* compressor : {&state->main, &state->index}) {
+    if (compressor->ratio == 0) continue;
+    compressor->entries.Grow(EntriesOf(tokens, *compressor), charged);
+  }
+}
+
+void CutLayer(size_t position, LayerState* state) noexcept {
+  for (CompressorState* compressor : {&state->main, &state->index}) {
+    if (compressor->ratio != 0) compressor->entries.Cut(position / compressor->ratio);
+  }
 }
 
 void EndChunk(size_t tokens, LayerState* state) {

@@ -13,6 +13,7 @@
 
 #include "core/base/buffer.h"
 #include "core/network/compute.h"
+#include "core/network/memory/blocks.h"
 
 namespace finback {
 
@@ -43,8 +44,8 @@ struct CompressorState {
   size_t ring = 0;       // tokens that a side holds; slot = position % ring
   size_t side = 0;       // the present one
   EntryFormat format;
-  Buffer<float> kv, gate;   // [1 or 2 sides, ring, row]
-  Buffer<uint8_t> entries;  // [capacity, format.bytes]
+  Buffer<float> kv, gate;  // [1 or 2 sides, ring, row]
+  BlockList entries;       // of format.bytes
 
   float* KvRow(size_t position) { return kv.data() + Slot(side, position) * row; }
   float* GateRow(size_t position) { return gate.data() + Slot(side, position) * row; }
@@ -56,8 +57,8 @@ struct CompressorState {
   float* NextGateRow(size_t next, size_t position) {
     return gate.data() + Slot(next, position) * row;
   }
-  uint8_t* Entry(size_t w) { return entries.data() + w * format.bytes; }
-  const uint8_t* Entry(size_t w) const { return entries.data() + w * format.bytes; }
+  uint8_t* Entry(size_t w) { return entries.At(w); }
+  const uint8_t* Entry(size_t w) const { return entries.At(w); }
   // The oldest token whose projections the next entry still needs when `position` tokens are done.
   size_t CarryBegin(size_t position) const;
 
@@ -87,6 +88,16 @@ struct StateShape {
 void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec& spec,
                   const StateShape& shape, Reserve* reserve, LayerState* state);
 
+// Takes blocks for the entries of tokens [begin, end), which are about to be written, of `charged`:
+// so many bytes. What `kept` tokens have left stays, also when it throws std::bad_alloc.
+struct TokenRange {
+  size_t kept, begin, end;
+};
+uint64_t BytesToGrow(const TokenRange& tokens, const LayerState& state);
+void GrowLayer(const TokenRange& tokens, Reservation* charged, LayerState* state);
+// Lets go of blocks that no entry of so many tokens is in.
+void CutLayer(size_t position, LayerState* state) noexcept;
+
 // A chunk of so many tokens is done: what it wrote is what is there.
 void EndChunk(size_t tokens, LayerState* state);
 
@@ -95,7 +106,8 @@ void EndChunk(size_t tokens, LayerState* state);
 void AppendLayer(const LayerState& state, size_t window, size_t position,
                  std::vector<uint8_t>* out);
 uint64_t LayerSnapshotBytes(const LayerState& state, size_t window, size_t position);
-// Returns the bytes read; the caller has checked that LayerSnapshotBytes are there.
+// Returns the bytes read; the caller has checked that LayerSnapshotBytes are there, and has taken
+// the blocks.
 size_t ReadLayer(const uint8_t* bytes, size_t window, size_t position, LayerState* state);
 
 }  // namespace finback

@@ -66,7 +66,8 @@ ModelShape Small() {
 TEST(MemoryPlan, IsWhatALongRunTakes) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer takes memory of its own";
 #if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 16384);  // what is freed goes back, so that it is counted again
+  // What is freed goes back, so that it is counted again; blocks, which stay, lie close together.
+  mallopt(M_MMAP_THRESHOLD, 131072);
 #endif
   const char* named = std::getenv("FINBACK_TEST_CONTEXT");
   const int64_t context = named == nullptr ? 32768 : std::atoll(named);

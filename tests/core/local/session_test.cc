@@ -61,6 +61,15 @@ void ExpectFresh(SessionState* session, const std::vector<int32_t>& ids) {
 
 class SessionTest : public testing::Test {
  protected:
+  // By a session of so many tokens, without restore points.
+  uint64_t UsedAfter(size_t tokens) {
+    SessionShape pointless = shape;
+    pointless.restore_points = 0;
+    SessionState session(TestModel(), pointless, &budget);
+    Play(&session, SomeIds(tokens, 1));
+    return budget.used();
+  }
+
   SessionShape shape{1024, 64, 4};
   MemoryBudget budget{0};
 };
@@ -139,10 +148,7 @@ TEST_F(SessionTest, DropsTheLeastRecentlyUsedPoint) {
 }
 
 TEST_F(SessionTest, KeepsItsPointsWithinTheBudget) {
-  const uint64_t alone = [&] {
-    SessionState session(TestModel(), shape, &budget);
-    return budget.used();
-  }();
+  const uint64_t alone = UsedAfter(130);
   MemoryBudget tight(alone + 1000);
   SessionState session(TestModel(), shape, &tight);
   const std::vector<int32_t> one = SomeIds(120, 8);
@@ -150,6 +156,24 @@ TEST_F(SessionTest, KeepsItsPointsWithinTheBudget) {
   EXPECT_LE(tight.used(), alone + 1000);
   Play(&session, SomeIds(130, 9));
   EXPECT_EQ(Play(&session, one), 0) << "there was no room for a restore point";
+}
+
+TEST_F(SessionTest, ItsPointsMakeWayForItsTokens) {
+  const uint64_t shorter = UsedAfter(120), longer = UsedAfter(700);
+  const uint64_t point = [&] {
+    SessionState session(TestModel(), shape, &budget);
+    Play(&session, SomeIds(120, 8));
+    return budget.used() - shorter;
+  }();
+  ASSERT_GT(point, 0u);
+  MemoryBudget tight(std::max(shorter + point, longer));
+  SessionState session(TestModel(), shape, &tight);
+  const std::vector<int32_t> one = SomeIds(120, 8), more = SomeIds(580, 9);
+  Play(&session, one);
+  EXPECT_EQ(tight.used(), shorter + point);
+  session.Evaluate(more, LogitRows::kLast);
+  EXPECT_EQ(tight.used(), longer);
+  ExpectFresh(&session, Joined(one, more));
 }
 
 TEST_F(SessionTest, TakesItsMemoryFromTheBudgetBeforeAnythingElse) {

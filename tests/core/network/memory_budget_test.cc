@@ -30,7 +30,7 @@ TEST(MemoryBudget, RefusesWithTheNumberNeeded) {
     EXPECT_EQ(error.code(), Code::kBudget);
     EXPECT_STREQ(error.what(),
                  "a sequence needs 50 bytes, and 60 are in use: memory_budget_bytes is 100, "
-                 "needed 110");
+                 "needed 110; raise it, or free sessions or sequences");
   }
   EXPECT_EQ(budget.used(), 60u);
 }
@@ -44,6 +44,20 @@ TEST(MemoryBudget, DoesNotWrapAround) {
 TEST(MemoryBudget, HasNoLimitAtZero) {
   MemoryBudget budget(0);
   EXPECT_TRUE(budget.TryTake(uint64_t{1} << 60));
+}
+
+TEST(Reservation, IsGivenBackInParts) {
+  MemoryBudget budget(100);
+  Reservation all(&budget, 60, "a session");
+  {
+    const Reservation part = all.Split(40);
+    EXPECT_EQ(part.bytes(), 40u);
+    EXPECT_EQ(all.bytes(), 20u);
+    EXPECT_EQ(budget.used(), 60u);
+  }
+  EXPECT_EQ(budget.used(), 20u);
+  Reservation none;
+  EXPECT_FALSE(none.Split(10).taken());
 }
 
 TEST(Reservation, MovesItsPart) {

@@ -317,7 +317,7 @@ TEST(ChooseChunkTokens, TakesMoreWhereMemoryIsPlentyAndTheContextIsNotLong) {
   EXPECT_EQ(ChooseChunkTokens(*model, 32768, 8 * (bytes(512) - bytes(256)) - 1), 256);
 }
 
-TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
+TEST(Sequence, PlanGrowsWithContextByTheBlocksOfEntries) {
   const auto model = Open();
   const Config& c = model->config();
   const auto plan = [&](int64_t context_tokens) {
@@ -325,20 +325,23 @@ TEST(Sequence, PlanGrowsWithContextByTheEntriesStored) {
            Evaluator::PlanBytes(*model, context_tokens, 32);
   };
   const uint64_t small = plan(8192), large = plan(16384);
-  uint64_t entries = 0;
+  uint64_t blocks = 0;
   const uint64_t kv =
       KvFormat{static_cast<size_t>(c.head_dim), static_cast<size_t>(c.rope_dim)}.Bytes();
   const uint64_t key = static_cast<uint64_t>(c.index_head_dim / 2 + c.index_head_dim / 32);
   for (int32_t i = 0; i < c.layers_count; ++i) {
     const LayerSpec& layer = c.layers[static_cast<size_t>(i)];
     if (layer.kind == LayerKind::kWindow) continue;
-    entries += 8192 / static_cast<uint64_t>(layer.ratio) *
-               (kv + (layer.kind == LayerKind::kCsa ? key : 0));
+    // 512, 4,096 and 8,192 tokens, each with a place in a list.
+    const auto of = [](unsigned shift, uint64_t bytes) {
+      return BlockList::BlockBytes({static_cast<size_t>(bytes), shift}) + sizeof(uint8_t*);
+    };
+    blocks += layer.kind == LayerKind::kCsa ? 16 * of(7, kv) + 2 * of(10, key) : of(6, kv);
   }
   // Scores of 32 rows: of index keys, and of the entries of the deepest layer by every head.
   const uint64_t scores_and_ids = 2048 * 32 * sizeof(int16_t) + 8192 * sizeof(int32_t) +
                                   8192 / 128 * 32 * static_cast<uint64_t>(c.heads) * sizeof(float);
-  EXPECT_EQ(large - small, entries + scores_and_ids);
+  EXPECT_EQ(large - small, blocks + scores_and_ids);
 }
 
 }  // namespace

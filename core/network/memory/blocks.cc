@@ -1,0 +1,110 @@
+#include "core/network/memory/blocks.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace finback {
+
+// Stands before its entries, which begin at a cache line.
+struct alignas(64) Block {
+  std::atomic<uint32_t> holders{1};
+  void* memory;  // as it came from the system
+  Reservation reservation;
+};
+
+namespace {
+
+Block* BlockOf(uint8_t* data) { return reinterpret_cast<Block*>(data) - 1; }
+
+// The entries of a new block, which hold anything.
+uint8_t* NewBlock(uint64_t bytes, Reservation* charged) {
+  void* memory = operator new(bytes);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(memory);
+  const uintptr_t aligned = (address + alignof(Block) - 1) / alignof(Block) * alignof(Block);
+  Block* block = new (reinterpret_cast<void*>(aligned)) Block;
+  block->memory = memory;
+  block->reservation = charged->Split(bytes);
+  return reinterpret_cast<uint8_t*>(block + 1);
+}
+
+bool IsShared(uint8_t* data) {
+  // What others have read of it comes before what is written next.
+  return BlockOf(data)->holders.load(std::memory_order_acquire) != 1;
+}
+
+void Hold(uint8_t* data) { BlockOf(data)->holders.fetch_add(1, std::memory_order_relaxed); }
+
+void LetGo(uint8_t* data) {
+  Block* block = BlockOf(data);
+  if (block->holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  void* memory = block->memory;
+  block->~Block();
+  operator delete(memory);
+}
+
+}  // namespace
+
+uint64_t BlockList::BlockBytes(const Shape& shape) {
+  // Before the entries the block itself and what aligning it takes.
+  return sizeof(Block) + alignof(Block) + (uint64_t{shape.entry_bytes} << shape.shift);
+}
+
+BlockList& BlockList::operator=(BlockList&& other) noexcept {
+  std::swap(shape_, other.shape_);
+  std::swap(capacity_, other.capacity_);
+  std::swap(count_, other.count_);
+  data_ = std::move(other.data_);  // swaps
+  return *this;
+}
+
+void BlockList::Prepare(const Shape& shape, size_t capacity, Reserve* reserve) {
+  Cut(0);
+  shape_ = shape;
+  capacity_ = capacity;
+  (*reserve)(data_, BlocksOf(capacity));
+  reserve->Later(BlocksOf(capacity) * BlockBytes(shape));
+}
+
+uint64_t BlockList::Needed(const Range& range) const {
+  if (range.begin >= range.end) return 0;
+  uint64_t blocks = 0;
+  for (size_t i = range.begin >> shape_.shift; i < BlocksOf(range.end); ++i) {
+    blocks += i >= count_ || IsShared(data_[i]);
+  }
+  return blocks * BlockBytes(shape_);
+}
+
+void BlockList::Grow(const Range& range, Reservation* charged) {
+  if (range.begin >= range.end) return;
+  const size_t most = size_t{1} << shape_.shift;
+  for (size_t i = range.begin >> shape_.shift; i < BlocksOf(range.end); ++i) {
+    if (i < count_ && !IsShared(data_[i])) continue;
+    uint8_t* fresh = NewBlock(BlockBytes(shape_), charged);
+    if (i >= count_) {
+      data_[count_++] = fresh;
+      continue;
+    }
+    const size_t before = std::min(range.kept, i << shape_.shift);
+    memcpy(fresh, data_[i], std::min(range.kept - before, most) * shape_.entry_bytes);
+    LetGo(data_[i]);
+    data_[i] = fresh;
+  }
+}
+
+void BlockList::Cut(size_t end) noexcept {
+  const size_t kept = BlocksOf(end);
+  while (count_ > kept) LetGo(data_[--count_]);
+}
+
+void BlockList::Share(const BlockList& other, size_t end) noexcept {
+  const size_t wanted = other.BlocksOf(end);
+  for (size_t i = 0; i < wanted; ++i) Hold(other.data_[i]);  // first: some may be the same
+  Cut(0);
+  std::copy(other.data_.data(), other.data_.data() + wanted, data_.data());
+  count_ = wanted;
+}
+
+}  // namespace finback
