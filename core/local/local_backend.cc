@@ -65,7 +65,7 @@ class LocalSequence final : public TokenSequence {
   void RollBack(int64_t tokens) override { sequence_.RollBack(tokens); }
   std::unique_ptr<TokenSequence> Fork() const override {
     auto fork = std::make_unique<LocalSequence>(model_, shape_, budget_);
-    fork->sequence_.memory().Restore(sequence_.memory().Snapshot());
+    fork->sequence_.memory().CopyFrom(sequence_.memory());
     return fork;
   }
   std::vector<uint8_t> Snapshot() const override { return sequence_.memory().Snapshot(); }

@@ -236,8 +236,17 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
 std::unique_ptr<Sequence> Sequence::Fork() const {
   auto fork = std::make_unique<Sequence>(model_, context_tokens(),
                                          static_cast<int32_t>(shape_.chunk_tokens), budget_);
-  fork->Restore(Snapshot());
+  fork->CopyFrom(*this);
   return fork;
+}
+
+void Sequence::CopyFrom(const Sequence& other) {
+  const size_t window = static_cast<size_t>(model_.config().window);
+  memcpy(memory_.ids.data(), other.memory_.ids.data(), other.position_ * sizeof(int32_t));
+  for (size_t i = 0; i < memory_.layers.size(); ++i) {
+    ForkLayer(other.memory_.layers[i], window, other.position_, &memory_.layers[i]);
+  }
+  position_ = floor_ = other.position_;
 }
 
 }  // namespace finback

@@ -45,7 +45,10 @@ class Sequence {
   void RollBack(int64_t tokens);
   std::vector<uint8_t> Snapshot() const;         // versioned, little-endian, tied to the config
   void Restore(std::span<const uint8_t> bytes);  // throws kInvalidArgument; unchanged on failure
-  std::unique_ptr<Sequence> Fork() const;
+  std::unique_ptr<Sequence> Fork() const;        // the entries of both are the same memory
+  // Becomes what `other` is, of the same model and with no more tokens than the context. Throws
+  // nothing.
+  void CopyFrom(const Sequence& other);
 
   // For what computes the next tokens. TakeBlocks() makes room for so many, or changes nothing and
   // throws kBudget or std::bad_alloc; DropSpare() lets go of what is not used. BeginChunk() says

@@ -156,6 +156,22 @@ void EndChunk(size_t tokens, LayerState* state) {
   }
 }
 
+void ForkLayer(const LayerState& from, size_t window, size_t position, LayerState* to) {
+  for (size_t t = position - std::min(position, window - 1); t < position; ++t) {
+    memcpy(to->WindowEntry(t), from.WindowEntry(t), from.format.bytes);
+  }
+  const auto fork = [position](const CompressorState& source, CompressorState* copy) {
+    if (source.ratio == 0) return;
+    for (size_t t = source.CarryBegin(position); t < position; ++t) {
+      memcpy(copy->KvRow(t), source.KvRow(t), source.row * sizeof(float));
+      memcpy(copy->GateRow(t), source.GateRow(t), source.row * sizeof(float));
+    }
+    copy->entries.Share(source.entries, position / source.ratio);
+  };
+  fork(from.main, &to->main);
+  fork(from.index, &to->index);
+}
+
 uint64_t LayerSnapshotBytes(const LayerState& state, size_t window, size_t position) {
   uint64_t total = 0;
   VisitLayer(state, window, position, [&](const void*, size_t bytes) { total += bytes; });

@@ -101,6 +101,10 @@ void CutLayer(size_t position, LayerState* state) noexcept;
 // A chunk of so many tokens is done: what it wrote is what is there.
 void EndChunk(size_t tokens, LayerState* state);
 
+// `to`, of the same model, becomes what `from` is at `position`: rings are copied, entries shared.
+// Throws nothing.
+void ForkLayer(const LayerState& from, size_t window, size_t position, LayerState* to);
+
 // The versioned byte form of layers at `position` (little-endian; the same bytes whatever the chunk
 // size, thread count or history). Append and read in layer order.
 void AppendLayer(const LayerState& state, size_t window, size_t position,

@@ -146,6 +146,44 @@ TEST_F(Growth, RestoringTakesWhatItRestores) {
   EXPECT_EQ(Evaluate(&sequence, few), Fresh(ids, few));
 }
 
+TEST_F(Growth, AForkTakesWhatItAddsAlone) {
+  const std::vector<int32_t> trunk = SomeIds(900, 1), left = SomeIds(40, 2), right = SomeIds(30, 3);
+  std::unique_ptr<Sequence> fork;
+  {
+    Sequence sequence(TestModel(), kContext, kChunk, &budget);
+    Evaluate(&sequence, trunk);
+    const uint64_t used = budget.used();
+    fork = sequence.Fork();
+    EXPECT_EQ(fork->Snapshot(), sequence.Snapshot());
+    EXPECT_EQ(budget.used(), used);
+    EXPECT_EQ(Evaluate(fork.get(), left), Fresh(trunk, left));
+    const uint64_t both = budget.used();
+    EXPECT_GT(both, used);
+    EXPECT_LT(both, 2 * used) << "the first 512 tokens are shared";
+    EXPECT_EQ(Evaluate(&sequence, right), Fresh(trunk, right));
+    EXPECT_EQ(budget.used(), both) << "whom the fork left alone writes in place";
+  }
+  std::vector<int32_t> path = trunk;
+  path.insert(path.end(), left.begin(), left.end());
+  EXPECT_EQ(Evaluate(fork.get(), right), Fresh(path, right)) << "the trunk is gone";
+}
+
+TEST_F(Growth, AForkThatGoesBackWritesToNobodyElses) {
+  const std::vector<int32_t> trunk = SomeIds(520, 1), tail = SomeIds(30, 2), next = SomeIds(3, 3);
+  Sequence sequence(TestModel(), kContext, kChunk, &budget);
+  Evaluate(&sequence, trunk);
+  const std::unique_ptr<Sequence> fork = sequence.Fork();
+  const std::vector<uint8_t> before = fork->Snapshot();
+  sequence.RollBack(20);  // into a block that is full, and shared
+  Evaluate(&sequence, tail);
+  EXPECT_EQ(fork->Snapshot(), before);
+  const std::vector<int32_t> kept(trunk.begin(), trunk.end() - 20);
+  std::vector<int32_t> path = kept;
+  path.insert(path.end(), tail.begin(), tail.end());
+  EXPECT_EQ(Evaluate(&sequence, next), Fresh(path, next));
+  EXPECT_EQ(Evaluate(fork.get(), next), Fresh(trunk, next));
+}
+
 TEST_F(Growth, AStepAllocatesTheBlocksThatBeginWithItAlone) {
   Sequence sequence(TestModel(), kContext, kChunk, &budget);
   Evaluate(&sequence, SomeIds(500, 1));
