@@ -82,6 +82,17 @@ void EmitEntry(const Compute& compute, const Compressor& compressor, const Recen
   state->format.Store(compute.kernels, entry, state->Entry(window));
 }
 
+// What the next entry needs at a position that the chunk passes.
+void CopyCarry(const RecentRows& rows, const CarryCopy& copy) {
+  const size_t bytes = rows.state.row * sizeof(float);
+  uint8_t* to = copy.to;
+  for (size_t t = rows.state.CarryBegin(copy.position); t < copy.position; ++t) {
+    memcpy(to, rows.Kv(t), bytes);
+    memcpy(to + bytes, rows.Gate(t), bytes);
+    to += 2 * bytes;
+  }
+}
+
 // Leaves behind what later chunks read of this one's rows.
 void StoreRows(const RecentRows& rows, size_t count, CompressorState* state) {
   const size_t next = state->NextSide(count), end = rows.position + count;
@@ -117,6 +128,7 @@ void Append(const Pass& pass, const Compressor& compressor, const PassSegment& s
       }
     }
   });
+  for (const CarryCopy& copy : state->copies) CopyCarry(rows, copy);
   StoreRows(rows, segment.rows, state);
 }
 

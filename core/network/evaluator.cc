@@ -187,9 +187,10 @@ void Evaluator::RollBack(Sequence* sequence, int64_t tokens) {
     sequence->RollBack(tokens);
     return;
   }
+  const int64_t nearest = sequence->NearestBack(target);
   const auto all = sequence->tokens();
-  const std::vector<int32_t> kept(all.begin(), all.begin() + target);
-  sequence->Reset();
+  const std::vector<int32_t> kept(all.begin() + nearest, all.begin() + target);
+  sequence->GoBackTo(nearest);
   const Segment again{sequence, kept};
   Run({&again, 1});
 }

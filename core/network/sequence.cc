@@ -88,6 +88,9 @@ void Sequence::Grow(size_t begin, size_t end) {
   Reservation charged;
   if (budget_ != nullptr) {
     charged = Reservation::Try(budget_, bytes);
+    while (!charged.taken() && checkpoints_.DropFirst()) {
+      charged = Reservation::Try(budget_, bytes);
+    }
     if (!charged.taken()) {
       const std::string what = Format("memory for %zu more tokens", end - begin);
       charged = Reservation(budget_, bytes, what.c_str());
@@ -105,23 +108,50 @@ void Sequence::TakeBlocks(size_t tokens) {
   Grow(position_, position_ + std::min(tokens, shape_.context_tokens - position_));
 }
 
+void Sequence::KeepCheckpoints(size_t most, uint64_t most_bytes) {
+  const size_t window = static_cast<size_t>(model_.config().window);
+  const uint64_t bytes = Checkpoints::BytesAt(memory_.layers, window, kCheckpointTokens);
+  most = std::min({most, static_cast<size_t>(most_bytes / std::max<uint64_t>(bytes, 1)),
+                   shape_.context_tokens / kCheckpointTokens});
+  checkpoints_.Keep(most, window);
+}
+
+int64_t Sequence::NearestBack(int64_t position) const {
+  if (position >= static_cast<int64_t>(floor_)) return position;
+  const Checkpoint* checkpoint = checkpoints_.Nearest(static_cast<size_t>(position));
+  return checkpoint == nullptr ? 0 : static_cast<int64_t>(checkpoint->position);
+}
+
+void Sequence::GoBackTo(int64_t nearest) noexcept {
+  const size_t position = static_cast<size_t>(nearest);
+  const bool far = position < floor_;
+  GoTo(position);
+  if (!far || position == 0) return;
+  checkpoints_.Restore(*checkpoints_.Nearest(position), memory_.layers);
+  floor_ = position;
+}
+
 void Sequence::DropSpare() noexcept {
+  checkpoints_.Abandon(memory_.layers);
   for (LayerState& layer : memory_.layers) CutLayer(position_, &layer);
 }
 
 void Sequence::GoTo(size_t position) noexcept {
   position_ = position;
   floor_ = std::min(floor_, position);
+  checkpoints_.Cut(position);
   DropSpare();
 }
 
 void Sequence::Pretend(std::span<const int32_t> ids) {
   position_ = floor_ = 0;
+  checkpoints_.Cut(0);
   Grow(0, ids.size());
   EndChunk(ids);
 }
 
-void Sequence::BeginChunk(size_t tokens) {
+void Sequence::BeginChunk(size_t tokens) noexcept {
+  checkpoints_.Begin(memory_.layers, position_, position_ + tokens, budget_);
   floor_ = std::max(floor_, std::min(position_, BackFrom(position_ + tokens)));
 }
 
@@ -130,6 +160,7 @@ void Sequence::EndChunk(std::span<const int32_t> ids) {
   position_ += ids.size();
   for (LayerState& layer : memory_.layers) finback::EndChunk(ids.size(), &layer);
   floor_ = std::max(floor_, BackFrom(position_));
+  checkpoints_.End(memory_.layers);
 }
 
 // Where the rings reach back to once they hold `end` tokens.
@@ -229,6 +260,7 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
   memcpy(memory_.ids.data(), ids, position * 4);
   const uint8_t* at = ids + position * 4;
   for (LayerState& layer : memory_.layers) at += ReadLayer(at, window, position, &layer);
+  checkpoints_.Cut(0);  // of other tokens
   GoTo(position);
   floor_ = position;
 }
@@ -236,6 +268,7 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
 std::unique_ptr<Sequence> Sequence::Fork() const {
   auto fork = std::make_unique<Sequence>(model_, context_tokens(),
                                          static_cast<int32_t>(shape_.chunk_tokens), budget_);
+  fork->checkpoints_.KeepAs(checkpoints_);
   fork->CopyFrom(*this);
   return fork;
 }
@@ -247,6 +280,7 @@ void Sequence::CopyFrom(const Sequence& other) {
     ForkLayer(other.memory_.layers[i], window, other.position_, &memory_.layers[i]);
   }
   position_ = floor_ = other.position_;
+  checkpoints_.CopyFrom(other.checkpoints_);
 }
 
 }  // namespace finback

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/buffer.h"
+#include "core/network/memory/checkpoints.h"
 #include "core/network/memory/memory_budget.h"
 #include "core/network/memory/state.h"
 #include "core/network/model.h"
@@ -40,9 +41,16 @@ class Sequence {
 
   void Reset() noexcept { GoTo(0); }
   int64_t roll_back_floor() const { return static_cast<int64_t>(floor_); }
-  // Forgets the last tokens; throws kInvalidArgument below roll_back_floor(), where what lies
-  // before must be computed again (Evaluator::RollBack).
+  // Forgets the last tokens; throws kInvalidArgument below roll_back_floor(), where some must be
+  // computed again (Evaluator::RollBack).
   void RollBack(int64_t tokens);
+  // Keeps checkpoints every kCheckpointTokens, at most so many and of so many bytes together, where
+  // the budget leaves room; none unless this is called. The further back, the fewer.
+  void KeepCheckpoints(size_t most, uint64_t most_bytes);
+  size_t checkpoints() const { return checkpoints_.count(); }
+  // The most tokens, at most `position`, that it can go back to without computing any.
+  int64_t NearestBack(int64_t position) const;
+  void GoBackTo(int64_t nearest) noexcept;       // what NearestBack() returned
   std::vector<uint8_t> Snapshot() const;         // versioned, little-endian, tied to the config
   void Restore(std::span<const uint8_t> bytes);  // throws kInvalidArgument; unchanged on failure
   std::unique_ptr<Sequence> Fork() const;        // the entries of both are the same memory
@@ -58,7 +66,7 @@ class Sequence {
   void DropSpare() noexcept;
   size_t chunk_tokens() const { return shape_.chunk_tokens; }
   std::span<LayerState> layers() { return memory_.layers; }
-  void BeginChunk(size_t tokens);
+  void BeginChunk(size_t tokens) noexcept;
   void EndChunk(std::span<const int32_t> ids);
   // For measuring: holds these tokens, and as their memory whatever there is.
   void Pretend(std::span<const int32_t> ids);
@@ -83,6 +91,7 @@ class Sequence {
   size_t position_ = 0;
   // The rings hold what positions down to here need.
   size_t floor_ = 0;
+  Checkpoints checkpoints_;
 };
 
 }  // namespace finback

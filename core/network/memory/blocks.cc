@@ -20,7 +20,8 @@ namespace {
 Block* BlockOf(uint8_t* data) { return reinterpret_cast<Block*>(data) - 1; }
 
 // The entries of a new block, which hold anything.
-uint8_t* NewBlock(uint64_t bytes, Reservation* charged) {
+uint8_t* NewBlock(uint64_t entries_bytes, Reservation* charged) {
+  const uint64_t bytes = BlockRef::BytesOf(entries_bytes);
   void* memory = operator new(bytes);
   const uintptr_t address = reinterpret_cast<uintptr_t>(memory);
   const uintptr_t aligned = (address + alignof(Block) - 1) / alignof(Block) * alignof(Block);
@@ -47,9 +48,27 @@ void LetGo(uint8_t* data) {
 
 }  // namespace
 
+BlockRef::BlockRef(const BlockRef& other) noexcept : data_(other.data_) {
+  if (data_ != nullptr) Hold(data_);
+}
+
+void BlockRef::LetGo() noexcept {
+  if (data_ != nullptr) finback::LetGo(data_);
+  data_ = nullptr;
+}
+
+BlockRef BlockRef::New(uint64_t bytes, Reservation* charged) {
+  BlockRef block;
+  block.data_ = NewBlock(bytes, charged);
+  return block;
+}
+
+uint64_t BlockRef::BytesOf(uint64_t bytes) {
+  return sizeof(Block) + alignof(Block) + bytes;  // with what aligning takes
+}
+
 uint64_t BlockList::BlockBytes(const Shape& shape) {
-  // Before the entries the block itself and what aligning it takes.
-  return sizeof(Block) + alignof(Block) + (uint64_t{shape.entry_bytes} << shape.shift);
+  return BlockRef::BytesOf(uint64_t{shape.entry_bytes} << shape.shift);
 }
 
 BlockList& BlockList::operator=(BlockList&& other) noexcept {
@@ -82,7 +101,7 @@ void BlockList::Grow(const Range& range, Reservation* charged) {
   const size_t most = size_t{1} << shape_.shift;
   for (size_t i = range.begin >> shape_.shift; i < BlocksOf(range.end); ++i) {
     if (i < count_ && !IsShared(data_[i])) continue;
-    uint8_t* fresh = NewBlock(BlockBytes(shape_), charged);
+    uint8_t* fresh = NewBlock(uint64_t{shape_.entry_bytes} << shape_.shift, charged);
     if (i >= count_) {
       data_[count_++] = fresh;
       continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "core/base/buffer.h"
 #include "core/network/memory/memory_budget.h"
@@ -10,6 +11,29 @@
 namespace finback {
 
 struct Block;
+
+// One block: bytes that are written while one alone holds it, and read by all who do.
+class BlockRef {
+ public:
+  BlockRef() = default;
+  ~BlockRef() { LetGo(); }
+  BlockRef(const BlockRef& other) noexcept;
+  BlockRef(BlockRef&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+  BlockRef& operator=(BlockRef other) noexcept {
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  // Holds anything. Takes BytesOf(bytes) of `charged`; throws std::bad_alloc.
+  static BlockRef New(uint64_t bytes, Reservation* charged);
+  static uint64_t BytesOf(uint64_t bytes);  // as it is charged
+
+  uint8_t* data() { return data_; }
+  const uint8_t* data() const { return data_; }
+
+ private:
+  void LetGo() noexcept;
+  uint8_t* data_ = nullptr;
+};
 
 // The entries of one compressor in order. One thread at a time; lists of several threads may hold
 // the same blocks.

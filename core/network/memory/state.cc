@@ -90,24 +90,34 @@ BlockList::Range EntriesOf(const TokenRange& tokens, const CompressorState& stat
 
 // State is const when the pieces are read, mutable when they are written.
 template <typename State, typename Visit>
-void VisitCompressor(State& state, size_t position, const Visit& visit) {
-  for (size_t begin = 0, end = position / state.ratio; begin < end;) {
-    const size_t stop = std::min(end, state.entries.RunEnd(begin));
-    visit(state.Entry(begin), (stop - begin) * state.format.bytes);
-    begin = stop;
+void VisitWindow(State& state, size_t window, size_t position, const Visit& visit) {
+  for (size_t t = position - std::min(position, window - 1); t < position; ++t) {
+    visit(state.WindowEntry(t), state.format.bytes);
   }
+}
+
+template <typename State, typename Visit>
+void VisitCarry(State& state, size_t position, const Visit& visit) {
   for (size_t t = state.CarryBegin(position); t < position; ++t) {
     visit(state.KvRow(t), state.row * sizeof(float));
     visit(state.GateRow(t), state.row * sizeof(float));
   }
 }
 
+template <typename State, typename Visit>
+void VisitCompressor(State& state, size_t position, const Visit& visit) {
+  for (size_t begin = 0, end = position / state.ratio; begin < end;) {
+    const size_t stop = std::min(end, state.entries.RunEnd(begin));
+    visit(state.Entry(begin), (stop - begin) * state.format.bytes);
+    begin = stop;
+  }
+  VisitCarry(state, position, visit);
+}
+
 // The pieces of memory that make up a layer's state at `position`, in snapshot order.
 template <typename State, typename Visit>
 void VisitLayer(State& state, size_t window, size_t position, const Visit& visit) {
-  for (size_t t = position - std::min(position, window - 1); t < position; ++t) {
-    visit(state.WindowEntry(t), state.format.bytes);
-  }
+  VisitWindow(state, window, position, visit);
   if (state.main.ratio != 0) VisitCompressor(state.main, position, visit);
   if (state.index.ratio != 0) VisitCompressor(state.index, position, visit);
 }
@@ -154,6 +164,29 @@ void EndChunk(size_t tokens, LayerState* state) {
   for (CompressorState* compressor : {&state->main, &state->index}) {
     if (compressor->ratio != 0) compressor->side = compressor->NextSide(tokens);
   }
+}
+
+size_t WindowBytes(const LayerState& state, size_t window, size_t position) {
+  return std::min(position, window - 1) * state.format.bytes;
+}
+
+uint8_t* SaveWindow(const LayerState& state, size_t window, size_t position, uint8_t* out) {
+  VisitWindow(state, window, position, [&](const uint8_t* entry, size_t bytes) {
+    memcpy(out, entry, bytes);
+    out += bytes;
+  });
+  return out;
+}
+
+const uint8_t* LoadRings(const uint8_t* bytes, size_t window, size_t position, LayerState* state) {
+  const auto read = [&](void* data, size_t size) {
+    memcpy(data, bytes, size);
+    bytes += size;
+  };
+  VisitWindow(*state, window, position, read);
+  if (state->main.ratio != 0) VisitCarry(state->main, position, read);
+  if (state->index.ratio != 0) VisitCarry(state->index, position, read);
+  return bytes;
 }
 
 void ForkLayer(const LayerState& from, size_t window, size_t position, LayerState* to) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,12 @@ struct EntryFormat {
 // Going back so many tokens only moves the position; a longer chunk leaves no more behind.
 inline constexpr size_t kBackTokens = 32;
 
+// Where the rows that the next entry needs at a position within a chunk are put as it passes.
+struct CarryCopy {
+  size_t position;
+  uint8_t* to;
+};
+
 // A compressor's memory: raw projections of recent tokens and the entries pooled so far. A chunk
 // longer than kBackTokens writes to the other side, so that what was there before is left until
 // the chunk is done (EndChunk).
@@ -46,6 +53,7 @@ struct CompressorState {
   EntryFormat format;
   Buffer<float> kv, gate;  // [1 or 2 sides, ring, row]
   BlockList entries;       // of format.bytes
+  std::span<const CarryCopy> copies;
 
   float* KvRow(size_t position) { return kv.data() + Slot(side, position) * row; }
   float* GateRow(size_t position) { return gate.data() + Slot(side, position) * row; }
@@ -61,6 +69,10 @@ struct CompressorState {
   const uint8_t* Entry(size_t w) const { return entries.At(w); }
   // The oldest token whose projections the next entry still needs when `position` tokens are done.
   size_t CarryBegin(size_t position) const;
+  // Of those from there on: of each its projection, then its gate.
+  size_t CarryBytes(size_t position) const {
+    return (position - CarryBegin(position)) * 2 * row * sizeof(float);
+  }
 
  private:
   size_t Slot(size_t of_side, size_t position) const { return of_side * ring + position % ring; }
@@ -100,6 +112,12 @@ void CutLayer(size_t position, LayerState* state) noexcept;
 
 // A chunk of so many tokens is done: what it wrote is what is there.
 void EndChunk(size_t tokens, LayerState* state);
+
+// What slides, at `position`: the window's entries, then what the compressors carry. These return
+// the end of what they wrote and read.
+size_t WindowBytes(const LayerState& state, size_t window, size_t position);
+uint8_t* SaveWindow(const LayerState& state, size_t window, size_t position, uint8_t* out);
+const uint8_t* LoadRings(const uint8_t* bytes, size_t window, size_t position, LayerState* state);
 
 // `to`, of the same model, becomes what `from` is at `position`: rings are copied, entries shared.
 // Throws nothing.
