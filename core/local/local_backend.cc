@@ -43,7 +43,13 @@ class LocalSequence final : public TokenSequence {
         reservation_(budget,
                      LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens).empty,
                      "a sequence"),
-        sequence_(model, shape.context_tokens, shape.chunk_tokens, budget) {}
+        sequence_(model, shape.context_tokens, shape.chunk_tokens, budget) {
+    const uint64_t most_bytes =
+        LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens).full;
+    if (shape.restore_points != 0) {
+      sequence_.memory().KeepCheckpoints(LoneSequence::kMostCheckpoints, most_bytes);
+    }
+  }
 
   void Evaluate(std::span<const int32_t> ids, Rows rows, float* logits) override {
     EvaluateControl control;

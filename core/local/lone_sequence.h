@@ -16,6 +16,9 @@ class LoneSequence {
   // charged to the budget.
   static Sequence::Plan PlanOf(const Model& model, int64_t context_tokens, int32_t chunk_tokens);
 
+  // Enough for a block at most to be computed again within 65,536 tokens.
+  static constexpr size_t kMostCheckpoints = 128;
+
   LoneSequence(const Model& model, int64_t context_tokens, int32_t chunk_tokens,
                MemoryBudget* budget = nullptr);
 

@@ -29,6 +29,10 @@ SessionState::SessionState(const Model& model, const SessionShape& shape, Memory
       sequence_(model, shape.context_tokens, shape.chunk_tokens, budget),
       logits_(static_cast<size_t>(model.config().vocab)) {
   points_.reserve(static_cast<size_t>(shape.restore_points));
+  // They and the points are what returning costs; who wants no points wants none of either.
+  if (shape.restore_points != 0) {
+    sequence_.memory().KeepCheckpoints(LoneSequence::kMostCheckpoints, most_bytes_);
+  }
 }
 
 void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
@@ -48,9 +52,10 @@ void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
 SessionState::RestorePoint* SessionState::FindPoint(std::span<const int32_t> ids, int64_t longest) {
   RestorePoint* best = nullptr;
   for (RestorePoint& point : points_) {
-    const int64_t size = static_cast<int64_t>(point.ids.size());
-    if (size > longest || (best != nullptr && point.ids.size() <= best->ids.size())) continue;
-    if (CommonPrefix(point.ids, ids) == size) best = &point;
+    const int64_t size = static_cast<int64_t>(point.mark.ids.size());
+    if (size > longest || (best != nullptr && point.mark.ids.size() <= best->mark.ids.size()))
+      continue;
+    if (CommonPrefix(point.mark.ids, ids) == size) best = &point;
   }
   return best;
 }
@@ -59,18 +64,14 @@ int64_t SessionState::Rewind(std::span<const int32_t> ids) {
   const int64_t longest = static_cast<int64_t>(ids.size()) - 1;  // the last id gives the logits
   Sequence& memory = sequence_.memory();
   const int64_t common = std::min(CommonPrefix(memory.tokens(), ids), longest);
-  const int64_t here = common >= memory.roll_back_floor() ? common : 0;
+  const int64_t here = memory.NearestBack(common);
   RestorePoint* point = FindPoint(ids, longest);
-  if (point != nullptr && static_cast<int64_t>(point->ids.size()) > here) {
-    memory.Restore(point->snapshot);
+  if (point != nullptr && static_cast<int64_t>(point->mark.ids.size()) > here) {
+    memory.ReturnTo(point->mark);
     point->last_use = ++uses_;
     return memory.position();
   }
-  if (here > 0) {
-    memory.RollBack(memory.position() - here);
-  } else {
-    memory.Reset();
-  }
+  memory.GoBackTo(here);
   return here;
 }
 
@@ -78,15 +79,15 @@ void SessionState::DropOldest() {
   const auto oldest =
       std::min_element(points_.begin(), points_.end(),
                        [](const auto& a, const auto& b) { return a.last_use < b.last_use; });
-  points_bytes_ -= oldest->reservation.bytes();
+  points_bytes_ -= oldest->whole_bytes;
   points_.erase(oldest);
 }
 
-bool SessionState::MakeRoom(uint64_t bytes) {
+bool SessionState::MakeRoom(uint64_t whole_bytes) {
   // All points together may take as much again as the session itself when it is full.
   const uint64_t most = most_bytes_;
-  if (bytes > most || shape_.restore_points == 0) return false;
-  while (!points_.empty() && (points_bytes_ + bytes > most ||
+  if (whole_bytes > most || shape_.restore_points == 0) return false;
+  while (!points_.empty() && (points_bytes_ + whole_bytes > most ||
                               points_.size() >= static_cast<size_t>(shape_.restore_points))) {
     DropOldest();
   }
@@ -98,25 +99,26 @@ void SessionState::KeepRestorePoint() {
   const std::span<const int32_t> ids = memory.tokens();
   if (shape_.restore_points == 0 || ids.empty()) return;
   for (RestorePoint& point : points_) {
-    if (point.ids.size() == ids.size() && CommonPrefix(point.ids, ids) == memory.position()) {
+    if (point.mark.ids.size() == ids.size() &&
+        CommonPrefix(point.mark.ids, ids) == memory.position()) {
       point.last_use = ++uses_;
       return;
     }
   }
+  const uint64_t bytes = memory.MarkBytes(), whole_bytes = memory.WholeBytes();
+  if (!MakeRoom(whole_bytes)) return;
   RestorePoint point;
-  point.snapshot = memory.Snapshot();
-  const uint64_t bytes = point.snapshot.size() + ids.size_bytes();
-  if (!MakeRoom(bytes)) return;
   point.reservation = Reservation::Try(budget_, bytes);
   while (!point.reservation.taken() && !points_.empty()) {
     DropOldest();
     point.reservation = Reservation::Try(budget_, bytes);
   }
   if (!point.reservation.taken()) return;
-  point.ids.assign(ids.begin(), ids.end());
+  point.mark = memory.Mark();
+  point.whole_bytes = whole_bytes;
   point.last_use = ++uses_;
   points_.push_back(std::move(point));
-  points_bytes_ += bytes;
+  points_bytes_ += whole_bytes;
 }
 
 }  // namespace finback

@@ -41,14 +41,14 @@ class SessionState {
 
  private:
   struct RestorePoint {
-    std::vector<int32_t> ids;
-    std::vector<uint8_t> snapshot;
+    SequenceMark mark;
     Reservation reservation;
+    uint64_t whole_bytes = 0;
     uint64_t last_use = 0;
   };
   static Sequence::Plan PlanOf(const Model& model, const SessionShape& shape);
   RestorePoint* FindPoint(std::span<const int32_t> ids, int64_t longest);
-  bool MakeRoom(uint64_t bytes);
+  bool MakeRoom(uint64_t whole_bytes);
   void DropOldest();
 
   SessionShape shape_;
@@ -58,7 +58,8 @@ class SessionState {
   LoneSequence sequence_;
   std::vector<float> logits_;
   std::vector<RestorePoint> points_;
-  uint64_t points_bytes_ = 0, uses_ = 0;
+  uint64_t points_bytes_ = 0;  // if no entries were shared
+  uint64_t uses_ = 0;
   std::atomic<bool> busy_{false};
 };
 

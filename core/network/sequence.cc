@@ -283,4 +283,64 @@ void Sequence::CopyFrom(const Sequence& other) {
   checkpoints_.CopyFrom(other.checkpoints_);
 }
 
+uint64_t Sequence::MarkBytes() const {
+  const size_t window = static_cast<size_t>(model_.config().window);
+  uint64_t bytes = BlockRef::BytesOf(Checkpoints::BytesAt(memory_.layers, window, position_)) +
+                   position_ * sizeof(int32_t);
+  for (const LayerState& layer : memory_.layers) {
+    for (const CompressorState* compressor : {&layer.main, &layer.index}) {
+      bytes += sizeof(BlockList) + compressor->entries.blocks() * sizeof(uint8_t*);
+    }
+  }
+  return bytes;
+}
+
+uint64_t Sequence::WholeBytes() const {
+  uint64_t bytes = MarkBytes();
+  for (const LayerState& layer : memory_.layers) {
+    for (const CompressorState* compressor : {&layer.main, &layer.index}) {
+      bytes += compressor->entries.blocks() * BlockList::BlockBytes(compressor->entries.shape());
+    }
+  }
+  return bytes;
+}
+
+SequenceMark Sequence::Mark() const {
+  const size_t window = static_cast<size_t>(model_.config().window);
+  SequenceMark mark;
+  mark.ids.assign(memory_.ids.data(), memory_.ids.data() + position_);
+  Reservation uncharged;  // the caller's
+  mark.rings = BlockRef::New(Checkpoints::BytesAt(memory_.layers, window, position_), &uncharged);
+  uint8_t* at = mark.rings.data();
+  Reserve reserve(Reserve::Mode::kTake);
+  for (const LayerState& layer : memory_.layers) {
+    at = SaveRings(layer, window, position_, at);
+    for (const CompressorState* compressor : {&layer.main, &layer.index}) {
+      const size_t entries = compressor->ratio == 0 ? 0 : position_ / compressor->ratio;
+      BlockList& list = mark.entries.emplace_back();
+      list.Prepare(compressor->entries.shape(), entries, &reserve);
+      list.Share(compressor->entries, entries);
+    }
+  }
+  return mark;
+}
+
+void Sequence::ReturnTo(const SequenceMark& mark) noexcept {
+  const size_t window = static_cast<size_t>(model_.config().window), position = mark.ids.size();
+  const auto common =
+      std::mismatch(mark.ids.begin(), mark.ids.end(), tokens().begin(), tokens().end());
+  GoTo(static_cast<size_t>(common.first - mark.ids.begin()));  // whose checkpoints stay
+  std::copy(mark.ids.begin(), mark.ids.end(), memory_.ids.data());
+  const uint8_t* at = mark.rings.data();
+  const BlockList* list = mark.entries.data();
+  for (LayerState& layer : memory_.layers) {
+    at = LoadRings(at, window, position, &layer);
+    for (CompressorState* compressor : {&layer.main, &layer.index}) {
+      if (compressor->ratio != 0) compressor->entries.Share(*list, position / compressor->ratio);
+      ++list;
+    }
+  }
+  position_ = floor_ = position;
+}
+
 }  // namespace finback

@@ -16,6 +16,13 @@
 
 namespace finback {
 
+// What a sequence was, to go back to: shares its entries, and has a copy of what slides.
+struct SequenceMark {
+  std::vector<int32_t> ids;
+  BlockRef rings;
+  std::vector<BlockList> entries;  // [layers, main and index]
+};
+
 class Sequence {
  public:
   // Bytes that a Sequence takes, when it is new and when its context is full.
@@ -57,6 +64,14 @@ class Sequence {
   // Becomes what `other` is, of the same model and with no more tokens than the context. Throws
   // nothing.
   void CopyFrom(const Sequence& other);
+
+  // The present state, of which MarkBytes() are copied, at the caller's charge; WholeBytes() counts
+  // what is shared, too. ReturnTo() takes marks of sequences of the same model, of no more tokens
+  // than the context.
+  SequenceMark Mark() const;
+  uint64_t MarkBytes() const;
+  uint64_t WholeBytes() const;
+  void ReturnTo(const SequenceMark& mark) noexcept;
 
   // For what computes the next tokens. TakeBlocks() makes room for so many, or changes nothing and
   // throws kBudget or std::bad_alloc; DropSpare() lets go of what is not used. BeginChunk() says

@@ -178,6 +178,18 @@ uint8_t* SaveWindow(const LayerState& state, size_t window, size_t position, uin
   return out;
 }
 
+uint8_t* SaveRings(const LayerState& state, size_t window, size_t position, uint8_t* out) {
+  out = SaveWindow(state, window, position, out);
+  for (const CompressorState* compressor : {&state.main, &state.index}) {
+    if (compressor->ratio == 0) continue;
+    VisitCarry(*compressor, position, [&](const float* row, size_t bytes) {
+      memcpy(out, row, bytes);
+      out += bytes;
+    });
+  }
+  return out;
+}
+
 const uint8_t* LoadRings(const uint8_t* bytes, size_t window, size_t position, LayerState* state) {
   const auto read = [&](void* data, size_t size) {
     memcpy(data, bytes, size);

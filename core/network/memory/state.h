@@ -117,6 +117,7 @@ void EndChunk(size_t tokens, LayerState* state);
 // the end of what they wrote and read.
 size_t WindowBytes(const LayerState& state, size_t window, size_t position);
 uint8_t* SaveWindow(const LayerState& state, size_t window, size_t position, uint8_t* out);
+uint8_t* SaveRings(const LayerState& state, size_t window, size_t position, uint8_t* out);
 const uint8_t* LoadRings(const uint8_t* bytes, size_t window, size_t position, LayerState* state);
 
 // `to`, of the same model, becomes what `from` is at `position`: rings are copied, entries shared.
