@@ -84,7 +84,6 @@ void Sequence::Grow(size_t begin, size_t end) {
   const TokenRange tokens{position_, begin, end};
   uint64_t bytes = 0;
   for (const LayerState& layer : memory_.layers) bytes += BytesToGrow(tokens, layer);
-  if (bytes == 0) return;
   Reservation charged;
   if (budget_ != nullptr) {
     charged = Reservation::Try(budget_, bytes);

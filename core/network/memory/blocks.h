@@ -1,5 +1,5 @@
-// Entries of a layer's memory, in blocks that sequences share. A block is written by the one list
-// that holds it; one that several hold never changes, so any thread may read it.
+// Entries of a layer's memory, in blocks that sequences share. What several lists hold never
+// changes, so any thread may read it. Behind it one of them may append, whoever comes first.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,8 @@ class BlockList {
   static uint64_t BlockBytes(const Shape& shape);  // as they are charged
 
   // Makes entries [begin, end) writable, by blocks that are taken from `charged`, as many bytes as
-  // Needed() says. The first `kept` entries stay what they are, also when it throws std::bad_alloc.
+  // Needed() says, and by a copy of what others hold there. The first `kept` entries stay what they
+  // are, also when it throws: std::bad_alloc, and kBudget if another list has come first meanwhile.
   struct Range {
     size_t kept, begin, end;
   };

@@ -48,9 +48,13 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
   return *this;
 }
 
-Reservation Reservation::Split(uint64_t bytes) noexcept {
+Reservation Reservation::Split(uint64_t bytes) {
   Reservation part;
   if (budget_ == nullptr) return part;
+  if (bytes > bytes_) {
+    Reservation missing(budget_, bytes - bytes_, "memory for more tokens");
+    bytes_ += std::exchange(missing.bytes_, 0);
+  }
   part.budget_ = budget_;
   part.bytes_ = bytes;
   bytes_ -= bytes;

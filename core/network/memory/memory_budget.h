@@ -34,8 +34,9 @@ class Reservation {
   Reservation(Reservation&& other) noexcept;
   Reservation& operator=(Reservation&& other) noexcept;
 
-  // Hands on a part of it, which must be there; an empty one has empty parts.
-  Reservation Split(uint64_t bytes) noexcept;
+  // Hands on a part of it; an empty one has empty parts. What is missing comes from the budget;
+  // throws Error(kBudget).
+  Reservation Split(uint64_t bytes);
 
   bool taken() const { return budget_ != nullptr; }
   uint64_t bytes() const { return bytes_; }

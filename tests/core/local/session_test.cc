@@ -126,8 +126,12 @@ TEST_F(SessionTest, ComputesABlockAtMostOfWhatStaysAgain) {
 
 TEST_F(SessionTest, PointsKeepTheirBlocksWhileTheSequenceHasOthers) {
   const std::vector<int32_t> ids = SomeIds(500, 22);
+  const uint64_t without = UsedAfter(500);
   SessionState session(TestModel(), shape, &budget);
   Play(&session, ids);
+  const uint64_t point = budget.used() - without;
+  EXPECT_GT(point, 0u);
+  EXPECT_LT(point, session.sequence().memory().Snapshot().size()) << "no entry was copied";
   Play(&session, SomeIds(60, 23));
   const std::vector<int32_t> more = Joined(ids, SomeIds(30, 24));
   EXPECT_EQ(Play(&session, more), 499);

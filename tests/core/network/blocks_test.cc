@@ -127,6 +127,39 @@ TEST(BlockList, AppendsToACopyOfASharedBlock) {
   EXPECT_EQ(budget.used(), 5 * BlockList::BlockBytes(kShape));
 }
 
+TEST(BlockList, OneMayAppendBehindWhatIsShared) {
+  MemoryBudget budget(0);
+  BlockList list = NewList(), other = NewList();
+  size_t size = 0, of_other = 20;
+  Append(20, 0, &budget, &list, &size);
+  other.Share(list, 20);
+  const uint64_t used = budget.used();
+  Append(3, 50, &budget, &list, &size);
+  EXPECT_EQ(budget.used(), used) << "in place";
+  EXPECT_EQ(other.At(19) + kShape.entry_bytes, list.At(20));
+  Append(4, 100, &budget, &other, &of_other);
+  EXPECT_EQ(budget.used(), used + BlockList::BlockBytes(kShape)) << "the place was taken";
+  EXPECT_TRUE(Holds(list, 0, 20, 0) && Holds(list, 20, 23, 50));
+  EXPECT_TRUE(Holds(other, 0, 20, 0) && Holds(other, 20, 24, 100));
+}
+
+TEST(BlockList, WhoGoesBackWritesNothingThatOthersHold) {
+  MemoryBudget budget(0);
+  BlockList list = NewList(), other = NewList(), third = NewList();
+  size_t size = 0;
+  Append(20, 0, &budget, &list, &size);
+  other.Share(list, 20);
+  Append(3, 0, &budget, &list, &size);
+  third.Share(list, 23);
+  for (const size_t back : {22, 20, 18}) {
+    size = back;
+    list.Cut(size);
+    Append(2, 77, &budget, &list, &size);
+    EXPECT_TRUE(Holds(other, 0, 20, 0)) << "after going back to " << back;
+    EXPECT_TRUE(Holds(third, 0, 23, 0)) << "after going back to " << back;
+  }
+}
+
 TEST(BlockList, GivesBackWhatNobodyHolds) {
   MemoryBudget budget(0);
   {
@@ -178,6 +211,8 @@ TEST(BlockList, IsSharedByListsOfSeveralThreads) {
         }
       });
     }
+    Append(14, 9, &budget, &trunk, &size);  // while the others read and append
+    EXPECT_TRUE(Holds(trunk, 50, 64, 9));
     for (std::thread& thread : threads) thread.join();
     EXPECT_TRUE(Holds(trunk, 0, 50, 0));
   }

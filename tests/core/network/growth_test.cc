@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/base/status.h"
@@ -157,15 +158,39 @@ TEST_F(Growth, AForkTakesWhatItAddsAlone) {
     EXPECT_EQ(fork->Snapshot(), sequence.Snapshot());
     EXPECT_EQ(budget.used(), used);
     EXPECT_EQ(Evaluate(fork.get(), left), Fresh(trunk, left));
-    const uint64_t both = budget.used();
-    EXPECT_GT(both, used);
-    EXPECT_LT(both, 2 * used) << "the first 512 tokens are shared";
+    EXPECT_EQ(budget.used(), used) << "who comes first writes in place";
     EXPECT_EQ(Evaluate(&sequence, right), Fresh(trunk, right));
-    EXPECT_EQ(budget.used(), both) << "whom the fork left alone writes in place";
+    EXPECT_GT(budget.used(), used);
+    EXPECT_LT(budget.used(), 2 * used) << "the first 512 tokens are shared";
   }
   std::vector<int32_t> path = trunk;
   path.insert(path.end(), left.begin(), left.end());
   EXPECT_EQ(Evaluate(fork.get(), right), Fresh(path, right)) << "the trunk is gone";
+}
+
+TEST_F(Growth, ForksGoOnOnThreadsOfTheirOwn) {
+  const std::vector<int32_t> trunk = SomeIds(505, 1);  // to the end of a block
+  Sequence sequence(TestModel(), kContext, kChunk, &budget);
+  Evaluate(&sequence, trunk);
+  constexpr size_t kForks = 3;
+  std::vector<std::unique_ptr<Sequence>> forks;
+  std::vector<std::vector<float>> logits(kForks);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kForks; ++i) forks.push_back(sequence.Fork());
+  for (size_t i = 0; i < kForks; ++i) {
+    threads.emplace_back([&, i] {
+      Evaluator own(TestModel(), kContext, kChunk);
+      logits[i].resize(static_cast<size_t>(TestModel().config().vocab));
+      for (const int32_t id : SomeIds(20, 10 + i)) {
+        const Segment step{forks[i].get(), {&id, 1}, LogitRows::kLast, logits[i].data()};
+        own.Run({&step, 1});
+      }
+    });
+  }
+  const std::vector<float> on_trunk = Evaluate(&sequence, SomeIds(20, 9));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(on_trunk, Fresh(trunk, SomeIds(20, 9)));
+  for (size_t i = 0; i < kForks; ++i) EXPECT_EQ(logits[i], Fresh(trunk, SomeIds(20, 10 + i)));
 }
 
 TEST_F(Growth, AForkThatGoesBackWritesToNobodyElses) {

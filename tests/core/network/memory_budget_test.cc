@@ -56,6 +56,13 @@ TEST(Reservation, IsGivenBackInParts) {
     EXPECT_EQ(budget.used(), 60u);
   }
   EXPECT_EQ(budget.used(), 20u);
+  {
+    const Reservation more = all.Split(50);
+    EXPECT_EQ(more.bytes(), 50u);
+    EXPECT_EQ(budget.used(), 50u) << "what was missing was taken";
+    EXPECT_THROW(all.Split(51), Error);
+  }
+  EXPECT_EQ(budget.used(), 0u);
   Reservation none;
   EXPECT_FALSE(none.Split(10).taken());
 }
