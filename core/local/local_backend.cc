@@ -25,7 +25,7 @@
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"
 #include "core/local/sampling_plan.h"
-#include "core/local/session.h"
+#include "core/local/sessions/session.h"
 #include "core/network/memory/memory_budget.h"
 #include "core/network/model.h"
 #include "core/tokenizer/tokenizer.h"

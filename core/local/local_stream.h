@@ -14,7 +14,7 @@
 #include "core/engine/options.h"
 #include "core/local/answer_reader.h"
 #include "core/local/event_queue.h"
-#include "core/local/session.h"
+#include "core/local/sessions/session.h"
 #include "core/network/sampler.h"
 #include "core/tokenizer/tokenizer.h"
 

@@ -1,4 +1,4 @@
-#include "core/local/session.h"
+#include "core/local/sessions/session.h"
 
 #include <algorithm>
 
