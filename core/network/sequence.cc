@@ -56,13 +56,8 @@ StateShape ShapeOf(int64_t context_tokens, int32_t chunk_tokens) {
 
 Sequence::Plan Sequence::Memory::ReserveAll(const Config& config, Precision precision,
                                             const StateShape& shape, Reserve::Mode mode) {
-  const Sizes sizes(config);
-  const Numerics numerics = Numerics::Of(precision, config);
   Reserve reserve(mode);
-  layers.resize(sizes.layers);
-  for (size_t i = 0; i < layers.size(); ++i) {
-    ReserveLayer(sizes, numerics, config.layers[i], shape, &reserve, &layers[i]);
-  }
+  layers = ReserveLayers(config, precision, shape, &reserve);
   reserve(ids, shape.context_tokens);
   return {reserve.bytes(), reserve.bytes() + reserve.later()};
 }
@@ -262,6 +257,13 @@ void Sequence::Restore(std::span<const uint8_t> bytes) {
   checkpoints_.Cut(0);  // of other tokens
   GoTo(position);
   floor_ = position;
+}
+
+void Sequence::Continue(std::span<const int32_t> ids, const uint8_t* rings) noexcept {
+  const size_t window = static_cast<size_t>(model_.config().window);
+  std::copy(ids.begin() + position(), ids.end(), memory_.ids.data() + position_);
+  LoadAllRings(rings, window, ids.size(), memory_.layers);
+  position_ = floor_ = ids.size();
 }
 
 std::unique_ptr<Sequence> Sequence::Fork() const {

@@ -55,6 +55,7 @@ class Sequence {
   // the budget leaves room; none unless this is called. The further back, the fewer.
   void KeepCheckpoints(size_t most, uint64_t most_bytes);
   size_t checkpoints() const { return checkpoints_.count(); }
+  std::span<const Checkpoint> checkpoint_list() const { return checkpoints_.list(); }
   // The most tokens, at most `position`, that it can go back to without computing any.
   int64_t NearestBack(int64_t position) const;
   void GoBackTo(int64_t nearest) noexcept;       // what NearestBack() returned
@@ -83,6 +84,10 @@ class Sequence {
   std::span<LayerState> layers() { return memory_.layers; }
   void BeginChunk(size_t tokens) noexcept;
   void EndChunk(std::span<const int32_t> ids);
+  // For who kept a sequence elsewhere: holds `ids`, of which the first position() are what it holds
+  // now. Entries of the others have been written at layers(), where TakeBlocks() has made room, and
+  // `rings` is what a mark or a checkpoint of these ids has.
+  void Continue(std::span<const int32_t> ids, const uint8_t* rings) noexcept;
   // For measuring: holds these tokens, and as their memory whatever there is.
   void Pretend(std::span<const int32_t> ids);
 

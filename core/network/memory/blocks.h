@@ -2,6 +2,7 @@
 // changes, so any thread may read it. Behind it one of them may append, whoever comes first.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -90,5 +91,15 @@ class BlockList {
   size_t count_ = 0;
   Buffer<uint8_t*> data_;  // [blocks of capacity], of which count are there
 };
+
+// Calls visit(data, bytes) for entries [begin, end) in order, run by run.
+template <typename List, typename Visit>
+void VisitRuns(List& list, size_t begin, size_t end, const Visit& visit) {
+  while (begin < end) {
+    const size_t stop = std::min(end, list.RunEnd(begin));
+    visit(list.At(begin), (stop - begin) * list.shape().entry_bytes);
+    begin = stop;
+  }
+}
 
 }  // namespace finback

@@ -110,8 +110,7 @@ const Checkpoint* Checkpoints::Nearest(size_t position) const {
 }
 
 void Checkpoints::Restore(const Checkpoint& checkpoint, std::span<LayerState> layers) const {
-  const uint8_t* at = checkpoint.rings.data();
-  for (LayerState& layer : layers) at = LoadRings(at, window_, checkpoint.position, &layer);
+  LoadAllRings(checkpoint.rings.data(), window_, checkpoint.position, layers);
 }
 
 void Checkpoints::Cut(size_t position) noexcept {

@@ -40,6 +40,7 @@ class Checkpoints {
   bool DropFirst() noexcept;           // false: there is none
   void CopyFrom(const Checkpoints& other) noexcept;
   size_t count() const { return list_.size(); }
+  std::span<const Checkpoint> list() const { return list_; }
 
  private:
   void Thin() noexcept;

@@ -106,11 +106,7 @@ void VisitCarry(State& state, size_t position, const Visit& visit) {
 
 template <typename State, typename Visit>
 void VisitCompressor(State& state, size_t position, const Visit& visit) {
-  for (size_t begin = 0, end = position / state.ratio; begin < end;) {
-    const size_t stop = std::min(end, state.entries.RunEnd(begin));
-    visit(state.Entry(begin), (stop - begin) * state.format.bytes);
-    begin = stop;
-  }
+  VisitRuns(state.entries, 0, position / state.ratio, visit);
   VisitCarry(state, position, visit);
 }
 
@@ -137,6 +133,17 @@ void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec&
   if (!csa) return;
   state->index.format = EntryFormat::Index(sizes, numerics);
   ReserveCompressor(shape, spec, kIndexShift, reserve, &state->index);
+}
+
+std::vector<LayerState> ReserveLayers(const Config& config, Precision precision,
+                                      const StateShape& shape, Reserve* reserve) {
+  const Sizes sizes(config);
+  const Numerics numerics = Numerics::Of(precision, config);
+  std::vector<LayerState> layers(sizes.layers);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    ReserveLayer(sizes, numerics, config.layers[i], shape, reserve, &layers[i]);
+  }
+  return layers;
 }
 
 uint64_t BytesToGrow(const TokenRange& tokens, const LayerState& state) {
@@ -199,6 +206,11 @@ const uint8_t* LoadRings(const uint8_t* bytes, size_t window, size_t position, L
   if (state->main.ratio != 0) VisitCarry(state->main, position, read);
   if (state->index.ratio != 0) VisitCarry(state->index, position, read);
   return bytes;
+}
+
+void LoadAllRings(const uint8_t* bytes, size_t window, size_t position,
+                  std::span<LayerState> layers) {
+  for (LayerState& layer : layers) bytes = LoadRings(bytes, window, position, &layer);
 }
 
 void ForkLayer(const LayerState& from, size_t window, size_t position, LayerState* to) {

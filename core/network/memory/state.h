@@ -100,6 +100,10 @@ struct StateShape {
 void ReserveLayer(const Sizes& sizes, const Numerics& numerics, const LayerSpec& spec,
                   const StateShape& shape, Reserve* reserve, LayerState* state);
 
+// Of all layers of a model.
+std::vector<LayerState> ReserveLayers(const Config& config, Precision precision,
+                                      const StateShape& shape, Reserve* reserve);
+
 // Takes blocks for the entries of tokens [begin, end), which are about to be written, of `charged`:
 // so many bytes. What `kept` tokens have left stays, also when it throws std::bad_alloc.
 struct TokenRange {
@@ -119,6 +123,9 @@ size_t WindowBytes(const LayerState& state, size_t window, size_t position);
 uint8_t* SaveWindow(const LayerState& state, size_t window, size_t position, uint8_t* out);
 uint8_t* SaveRings(const LayerState& state, size_t window, size_t position, uint8_t* out);
 const uint8_t* LoadRings(const uint8_t* bytes, size_t window, size_t position, LayerState* state);
+// Of all layers, in order.
+void LoadAllRings(const uint8_t* bytes, size_t window, size_t position,
+                  std::span<LayerState> layers);
 
 // `to`, of the same model, becomes what `from` is at `position`: rings are copied, entries shared.
 // Throws nothing.
