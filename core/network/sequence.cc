@@ -102,12 +102,12 @@ void Sequence::TakeBlocks(size_t tokens) {
   Grow(position_, position_ + std::min(tokens, shape_.context_tokens - position_));
 }
 
-void Sequence::KeepCheckpoints(size_t most, uint64_t most_bytes) {
+void Sequence::KeepCheckpoints(size_t most, uint64_t most_bytes, size_t most_ends) {
   const size_t window = static_cast<size_t>(model_.config().window);
   const uint64_t bytes = Checkpoints::BytesAt(memory_.layers, window, kCheckpointTokens);
   most = std::min({most, static_cast<size_t>(most_bytes / std::max<uint64_t>(bytes, 1)),
                    shape_.context_tokens / kCheckpointTokens});
-  checkpoints_.Keep(most, window);
+  checkpoints_.Keep({most, most_ends}, window);
 }
 
 int64_t Sequence::NearestBack(int64_t position) const {
@@ -281,13 +281,19 @@ void Sequence::CopyFrom(const Sequence& other) {
     ForkLayer(other.memory_.layers[i], window, other.position_, &memory_.layers[i]);
   }
   position_ = floor_ = other.position_;
-  checkpoints_.CopyFrom(other.checkpoints_);
+  checkpoints_.CopyFrom(other.checkpoints_.list(), other.position_);
+}
+
+size_t SequenceMark::NearestBack(size_t position) const {
+  if (position >= ids.size()) return ids.size();
+  const Checkpoint* checkpoint = NearestCheckpoint(checkpoints, position);
+  return checkpoint == nullptr ? 0 : checkpoint->position;
 }
 
 uint64_t Sequence::MarkBytes() const {
   const size_t window = static_cast<size_t>(model_.config().window);
   uint64_t bytes = BlockRef::BytesOf(Checkpoints::BytesAt(memory_.layers, window, position_)) +
-                   position_ * sizeof(int32_t);
+                   position_ * sizeof(int32_t) + checkpoints_.count() * sizeof(Checkpoint);
   for (const LayerState& layer : memory_.layers) {
     for (const CompressorState* compressor : {&layer.main, &layer.index}) {
       bytes += sizeof(BlockList) + compressor->entries.blocks() * sizeof(uint8_t*);
@@ -310,6 +316,7 @@ SequenceMark Sequence::Mark() const {
   const size_t window = static_cast<size_t>(model_.config().window);
   SequenceMark mark;
   mark.ids.assign(memory_.ids.data(), memory_.ids.data() + position_);
+  mark.checkpoints.assign(checkpoints_.list().begin(), checkpoints_.list().end());
   Reservation uncharged;  // the caller's
   mark.rings = BlockRef::New(Checkpoints::BytesAt(memory_.layers, window, position_), &uncharged);
   uint8_t* at = mark.rings.data();
@@ -326,20 +333,24 @@ SequenceMark Sequence::Mark() const {
   return mark;
 }
 
-void Sequence::ReturnTo(const SequenceMark& mark) noexcept {
-  const size_t window = static_cast<size_t>(model_.config().window), position = mark.ids.size();
-  const auto common =
-      std::mismatch(mark.ids.begin(), mark.ids.end(), tokens().begin(), tokens().end());
-  GoTo(static_cast<size_t>(common.first - mark.ids.begin()));  // whose checkpoints stay
-  std::copy(mark.ids.begin(), mark.ids.end(), memory_.ids.data());
-  const uint8_t* at = mark.rings.data();
+void Sequence::ReturnTo(const SequenceMark& mark, size_t position) noexcept {
+  const size_t window = static_cast<size_t>(model_.config().window);
+  GoTo(0);
+  std::copy(mark.ids.begin(), mark.ids.begin() + static_cast<ptrdiff_t>(position),
+            memory_.ids.data());
   const BlockList* list = mark.entries.data();
   for (LayerState& layer : memory_.layers) {
-    at = LoadRings(at, window, position, &layer);
     for (CompressorState* compressor : {&layer.main, &layer.index}) {
       if (compressor->ratio != 0) compressor->entries.Share(*list, position / compressor->ratio);
       ++list;
     }
+  }
+  checkpoints_.CopyFrom(mark.checkpoints, position);
+  if (position != 0) {
+    const BlockRef& rings = position == mark.ids.size()
+                                ? mark.rings
+                                : NearestCheckpoint(mark.checkpoints, position)->rings;
+    LoadAllRings(rings.data(), window, position, memory_.layers);
   }
   position_ = floor_ = position;
 }

@@ -16,11 +16,16 @@
 
 namespace finback {
 
-// What a sequence was, to go back to: shares its entries, and has a copy of what slides.
+// What a sequence was, to go back to, also part of the way: shares its entries and checkpoints, and
+// has a copy of what slides. Never changes, so that any threads may read it.
 struct SequenceMark {
   std::vector<int32_t> ids;
   BlockRef rings;
   std::vector<BlockList> entries;  // [layers, main and index]
+  std::vector<Checkpoint> checkpoints;
+
+  // The most tokens, at most `position`, of which it has all.
+  size_t NearestBack(size_t position) const;
 };
 
 class Sequence {
@@ -53,7 +58,9 @@ class Sequence {
   void RollBack(int64_t tokens);
   // Keeps checkpoints every kCheckpointTokens, at most so many and of so many bytes together, where
   // the budget leaves room; none unless this is called. The further back, the fewer.
-  void KeepCheckpoints(size_t most, uint64_t most_bytes);
+  void KeepCheckpoints(size_t most, uint64_t most_bytes, size_t most_ends = 0);
+  // Besides, at these positions, ascending, when they come to be computed: the last `most_ends`.
+  void WantCheckpoints(std::span<const WantedCheckpoint> wanted) { checkpoints_.Want(wanted); }
   size_t checkpoints() const { return checkpoints_.count(); }
   std::span<const Checkpoint> checkpoint_list() const { return checkpoints_.list(); }
   // The most tokens, at most `position`, that it can go back to without computing any.
@@ -67,12 +74,13 @@ class Sequence {
   void CopyFrom(const Sequence& other);
 
   // The present state, of which MarkBytes() are copied, at the caller's charge; WholeBytes() counts
-  // what is shared, too. ReturnTo() takes marks of sequences of the same model, of no more tokens
-  // than the context.
+  // what is shared, too. ReturnTo() takes marks of sequences of the same model, and what their
+  // NearestBack() says, of no more tokens than the context.
   SequenceMark Mark() const;
   uint64_t MarkBytes() const;
   uint64_t WholeBytes() const;
-  void ReturnTo(const SequenceMark& mark) noexcept;
+  void ReturnTo(const SequenceMark& mark) noexcept { ReturnTo(mark, mark.ids.size()); }
+  void ReturnTo(const SequenceMark& mark, size_t position) noexcept;
 
   // For what computes the next tokens. TakeBlocks() makes room for so many, or changes nothing and
   // throws kBudget or std::bad_alloc; DropSpare() lets go of what is not used. BeginChunk() says

@@ -5,11 +5,22 @@
 
 namespace finback {
 
-void Checkpoints::Keep(size_t most, size_t window) {
-  list_.reserve(most + 1);
-  pending_.reserve(most);
+const Checkpoint* NearestCheckpoint(std::span<const Checkpoint> ascending, size_t position) {
+  const auto after = std::upper_bound(
+      ascending.begin(), ascending.end(), position,
+      [](size_t value, const Checkpoint& checkpoint) { return value < checkpoint.position; });
+  return after == ascending.begin() ? nullptr : &*(after - 1);
+}
+
+void Checkpoints::Keep(const Most& most, size_t window) {
+  list_.reserve(most.regular + most.ends + kMostHeads + 1);
+  pending_.reserve(most.regular);
   most_ = most;
   window_ = window;
+}
+
+void Checkpoints::Want(std::span<const WantedCheckpoint> wanted) {
+  wanted_.assign(wanted.begin(), wanted.end());
 }
 
 uint64_t Checkpoints::BytesAt(std::span<const LayerState> layers, size_t window, size_t position) {
@@ -23,21 +34,41 @@ uint64_t Checkpoints::BytesAt(std::span<const LayerState> layers, size_t window,
   return bytes;
 }
 
+// Where there are to be some within a chunk, in order.
+void Checkpoints::ListPending(size_t begin, size_t end) {
+  const size_t last = end / kCheckpointTokens;
+  size_t i = std::max(begin / kCheckpointTokens + 1, last + 1 - std::min(most_.regular, last));
+  const auto list_regular = [&](size_t before) {
+    for (; i <= last && i * kCheckpointTokens < before; ++i) {
+      pending_.push_back({i * kCheckpointTokens, {}, CheckpointKind::kRegular});
+    }
+  };
+  for (const WantedCheckpoint& wanted : wanted_) {
+    if (wanted.position <= begin || wanted.position > end) continue;
+    list_regular(wanted.position);
+    if (i * kCheckpointTokens == wanted.position) ++i;
+    pending_.push_back({wanted.position, {}, wanted.kind});
+  }
+  list_regular(end + 1);
+}
+
 void Checkpoints::Begin(std::span<LayerState> layers, size_t begin, size_t end,
                         MemoryBudget* budget) noexcept {
-  const size_t last = end / kCheckpointTokens;
-  const size_t first = std::max(begin / kCheckpointTokens + 1, last + 1 - std::min(most_, last));
+  if (most_.regular == 0) return;
   try {
-    for (size_t i = first; i <= last; ++i) {
-      const size_t position = i * kCheckpointTokens;
-      const uint64_t bytes = BytesAt(layers, window_, position);
+    ListPending(begin, end);
+    size_t count = 0;
+    for (Checkpoint& checkpoint : pending_) {
+      const uint64_t bytes = BytesAt(layers, window_, checkpoint.position);
       Reservation charged;
       if (budget != nullptr) {
         charged = Reservation::Try(budget, BlockRef::BytesOf(bytes));
         if (!charged.taken()) break;
       }
-      pending_.push_back({position, BlockRef::New(bytes, &charged)});
+      checkpoint.rings = BlockRef::New(bytes, &charged);
+      ++count;
     }
+    pending_.erase(pending_.begin() + static_cast<ptrdiff_t>(count), pending_.end());
     if (pending_.empty()) return;
     copies_.resize(layers.size() * 2 * pending_.size());
   } catch (const std::bad_alloc&) {  // it can do without
@@ -83,30 +114,31 @@ void Checkpoints::Abandon(std::span<LayerState> layers) noexcept {
   for (LayerState& layer : layers) layer.main.copies = layer.index.copies = {};
 }
 
-// Drops one where there are too many: that whose absence costs least, the gap that it leaves in
-// relation to how far back that is.
+// Drops one where there are too many: of regular ones that whose absence costs least, the gap that
+// it leaves in relation to how far back that is; of others the first.
 void Checkpoints::Thin() noexcept {
-  if (list_.size() <= most_) return;
+  const auto too_many = [&](CheckpointKind kind, size_t most) {
+    return static_cast<size_t>(std::count_if(list_.begin(), list_.end(), [&](const auto& one) {
+             return one.kind == kind;
+           })) > most;
+  };
+  if (too_many(CheckpointKind::kEnd, most_.ends)) DropFirst(CheckpointKind::kEnd);
+  if (too_many(CheckpointKind::kHead, kMostHeads)) DropFirst(CheckpointKind::kHead);
+  if (!too_many(CheckpointKind::kRegular, most_.regular)) return;
   const double end = static_cast<double>(list_.back().position);
-  size_t best = 0;
+  size_t best = list_.size();
   double least = 0;
   for (size_t i = 0; i + 1 < list_.size(); ++i) {
+    if (list_[i].kind != CheckpointKind::kRegular) continue;
     const double before = i == 0 ? 0 : static_cast<double>(list_[i - 1].position);
     const double after = static_cast<double>(list_[i + 1].position);
     const double cost = (after - before) / (end - static_cast<double>(list_[i].position));
-    if (i == 0 || cost < least) {
+    if (best == list_.size() || cost < least) {
       best = i;
       least = cost;
     }
   }
-  list_.erase(list_.begin() + static_cast<ptrdiff_t>(best));
-}
-
-const Checkpoint* Checkpoints::Nearest(size_t position) const {
-  const auto after = std::upper_bound(
-      list_.begin(), list_.end(), position,
-      [](size_t value, const Checkpoint& checkpoint) { return value < checkpoint.position; });
-  return after == list_.begin() ? nullptr : &*(after - 1);
+  if (best < list_.size()) list_.erase(list_.begin() + static_cast<ptrdiff_t>(best));
 }
 
 void Checkpoints::Restore(const Checkpoint& checkpoint, std::span<LayerState> layers) const {
@@ -117,19 +149,29 @@ void Checkpoints::Cut(size_t position) noexcept {
   while (!list_.empty() && list_.back().position > position) list_.pop_back();
 }
 
-bool Checkpoints::DropFirst() noexcept {
-  if (list_.empty()) return false;
-  list_.erase(list_.begin());
+bool Checkpoints::DropFirst(CheckpointKind kind) noexcept {
+  const auto first = std::find_if(list_.begin(), list_.end(),
+                                  [&](const Checkpoint& one) { return one.kind == kind; });
+  if (first == list_.end()) return false;
+  list_.erase(first);
   return true;
 }
 
-void Checkpoints::CopyFrom(const Checkpoints& other) noexcept {
+bool Checkpoints::DropFirst() noexcept {
+  return DropFirst(CheckpointKind::kRegular) || DropFirst(CheckpointKind::kEnd) ||
+         DropFirst(CheckpointKind::kHead);
+}
+
+void Checkpoints::CopyFrom(std::span<const Checkpoint> others, size_t position) noexcept {
   list_.clear();
+  if (most_.regular == 0) return;
+  const Checkpoint* nearest = NearestCheckpoint(others, position);
+  if (nearest == nullptr) return;
+  others = others.first(static_cast<size_t>(nearest - others.data()) + 1);
   // Of as many as there may be here, the last ones.
-  const size_t count = std::min(most_, other.list_.size());
-  for (size_t i = other.list_.size() - count; i < other.list_.size(); ++i) {
-    list_.push_back(other.list_[i]);
-  }
+  const size_t most = most_.regular + most_.ends + kMostHeads;
+  others = others.last(std::min(most, others.size()));
+  list_.insert(list_.end(), others.begin(), others.end());
 }
 
 }  // namespace finback

@@ -94,6 +94,47 @@ TEST_F(CheckpointsTest, GoingBackComputesLessThanABlockAgain) {
   }
 }
 
+TEST_F(CheckpointsTest, AreWhereSomebodyWantsThem) {
+  const std::vector<int32_t> ids = SomeIds(2000, 1), tail = SomeIds(9, 2);
+  const std::vector<WantedCheckpoint> wanted = {{333, CheckpointKind::kHead},
+                                                {512, CheckpointKind::kEnd},
+                                                {700, CheckpointKind::kEnd},
+                                                {1025, CheckpointKind::kEnd},
+                                                {1999, CheckpointKind::kEnd}};
+  for (const int32_t chunk : {kChunk, 100, 7}) {
+    const auto sequence = std::make_unique<Sequence>(TestModel(), kContext, chunk, &budget);
+    sequence->KeepCheckpoints(8, kNoLimit, 3);
+    sequence->WantCheckpoints(wanted);
+    Evaluate(sequence.get(), ids);
+    EXPECT_EQ(sequence->NearestBack(511), 333) << "a head stays";
+    EXPECT_EQ(sequence->NearestBack(1023), 700);
+    EXPECT_EQ(sequence->NearestBack(1535), 1025);
+    EXPECT_EQ(sequence->checkpoints(), 6u) << "of four ends the last three, and two regular ones";
+    const SequenceMark mark = sequence->Mark();
+    sequence->Reset();
+    Evaluate(sequence.get(), tail);
+    for (const size_t target : {2000, 1999, 1536, 1025, 700, 333}) {
+      ASSERT_EQ(mark.NearestBack(target), target);
+      sequence->ReturnTo(mark, target);
+      std::vector<uint8_t> snapshot;
+      const std::vector<float> fresh = Fresh(Joined(FirstOf(ids, target), tail), &snapshot);
+      EXPECT_EQ(Evaluate(sequence.get(), tail), fresh) << "chunk " << chunk << " to " << target;
+      EXPECT_EQ(sequence->Snapshot(), snapshot);
+    }
+  }
+}
+
+TEST_F(CheckpointsTest, AMarkGoesBackOnlyToWhatItHas) {
+  const auto sequence = NewSequence(8);
+  Evaluate(sequence.get(), SomeIds(1100, 1));
+  const SequenceMark mark = sequence->Mark();
+  EXPECT_EQ(mark.NearestBack(5000), 1100u);
+  EXPECT_EQ(mark.NearestBack(1099), 1024u);
+  EXPECT_EQ(mark.NearestBack(511), 0u);
+  sequence->ReturnTo(mark, 0);
+  EXPECT_EQ(sequence->position(), 0);
+}
+
 TEST_F(CheckpointsTest, AreNotKeptUnlessAskedFor) {
   Sequence sequence(TestModel(), kContext, kChunk, &budget);
   Evaluate(&sequence, SomeIds(1100, 1));
