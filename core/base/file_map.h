@@ -35,6 +35,8 @@ class FileMap {
   // and may throw to stop. Throws Error(kIo) when the file cannot be read or has been cut.
   void Prefault(const std::function<void(uint64_t)>& progress) const;
   const std::string& path() const { return path_; }
+  // When it was last written to before it was mapped, in nanoseconds; 0 of what is no file.
+  int64_t date_ns() const { return opened_.seconds * 1'000'000'000 + opened_.nanoseconds; }
 
   // Throws Error(kIo) if the file has been cut, grown or written to since it was mapped: reading
   // beyond its end would end the process, and what was written shows through. Cheap.

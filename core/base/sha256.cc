@@ -35,12 +35,16 @@ void Sha256::Update(std::span<const uint8_t> bytes) {
   Require(EVP_DigestUpdate(Context(context_), bytes.data(), bytes.size()), "go on");
 }
 
-std::string Sha256::FinishHex() {
-  unsigned char digest[EVP_MAX_MD_SIZE];
+std::array<uint8_t, 32> Sha256::Finish() {
+  std::array<uint8_t, 32> digest;
   unsigned int size = 0;
-  Require(EVP_DigestFinal_ex(Context(context_), digest, &size), "finish");
+  Require(EVP_DigestFinal_ex(Context(context_), digest.data(), &size), "finish");
+  return digest;
+}
+
+std::string Sha256::FinishHex() {
   std::string hex;
-  for (unsigned int i = 0; i < size; ++i) hex += Format("%02x", digest[i]);
+  for (const uint8_t byte : Finish()) hex += Format("%02x", byte);
   return hex;
 }
 

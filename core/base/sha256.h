@@ -17,7 +17,8 @@ class Sha256 {
   Sha256& operator=(const Sha256&) = delete;
 
   void Update(std::span<const uint8_t> bytes);
-  // Once, at the end: the digest as 64 lower-case hex digits.
+  // Once, at the end, one of them: the digest, or it as 64 lower-case hex digits.
+  std::array<uint8_t, 32> Finish();
   std::string FinishHex();
 
  private:

@@ -137,9 +137,8 @@ std::unique_ptr<Weights> Weights::Open(const std::string& folder, const Config& 
 const std::vector<Tensor>& Weights::tensors() const { return impl_->store.tensors; }
 const std::vector<std::string>& Weights::files() const { return impl_->store.files; }
 uint64_t Weights::total_bytes() const { return impl_->store.total_bytes; }
-uint64_t Weights::file_bytes(uint32_t file) const {
-  return impl_->store.maps.at(file).bytes().size();
-}
+uint64_t Weights::file_bytes(uint32_t i) const { return impl_->store.maps.at(i).bytes().size(); }
+int64_t Weights::file_date_ns(uint32_t file) const { return impl_->store.maps.at(file).date_ns(); }
 FoundDrafts Weights::found_drafts() const { return impl_->found_drafts; }
 
 void Weights::CheckFiles() const {

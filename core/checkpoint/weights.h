@@ -143,6 +143,7 @@ class Weights {
   const std::vector<std::string>& files() const;  // shard paths
   uint64_t total_bytes() const;
   uint64_t file_bytes(uint32_t file) const;
+  int64_t file_date_ns(uint32_t file) const;  // as the opened file had it
   // Unless it is kOurs, treat config.drafts as 0, whatever the config says.
   FoundDrafts found_drafts() const;
 

@@ -23,7 +23,9 @@ MAY_INCLUDE = {
     "core/engine/": ("core/base/", "core/json/", "core/chat/"),
     "core/local/": (
         "core/base/", "core/json/", "core/kernels/", "core/tokenizer/", "core/checkpoint/",
-        "core/checkpoint/settings/", "core/network/", "core/chat/", "core/engine/"),
+        "core/checkpoint/settings/", "core/network/", "core/chat/", "core/engine/", "core/local/cache/"),
+    "core/local/cache/": (
+        "core/base/", "core/json/", "core/kernels/", "core/checkpoint/", "core/network/", "core/engine/options.h"),
     "core/remote/transport/": ("core/base/", "core/json/"),
     "core/remote/catalog/": ("core/base/", "core/json/", "core/engine/effort.h", "core/engine/options.h"),
     "core/remote/policy/": (
