@@ -62,6 +62,8 @@ struct EngineOptions {
   LadderChoice effort_ladder = LadderChoice::kAuto;
   bool trust_all = false;
   int32_t restore_points = 4;
+  std::string cache_folder;  // "": conversations are not kept
+  uint64_t cache_bytes = 0;  // 0: as DiskCache has it
   UnknownFields unknown_fields = UnknownFields::kNotice;
   ServiceOptions service;
   ProgressFunction progress;  // may be empty

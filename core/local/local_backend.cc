@@ -17,6 +17,7 @@
 #include "core/checkpoint/settings/generation_config.h"
 #include "core/checkpoint/verify.h"
 #include "core/kernels/isa.h"
+#include "core/local/cache/disk_cache.h"
 #include "core/local/checkpoint_folder.h"
 #include "core/local/choices.h"
 #include "core/local/isa_limit.h"
@@ -120,7 +121,8 @@ class LocalBackend final : public Backend {
   Reservation copied_weights_;
   const std::unique_ptr<Model> model_;
   const GenerationConfig generation_;
-  std::vector<std::string> notes_;  // what was ignored or looks wrong in the folder
+  std::vector<std::string> notes_;    // what was ignored or looks wrong in the folder
+  std::unique_ptr<DiskCache> cache_;  // null: there is none
   SessionShape shape_;
   // Under lock_: what a fork() left half done or in use by a thread of the parent is made anew.
   void ForgetParent();
@@ -222,6 +224,10 @@ LocalBackend::LocalBackend(const EngineOptions& options)
                                                 MemoryFor(options.memory_budget_bytes));
   shape_.restore_points = options.restore_points;
   TakeNotes();
+  if (!options_.cache_folder.empty()) {
+    cache_ = std::make_unique<DiskCache>(
+        *model_, DiskCacheOptions{options_.cache_folder, options_.cache_bytes, options_.log});
+  }
   if (options_.log) {
     options_.log(
         LogLevel::kInformation,
@@ -398,7 +404,8 @@ std::unique_ptr<Stream> LocalBackend::MakeStream(AnswerPlan plan, SessionState* 
       if (session != nullptr) session->End();
     }
   } guard{own == nullptr ? session : nullptr};  // its own goes with the stream
-  const AnswerContext context{*model_, prompts().tokenizer(), options_.progress, eos_ids_};
+  const AnswerContext context{*model_, prompts().tokenizer(), options_.progress, eos_ids_,
+                              cache_.get()};
   auto stream = std::make_unique<LocalStream>(context, std::move(plan), session, std::move(own));
   guard.session = nullptr;
   return stream;

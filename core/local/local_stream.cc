@@ -38,7 +38,10 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
   session_ = session;  // last: a constructor that throws leaves the session to its caller
 }
 
-LocalStream::~LocalStream() { End(); }
+LocalStream::~LocalStream() {
+  End();
+  KeepOnDisk();
+}
 
 void LocalStream::End() noexcept {
   phase_ = Phase::kOver;
@@ -46,11 +49,19 @@ void LocalStream::End() noexcept {
   session_ = nullptr;
 }
 
+void LocalStream::KeepOnDisk() noexcept {
+  if (leaving_) context_.cache->Keep(leaving_->mark);
+  leaving_.reset();
+}
+
 bool LocalStream::Step(Event* event) {
   if (failure_ != nullptr) std::rethrow_exception(failure_);
   try {
     while (queue_.empty()) {
-      if (phase_ == Phase::kOver) return false;
+      if (phase_ == Phase::kOver) {
+        KeepOnDisk();
+        return false;
+      }
       if (cancelled_.load(std::memory_order_relaxed)) {
         throw Error(Code::kCancelled, "the answer was cancelled");
       }
@@ -69,6 +80,7 @@ void LocalStream::Advance() {
   switch (phase_) {
     case Phase::kRewind:
       usage_.cached_tokens = session_->Rewind(plan_.ids);
+      RestoreFromDisk();
       phase_ = Phase::kPrefill;
       break;
     case Phase::kPrefill:
@@ -80,6 +92,16 @@ void LocalStream::Advance() {
     case Phase::kOver:
       break;
   }
+}
+
+void LocalStream::RestoreFromDisk() {
+  // To compute fewer takes no longer than to look.
+  constexpr int64_t kLeast = 16;
+  if (context_.cache == nullptr) return;
+  if (usage_.prompt_tokens - usage_.cached_tokens < kLeast) return;
+  const int64_t position = session_->Restore(plan_.ids, *context_.cache);
+  usage_.disk_tokens = position - usage_.cached_tokens;
+  usage_.cached_tokens = position;
 }
 
 void LocalStream::Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done) {
@@ -175,6 +197,7 @@ void LocalStream::Finish(FinishReason reason) {
   Event* event = queue_.Push(EventKind::kFinish);
   event->finish_reason = reason;
   event->usage = usage_;
+  if (context_.cache != nullptr) leaving_ = session_->Leave();
   End();
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct AnswerContext {
   const Tokenizer& tokenizer;
   const ProgressFunction& progress;
   const std::vector<int32_t>& eos_ids;  // any of them ends the answer
+  DiskCache* cache;                     // null: there is none
 };
 
 class LocalStream final : public Stream {
@@ -55,12 +57,14 @@ class LocalStream final : public Stream {
   enum class Phase : uint8_t { kRewind, kPrefill, kDecode, kOver };
 
   void Advance();
+  void RestoreFromDisk();
   void Prefill();
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done);
   void Decode();
   void RecordLogprobs(int32_t id);
   void Finish(FinishReason reason);
   void End() noexcept;
+  void KeepOnDisk() noexcept;
 
   const AnswerContext context_;
   AnswerPlan plan_;
@@ -75,7 +79,8 @@ class LocalStream final : public Stream {
   EventQueue queue_;
   AnswerReader reader_;
   Usage usage_;
-  int32_t next_id_ = -1;  // sampled and emitted, not evaluated yet
+  std::optional<SessionState::Leaving> leaving_;  // when it is over, until it is on the disk
+  int32_t next_id_ = -1;                          // sampled and emitted, not evaluated yet
 
   // Buffers of one step, kept from token to token.
   std::string text_;

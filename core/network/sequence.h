@@ -62,7 +62,6 @@ class Sequence {
   // Besides, at these positions, ascending, when they come to be computed: the last `most_ends`.
   void WantCheckpoints(std::span<const WantedCheckpoint> wanted) { checkpoints_.Want(wanted); }
   size_t checkpoints() const { return checkpoints_.count(); }
-  std::span<const Checkpoint> checkpoint_list() const { return checkpoints_.list(); }
   // The most tokens, at most `position`, that it can go back to without computing any.
   int64_t NearestBack(int64_t position) const;
   void GoBackTo(int64_t nearest) noexcept;       // what NearestBack() returned

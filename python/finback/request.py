@@ -122,6 +122,8 @@ class EngineOptions(TypedDict, total=False):
     effort_ladder: Literal["auto", "preview", "0731"]
     trust_all: bool
     restore_points: int
+    cache_folder: PathName
+    cache_bytes: int
     unknown_fields: Literal["notice", "refuse"]
     base_url: str
     wire_format: str

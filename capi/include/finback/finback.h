@@ -160,7 +160,7 @@ FINBACK_API const char *finback_build_info(void);
  * The list, with defaults and values: finback_options_describe(); `finback options` prints it, and
  * docs/options.md shows it.
  *
- * The first of them, up to restore_points, are for a model in this process. With a model such as
+ * The first of them, up to cache_bytes, are for a model in this process. With a model such as
  * "deepseek:deepseek-v4-pro", or with base_url, the engine is a service's, and the others are for
  * that, model for both; several models, separated by commas, are tried in turn. Of the other kind's
  * options every value is taken, and none has an effect.

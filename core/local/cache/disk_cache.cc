@@ -49,21 +49,20 @@ FileContent StepOf(const PartSizes& sizes, std::span<const Key> chain, std::span
   return content;
 }
 
-// Points worth their bytes: of two that are close to each other in relation to how far back they
-// are one, so that what may have to be computed again is a step, or an eighth of what has changed.
-std::vector<const Checkpoint*> ChoosePoints(std::span<const Checkpoint> points, size_t end) {
-  std::vector<const Checkpoint*> sorted;
-  for (const Checkpoint& point : points) {
-    if (point.position > 0 && point.position < end) sorted.push_back(&point);
-  }
-  std::sort(sorted.begin(), sorted.end(),
-            [](const auto* a, const auto* b) { return a->position > b->position; });
+// Points worth their bytes: those that somebody asked for, and of regular ones that are close to
+// each other in relation to how far back they are one, so that what may have to be computed again
+// is a step, or an eighth of what has changed.
+std::vector<const Checkpoint*> ChoosePoints(std::span<const Checkpoint> ascending, size_t end) {
   std::vector<const Checkpoint*> chosen;
   size_t last = end;
-  for (const Checkpoint* point : sorted) {
-    if (last - point->position < std::max<size_t>(1, (end - point->position) / 8)) continue;
-    chosen.push_back(point);
-    last = point->position;
+  for (size_t i = ascending.size(); i-- > 0;) {
+    const Checkpoint& point = ascending[i];
+    if (point.position == 0 || point.position >= end) continue;
+    if (point.kind == CheckpointKind::kRegular) {
+      if (last - point.position < (end - point.position) / 8) continue;
+      last = point.position;
+    }
+    chosen.push_back(&point);
   }
   return chosen;
 }
@@ -219,14 +218,14 @@ bool DiskCache::RestoreAt(std::span<const int32_t> ids, size_t* steps, Sequence*
   return true;
 }
 
-void DiskCache::Keep(const SequenceMark& mark, std::span<const Checkpoint> points) noexcept {
+void DiskCache::Keep(const SequenceMark& mark) noexcept {
   try {
-    KeepAll(mark, points);
+    KeepAll(mark);
   } catch (const std::exception&) {  // no memory
   }
 }
 
-void DiskCache::KeepAll(const SequenceMark& mark, std::span<const Checkpoint> points) {
+void DiskCache::KeepAll(const SequenceMark& mark) {
   if (mark.ids.empty()) return;
   const Directory top = OpenTop(true), ours = OpenOurs(top, true);
   if (!ours.open()) return;
@@ -255,7 +254,7 @@ void DiskCache::KeepAll(const SequenceMark& mark, std::span<const Checkpoint> po
     want(StepOf(sizes_, chain, ids, step), nullptr);
   }
   want(PointOf(sizes_, chain, ids), mark.rings.data());
-  for (const Checkpoint* point : ChoosePoints(points, ids.size())) {
+  for (const Checkpoint* point : ChoosePoints(mark.checkpoints, ids.size())) {
     want(PointOf(sizes_, chain, ids.first(point->position)), point->rings.data());
   }
   if (missing.empty() || !MakeRoom(top, needed, whole)) return;

@@ -44,9 +44,9 @@ class DiskCache {
   // does (TakeBlocks): who wants others to make way for them does so before.
   size_t Restore(std::span<const int32_t> ids, const Found& found,
                  Sequence* sequence) const noexcept;
-  // Writes what is not there yet of a sequence, and of points further back in it some: the further
-  // from its end, the fewer. What was used least recently makes way. Waits for the disk.
-  void Keep(const SequenceMark& mark, std::span<const Checkpoint> points) noexcept;
+  // Writes what is not there yet of a sequence, and of its checkpoints some: the further from its
+  // end, the fewer. What was used least recently makes way. Waits for the disk.
+  void Keep(const SequenceMark& mark) noexcept;
 
   // Whatever the caller wants to find again, by a kind and a key of any bytes. Replaces what was
   // there; goes as everything else does when it was not used for long.
@@ -61,7 +61,7 @@ class DiskCache {
   Found Find(std::span<const int32_t> ids) const;
   // Whether it is; *steps is how many whole steps are not known to be unreadable.
   bool RestoreAt(std::span<const int32_t> ids, size_t* steps, Sequence* sequence) const;
-  void KeepAll(const SequenceMark& mark, std::span<const Checkpoint> points);
+  void KeepAll(const SequenceMark& mark);
   bool MakeRoom(const cache::Directory& top, uint64_t needed, uint64_t whole);
   void WriteNote(const cache::Directory& ours) const;
   void Warn(int error) const;

@@ -1,6 +1,7 @@
 #include "core/local/sessions/session.h"
 
 #include <algorithm>
+#include <new>
 
 #include "core/base/status.h"
 
@@ -35,17 +36,21 @@ SessionState::SessionState(const Model& model, const SessionShape& shape, Memory
   }
 }
 
-void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
-                            const EvaluateControl& control) {
+void SessionState::TakeBlocks(size_t tokens) {
   for (;;) {
     try {
-      sequence_.memory().TakeBlocks(ids.size());
-      break;
+      sequence_.memory().TakeBlocks(tokens);
+      return;
     } catch (const Error& error) {
       if (error.code() != Code::kBudget || points_.empty()) throw;
       DropOldest();
     }
   }
+}
+
+void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
+                            const EvaluateControl& control) {
+  TakeBlocks(ids.size());
   sequence_.Evaluate(ids, rows, logits_.data(), control);
 }
 
@@ -73,6 +78,31 @@ int64_t SessionState::Rewind(std::span<const int32_t> ids) {
   }
   memory.GoBackTo(here);
   return here;
+}
+
+int64_t SessionState::Restore(std::span<const int32_t> ids, const DiskCache& cache) {
+  ids = ids.first(ids.size() - 1);  // the last id gives the logits
+  Sequence& memory = sequence_.memory();
+  const int64_t here = memory.position();
+  const DiskCache::Found found = cache.FindLongest(ids);
+  if (static_cast<int64_t>(found.tokens()) <= here) return here;
+  TakeBlocks(found.tokens() - static_cast<size_t>(here));
+  cache.Restore(ids, found, &memory);
+  memory.DropSpare();
+  return memory.position();
+}
+
+std::optional<SessionState::Leaving> SessionState::Leave() const noexcept {
+  const Sequence& memory = sequence_.memory();
+  Leaving leaving;
+  leaving.reservation = Reservation::Try(budget_, memory.MarkBytes());
+  if (!leaving.reservation.taken()) return std::nullopt;
+  try {
+    leaving.mark = memory.Mark();
+    return leaving;
+  } catch (const std::bad_alloc&) {
+    return std::nullopt;
+  }
 }
 
 void SessionState::DropOldest() {

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "core/local/cache/disk_cache.h"
 #include "core/local/lone_sequence.h"
 #include "core/network/memory/memory_budget.h"
 
@@ -30,6 +32,14 @@ class SessionState {
   // Brings the sequence to the longest prefix of `ids` that needs no computation, its last id left
   // out. Returns the prefix's length.
   int64_t Rewind(std::span<const int32_t> ids);
+  // Goes on from there with what a cache has of `ids`, if it has more. Returns the length then.
+  int64_t Restore(std::span<const int32_t> ids, const DiskCache& cache);
+  // What a cache is to keep, when others may have the session; none if memory does not allow it.
+  struct Leaving {
+    SequenceMark mark;
+    Reservation reservation;
+  };
+  std::optional<Leaving> Leave() const noexcept;
   // Remembers the present position, if memory allows; the least recently used point makes way.
   void KeepRestorePoint();
 
@@ -47,6 +57,7 @@ class SessionState {
     uint64_t last_use = 0;
   };
   static Sequence::Plan PlanOf(const Model& model, const SessionShape& shape);
+  void TakeBlocks(size_t tokens);
   RestorePoint* FindPoint(std::span<const int32_t> ids, int64_t longest);
   bool MakeRoom(uint64_t whole_bytes);
   void DropOldest();

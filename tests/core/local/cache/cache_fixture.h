@@ -73,9 +73,6 @@ class CacheTest : public testing::Test {
     return DiskCache(TestModel(), {folder, most_bytes,
                                    [this](LogLevel, const char* text) { log.push_back(text); }});
   }
-  static void Keep(DiskCache* cache, const Sequence& sequence) {
-    cache->Keep(sequence.Mark(), sequence.checkpoint_list());
-  }
   // Every file below the folder.
   std::vector<std::filesystem::path> Files() const {
     std::vector<std::filesystem::path> files;

@@ -37,7 +37,7 @@ TEST_F(DiskCacheTest, RestoresTheSameBitsAtAnyPosition) {
     Computed first(size % 2 == 0 ? 64 : 256);
     first.Evaluate(std::span(ids).first(size));
     DiskCache cache = Open();
-    Keep(&cache, first.memory);
+    cache.Keep(first.memory.Mark());
     for (const int32_t chunk : {33, 512}) ExpectFresh(ids, size, chunk);
   }
   EXPECT_TRUE(log.empty());
@@ -48,7 +48,7 @@ TEST_F(DiskCacheTest, GoesOnAtAPointBeforeWhatDiffers) {
   Computed first(256);
   first.Evaluate(ids);
   DiskCache cache = Open();
-  Keep(&cache, first.memory);
+  cache.Keep(first.memory.Mark());
   ids[1800] = (ids[1800] + 1) % TestModel().config().vocab;
   ExpectFresh(ids, 1536);
   ids[1100] = (ids[1100] + 1) % TestModel().config().vocab;
@@ -62,7 +62,7 @@ TEST_F(DiskCacheTest, RestoresBehindWhatASequenceHas) {
   Computed first(256);
   first.Evaluate(ids);
   DiskCache cache = Open();
-  Keep(&cache, first.memory);
+  cache.Keep(first.memory.Mark());
   for (const size_t has : {100u, 511u, 512u, 900u, 1024u, 1699u, 1700u}) {
     SCOPED_TRACE(has);
     Computed back, fresh;
@@ -83,7 +83,7 @@ TEST_F(DiskCacheTest, GoesBackWhereASequenceHasOtherTokens) {
   Computed first(256);
   first.Evaluate(ids);
   DiskCache cache = Open();
-  Keep(&cache, first.memory);
+  cache.Keep(first.memory.Mark());
   std::vector<int32_t> other = ids;
   other[700] = (other[700] + 1) % TestModel().config().vocab;
   Computed back;
@@ -97,14 +97,14 @@ TEST_F(DiskCacheTest, SharesTheStepsOfConversationsThatBeginAlike) {
   DiskCache cache = Open();
   Computed one(256);
   one.Evaluate(ids);
-  Keep(&cache, one.memory);
+  cache.Keep(one.memory.Mark());
   const size_t files = Files().size();
-  Keep(&cache, one.memory);
+  cache.Keep(one.memory.Mark());
   EXPECT_EQ(Files().size(), files);
   ids[1550] = (ids[1550] + 1) % TestModel().config().vocab;
   Computed other(256);
   other.Evaluate(ids);
-  Keep(&cache, other.memory);
+  cache.Keep(other.memory.Mark());
   EXPECT_EQ(Files().size(), files + 1) << "the point at its end";
 }
 
@@ -129,7 +129,7 @@ TEST_F(DiskCacheTest, ForgetsWhatWasUsedLeastRecently) {
   const auto keep = [&](DiskCache* cache, const std::vector<int32_t>& ids) {
     Computed sequence(256);
     sequence.Evaluate(ids);
-    Keep(cache, sequence.memory);
+    cache->Keep(sequence.memory.Mark());
   };
   DiskCache cache = Open();
   keep(&cache, old);
