@@ -46,6 +46,7 @@ Evaluator::Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_t
   Reserve reserve(Reserve::Mode::kTake);
   scratch_.ReserveAll(model.compute(), chunk_, context_, &reserve);
   done_.reserve(chunk_);
+  parts_.reserve(chunk_);
   ids_.reserve(chunk_);
   segments_.reserve(chunk_);
   sequences_.reserve(chunk_);
@@ -69,23 +70,27 @@ int32_t ChooseChunkTokens(const Model& model, int64_t context_tokens, uint64_t m
   return kLeast;
 }
 
-void Evaluator::Check(Batch batch) const {
+void Evaluator::Check(const Segment& segment) const {
+  const Sequence& sequence = *segment.sequence;
+  CheckIds(segment.ids, model_.config().vocab);
+  const size_t room = static_cast<size_t>(sequence.context_tokens() - sequence.position());
+  if (segment.ids.size() > room) {
+    Throw(Code::kContextFull, "%zu tokens do not fit: %lld of %lld context_tokens are taken",
+          segment.ids.size(), static_cast<long long>(sequence.position()),
+          static_cast<long long>(sequence.context_tokens()));
+  }
+  if (&sequence.model() != &model_) {
+    Throw(Code::kInvalidArgument, "a sequence of another model");
+  }
+  if (static_cast<size_t>(sequence.context_tokens()) > context_) {
+    Throw(Code::kInvalidArgument, "a sequence of %lld context_tokens, the evaluator's are %zu",
+          static_cast<long long>(sequence.context_tokens()), context_);
+  }
+}
+
+void Evaluator::CheckBatch(Batch batch) const {
   for (const Segment& segment : batch) {
-    const Sequence& sequence = *segment.sequence;
-    CheckIds(segment.ids, model_.config().vocab);
-    const size_t room = static_cast<size_t>(sequence.context_tokens() - sequence.position());
-    if (segment.ids.size() > room) {
-      Throw(Code::kContextFull, "%zu tokens do not fit: %lld of %lld context_tokens are taken",
-            segment.ids.size(), static_cast<long long>(sequence.position()),
-            static_cast<long long>(sequence.context_tokens()));
-    }
-    if (&sequence.model() != &model_) {
-      Throw(Code::kInvalidArgument, "a sequence of another model");
-    }
-    if (static_cast<size_t>(sequence.context_tokens()) > context_) {
-      Throw(Code::kInvalidArgument, "a sequence of %lld context_tokens, the evaluator's are %zu",
-            static_cast<long long>(sequence.context_tokens()), context_);
-    }
+    Check(segment);
     const auto same = [&](const Segment& other) { return other.sequence == segment.sequence; };
     if (std::count_if(batch.begin(), batch.end(), same) > 1) {
       Throw(Code::kInvalidArgument, "a sequence is twice in a batch");
@@ -94,14 +99,14 @@ void Evaluator::Check(Batch batch) const {
 }
 
 void Evaluator::Run(Batch batch, const EvaluateControl& control) {
-  Check(batch);
+  CheckBatch(batch);
   size_t total = 0;
   for (const Segment& segment : batch) total += segment.ids.size();
   done_.assign(batch.size(), 0);
   try {
     for (const Segment& segment : batch) segment.sequence->TakeBlocks(segment.ids.size());
     for (size_t done = 0; done < total;) {
-      GatherPass(batch);
+      GatherParts(batch);
       RunPass(control);
       done += ids_.size();
       if (control.progress &&
@@ -116,58 +121,101 @@ void Evaluator::Run(Batch batch, const EvaluateControl& control) {
 }
 
 // The next rows, up to a chunk, of all segments that are not done.
-void Evaluator::GatherPass(Batch batch) {
+void Evaluator::GatherParts(Batch batch) {
+  parts_.clear();
+  size_t room = chunk_;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const Segment& segment = batch[i];
+    const size_t rows =
+        std::min({segment.ids.size() - done_[i], segment.sequence->chunk_tokens(), room});
+    if (rows == 0) continue;
+    parts_.push_back({&segment, done_[i], rows});
+    done_[i] += rows;
+    room -= rows;
+  }
+}
+
+void Evaluator::RunPass(const EvaluateControl& control) {
+  const PassScope timed(model_.compute().profile);
+  BeginPass(parts_);
+  do {
+    if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
+    if (control.between_layers) control.between_layers();
+  } while (ComputeLayer());
+  EndPass();
+}
+
+void Evaluator::BeginPass(std::span<const PassPart> parts) {
   const size_t vocab = static_cast<size_t>(model_.config().vocab);
+  layer_ = 0;
   ids_.clear();
   segments_.clear();
   sequences_.clear();
   wanted_.clear();
   logits_.clear();
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const Segment& segment = batch[i];
-    const size_t from = done_[i], begin = ids_.size();
-    const size_t rows =
-        std::min({segment.ids.size() - from, segment.sequence->chunk_tokens(), chunk_ - begin});
-    if (rows == 0) continue;
-    segments_.push_back({begin, rows, static_cast<size_t>(segment.sequence->position()),
+  model_.weights().CheckFiles();
+  model_.weights().CheckGlobal();
+  for (const PassPart& part : parts) {
+    const Segment& segment = *part.segment;
+    const size_t begin = ids_.size(), end = part.from + part.rows;
+    segments_.push_back({begin, part.rows, static_cast<size_t>(segment.sequence->position()),
                          segment.sequence->layers()});
     sequences_.push_back(segment.sequence);
-    const auto ids = segment.ids.subspan(from, rows);
+    const auto ids = segment.ids.subspan(part.from, part.rows);
     ids_.insert(ids_.end(), ids.begin(), ids.end());
-    done_[i] += rows;
     if (segment.rows == LogitRows::kAll) {
-      for (size_t row = 0; row < rows; ++row) {
+      for (size_t row = 0; row < part.rows; ++row) {
         wanted_.push_back(begin + row);
-        logits_.push_back(segment.logits + (from + row) * vocab);
+        logits_.push_back(segment.logits + (part.from + row) * vocab);
       }
-    } else if (segment.rows == LogitRows::kLast && done_[i] == segment.ids.size()) {
-      wanted_.push_back(begin + rows - 1);
+    } else if (segment.rows == LogitRows::kLast && end == segment.ids.size()) {
+      wanted_.push_back(begin + part.rows - 1);
       logits_.push_back(segment.logits);
     }
   }
+  for (size_t i = 0; i < segments_.size(); ++i) sequences_[i]->BeginChunk(segments_[i].rows);
+  PreparePass(ThisPass());
+  Embed(model_.compute(), model_.weights(), ids_, scratch_.streams.data());
 }
 
-void Evaluator::RunPass(const EvaluateControl& control) {
-  const Weights& weights = model_.weights();
-  const Compute& compute = model_.compute();
-  const Pass pass{compute, weights, ids_, segments_, &scratch_};
-  const PassScope timed(compute.profile);
-  weights.CheckFiles();
-  weights.CheckGlobal();
-  for (size_t i = 0; i < segments_.size(); ++i) sequences_[i]->BeginChunk(segments_[i].rows);
+bool Evaluator::ComputeLayer() {
+  const LayerScope timed(model_.compute().profile, layer_);
+  RunLayer(ThisPass(), model_.weights().layers[layer_], layer_, scratch_.streams.data());
+  return ++layer_ < model_.compute().sizes.layers;
+}
+
+void Evaluator::LeaveOut(const Sequence& sequence) {
+  const auto at = std::find(sequences_.begin(), sequences_.end(), &sequence);
+  const ptrdiff_t index = at - sequences_.begin();
+  const PassSegment gone = segments_[static_cast<size_t>(index)];
+  const size_t residual = model_.compute().sizes.residual();
   float* streams = scratch_.streams.data();
-  PreparePass(pass);
-  Embed(compute, weights, ids_, streams);
-  for (size_t i = 0; i < compute.sizes.layers; ++i) {
-    if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
-    if (control.between_layers) control.between_layers();
-    const LayerScope timed_layer(compute.profile, i);
-    RunLayer(pass, weights.layers[i], i, streams);
+  memmove(streams + gone.begin * residual, streams + gone.end() * residual,
+          (ids_.size() - gone.end()) * residual * sizeof(float));
+  const auto first = ids_.begin() + static_cast<ptrdiff_t>(gone.begin);
+  ids_.erase(first, first + static_cast<ptrdiff_t>(gone.rows));
+  sequences_.erase(at);
+  segments_.erase(segments_.begin() + index);
+  for (PassSegment& segment : segments_) {
+    if (segment.begin > gone.begin) segment.begin -= gone.rows;
   }
-  ComputeLogits(pass, streams);
+  size_t kept = 0;
+  for (size_t i = 0; i < wanted_.size(); ++i) {
+    const size_t row = wanted_[i];
+    if (row >= gone.begin && row < gone.end()) continue;
+    wanted_[kept] = row < gone.begin ? row : row - gone.rows;
+    logits_[kept++] = logits_[i];
+  }
+  wanted_.resize(kept);
+  logits_.resize(kept);
+  PreparePass(ThisPass());
+}
+
+void Evaluator::EndPass() {
+  ComputeLogits(ThisPass(), scratch_.streams.data());
   for (size_t i = 0; i < segments_.size(); ++i) {
     const PassSegment& segment = segments_[i];
-    sequences_[i]->EndChunk(pass.ids.subspan(segment.begin, segment.rows));
+    sequences_[i]->EndChunk(std::span(ids_).subspan(segment.begin, segment.rows));
   }
 }
 
@@ -182,17 +230,9 @@ void Evaluator::ComputeLogits(const Pass& pass, float* streams) {
 }
 
 void Evaluator::RollBack(Sequence* sequence, int64_t tokens) {
-  const int64_t target = sequence->position() - tokens;
-  if (tokens < 0 || target < 0 || target >= sequence->roll_back_floor()) {
-    sequence->RollBack(tokens);
-    return;
-  }
-  const int64_t nearest = sequence->NearestBack(target);
-  const auto all = sequence->tokens();
-  const std::vector<int32_t> kept(all.begin() + nearest, all.begin() + target);
-  sequence->GoBackTo(nearest);
-  const Segment again{sequence, kept};
-  Run({&again, 1});
+  const std::vector<int32_t> again = sequence->RollBackFar(tokens);
+  const Segment segment{sequence, again};
+  Run({&segment, 1});
 }
 
 }  // namespace finback

@@ -25,6 +25,12 @@ struct Segment {
 };
 using Batch = std::span<const Segment>;
 
+// The rows of a segment that one pass computes: ids [from, from + rows).
+struct PassPart {
+  const Segment* segment;
+  size_t from, rows;
+};
+
 // How a run can be stopped and watched.
 struct EvaluateControl {
   const std::atomic<bool>* cancel = nullptr;                  // polled between layers
@@ -57,18 +63,33 @@ class Evaluator {
   // Takes back any number of tokens; what the sequence cannot do alone is computed again.
   void RollBack(Sequence* sequence, int64_t tokens);
 
+  // The same in steps, for who decides pass by pass what is in it. Check() throws what Run() does
+  // before anything is done, but for blocks: those are the caller's to take, and to drop when
+  // something fails. A pass has parts of different sequences, at most most_rows() rows together
+  // and Sequence::chunk_tokens() of each. It may go on in another thread after each step.
+  void Check(const Segment& segment) const;
+  const Model& model() const { return model_; }
+  size_t most_rows() const { return chunk_; }
+  void BeginPass(std::span<const PassPart> parts);
+  bool ComputeLayer();                      // the next one; false: that was the last
+  void LeaveOut(const Sequence& sequence);  // between layers: it holds what it held before
+  void EndPass();                           // after the last layer
+
  private:
-  void Check(Batch batch) const;
-  void GatherPass(Batch batch);
+  void CheckBatch(Batch batch) const;
+  void GatherParts(Batch batch);
   void RunPass(const EvaluateControl& control);
+  Pass ThisPass() { return {model_.compute(), model_.weights(), ids_, segments_, &scratch_}; }
   void ComputeLogits(const Pass& pass, float* streams);
 
   const Model& model_;
   size_t chunk_, context_;
   Scratch scratch_;
   std::vector<size_t> done_;  // ids of each segment of the batch that passes have taken
+  std::vector<PassPart> parts_;
 
   // The present pass.
+  size_t layer_ = 0;  // the next one
   std::vector<int32_t> ids_;
   std::vector<PassSegment> segments_;
   std::vector<Sequence*> sequences_;  // of the segments

@@ -99,7 +99,11 @@ void Sequence::Grow(size_t begin, size_t end) {
 }
 
 void Sequence::TakeBlocks(size_t tokens) {
-  Grow(position_, position_ + std::min(tokens, shape_.context_tokens - position_));
+  const size_t begin = std::max(position_, taken_);
+  const size_t end = position_ + std::min(tokens, shape_.context_tokens - position_);
+  if (end <= begin) return;
+  Grow(begin, end);
+  taken_ = end;
 }
 
 void Sequence::KeepCheckpoints(size_t most, uint64_t most_bytes, size_t most_ends) {
@@ -127,6 +131,7 @@ void Sequence::GoBackTo(int64_t nearest) noexcept {
 
 void Sequence::DropSpare() noexcept {
   checkpoints_.Abandon(memory_.layers);
+  taken_ = position_;
   for (LayerState& layer : memory_.layers) CutLayer(position_, &layer);
 }
 
@@ -138,7 +143,7 @@ void Sequence::GoTo(size_t position) noexcept {
 }
 
 void Sequence::Pretend(std::span<const int32_t> ids) {
-  position_ = floor_ = 0;
+  position_ = floor_ = taken_ = 0;
   checkpoints_.Cut(0);
   Grow(0, ids.size());
   EndChunk(ids);
@@ -173,6 +178,18 @@ void Sequence::RollBack(int64_t tokens) {
           target, floor_);
   }
   GoTo(target);
+}
+
+std::vector<int32_t> Sequence::RollBackFar(int64_t tokens) {
+  const int64_t target = position() - tokens;
+  if (tokens < 0 || target < 0 || target >= roll_back_floor()) {
+    RollBack(tokens);
+    return {};
+  }
+  const int64_t nearest = NearestBack(target);
+  std::vector<int32_t> again(this->tokens().begin() + nearest, this->tokens().begin() + target);
+  GoBackTo(nearest);
+  return again;
 }
 
 std::vector<uint8_t> Sequence::Snapshot() const {
@@ -280,7 +297,7 @@ void Sequence::CopyFrom(const Sequence& other) {
   for (size_t i = 0; i < memory_.layers.size(); ++i) {
     ForkLayer(other.memory_.layers[i], window, other.position_, &memory_.layers[i]);
   }
-  position_ = floor_ = other.position_;
+  position_ = floor_ = taken_ = other.position_;
   checkpoints_.CopyFrom(other.checkpoints_.list(), other.position_);
 }
 

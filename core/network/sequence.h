@@ -56,6 +56,8 @@ class Sequence {
   // Forgets the last tokens; throws kInvalidArgument below roll_back_floor(), where some must be
   // computed again (Evaluator::RollBack).
   void RollBack(int64_t tokens);
+  // The same below it, too: goes back further, and returns what is to be computed again.
+  std::vector<int32_t> RollBackFar(int64_t tokens);
   // Keeps checkpoints every kCheckpointTokens, at most so many and of so many bytes together, where
   // the budget leaves room; none unless this is called. The further back, the fewer.
   void KeepCheckpoints(size_t most, uint64_t most_bytes, size_t most_ends = 0);
@@ -118,6 +120,7 @@ class Sequence {
   size_t position_ = 0;
   // The rings hold what positions down to here need.
   size_t floor_ = 0;
+  size_t taken_ = 0;  // there are blocks for so many tokens, if that is more than position_
   Checkpoints checkpoints_;
 };
 

@@ -304,6 +304,54 @@ TEST(Batch, AFailureBetweenLayersLeavesEveryMemoryAsItWas) {
   }
 }
 
+TEST(Batch, WhoIsLeftOutBetweenLayersHoldsWhatItHeldAndTheOthersGetTheirBits) {
+  const auto model = Open(Precision::kPublished, 2, Folder());
+  const int32_t vocab = model->config().vocab;
+  const size_t width = static_cast<size_t>(vocab), layers = model->compute().sizes.layers;
+  Random random(24);
+  std::vector<Expected> expected;
+  for (const size_t length : {50, 43, 61, 37}) {
+    expected.push_back(ComputeAlone(*model, RandomIds(length, vocab, &random)));
+  }
+  Evaluator evaluator(*model, kContext, 64);
+  for (size_t gone = 0; gone < expected.size(); ++gone) {
+    for (size_t after = 0; after < layers; ++after) {
+      std::deque<Sequence> sequences;
+      std::vector<std::vector<float>> logits;
+      std::vector<Segment> batch;
+      std::vector<PassPart> parts;
+      for (const Expected& e : expected) {
+        sequences.emplace_back(*model, kContext, 40);
+        const Segment before{&sequences.back(), std::span(e.ids).first(30)};
+        evaluator.Run({&before, 1});
+        sequences.back().TakeBlocks(7);
+        logits.emplace_back(7 * width);
+        batch.push_back({&sequences.back(), std::span(e.ids).subspan(30, 7),
+                         batch.size() == 1 ? LogitRows::kLast : LogitRows::kAll,
+                         logits.back().data()});
+      }
+      for (const Segment& segment : batch) parts.push_back({&segment, 0, 7});
+      evaluator.BeginPass(parts);
+      for (size_t layer = 0; layer < layers; ++layer) {
+        if (layer == after) evaluator.LeaveOut(sequences[gone]);
+        EXPECT_EQ(evaluator.ComputeLayer(), layer + 1 < layers);
+      }
+      evaluator.EndPass();
+      sequences[gone].DropSpare();
+      for (size_t i = 0; i < expected.size(); ++i) {
+        const size_t held = i == gone ? 30 : 37;
+        EXPECT_EQ(sequences[i].Snapshot(),
+                  SnapshotAlone(*model, std::span(expected[i].ids).first(held)));
+        if (i == gone) continue;
+        const size_t rows = batch[i].rows == LogitRows::kAll ? 7 : 1;
+        EXPECT_EQ(memcmp(logits[i].data(), expected[i].logits.data() + (37 - rows) * width,
+                         rows * width * sizeof(float)),
+                  0);
+      }
+    }
+  }
+}
+
 TEST(Batch, OneBadSegmentIsRefusedBeforeAnythingIsDone) {
   const auto model = Open(Precision::kPublished, 1, Folder());
   const auto stranger = Open(Precision::kPublished, 1, Folder());
