@@ -124,7 +124,8 @@ std::string Verdict(const Json& info) {
   const Json plan = info.value("memory", Json::object());
   const int64_t weights = plan.value("mapped_bytes", int64_t{0});
   const int64_t copied = plan.value("copied_bytes", int64_t{0});
-  const int64_t conversation = plan.value("sequence_bytes", int64_t{0});
+  const int64_t conversation =
+      plan.value("sequence_bytes", int64_t{0}) + plan.value("scratch_bytes", int64_t{0});
   const int64_t budget = plan.value("budget_bytes", int64_t{0});
   const int64_t tokens = plan.value("context_tokens", int64_t{0});
   const std::string needed =

@@ -22,11 +22,11 @@
 #include "core/local/choices.h"
 #include "core/local/isa_limit.h"
 #include "core/local/local_stream.h"
-#include "core/local/lone_sequence.h"
 #include "core/local/model_info.h"
 #include "core/local/prompt.h"
 #include "core/local/sampling_plan.h"
 #include "core/local/sessions/session.h"
+#include "core/local/together/scheduler.h"
 #include "core/network/memory/memory_budget.h"
 #include "core/network/model.h"
 #include "core/tokenizer/tokenizer.h"
@@ -37,20 +37,17 @@ namespace {
 
 class LocalSequence final : public TokenSequence {
  public:
-  LocalSequence(const Model& model, const SessionShape& shape, MemoryBudget* budget)
-      : model_(model),
+  LocalSequence(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget)
+      : scheduler_(scheduler),
         shape_(shape),
         budget_(budget),
-        reservation_(budget,
-                     LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens).empty,
-                     "a sequence"),
-        sequence_(model, shape.context_tokens, shape.chunk_tokens, budget) {
-    const uint64_t most_bytes =
-        LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens).full;
+        reservation_(budget, PlanOf(scheduler->model(), shape).empty, "a sequence"),
+        sequence_(scheduler->model(), shape.context_tokens, shape.chunk_tokens, budget) {
     if (shape.restore_points != 0) {
-      sequence_.memory().KeepCheckpoints(LoneSequence::kMostCheckpoints, most_bytes);
+      sequence_.KeepCheckpoints(kMostCheckpoints, PlanOf(scheduler->model(), shape).full);
     }
   }
+  ~LocalSequence() override { scheduler_->Leave(sequence_); }
 
   void Evaluate(std::span<const int32_t> ids, Rows rows, float* logits) override {
     EvaluateControl control;
@@ -64,27 +61,32 @@ class LocalSequence final : public TokenSequence {
     if (cancelled_.load(std::memory_order_relaxed)) {
       throw Error(Code::kCancelled, "the evaluation was cancelled");
     }
-    sequence_.Evaluate(ids, wanted, logits, control);
+    scheduler_->Evaluate({&sequence_, ids, wanted, logits}, control);
   }
-  int64_t position() const override { return sequence_.memory().position(); }
+  int64_t position() const override { return sequence_.position(); }
   int64_t context_tokens() const override { return shape_.context_tokens; }
-  int32_t vocab() const override { return model_.config().vocab; }
-  void RollBack(int64_t tokens) override { sequence_.RollBack(tokens); }
+  int32_t vocab() const override { return scheduler_->model().config().vocab; }
+  void RollBack(int64_t tokens) override { scheduler_->RollBack(&sequence_, tokens); }
   std::unique_ptr<TokenSequence> Fork() const override {
-    auto fork = std::make_unique<LocalSequence>(model_, shape_, budget_);
-    fork->sequence_.memory().CopyFrom(sequence_.memory());
+    auto fork = std::make_unique<LocalSequence>(scheduler_, shape_, budget_);
+    fork->sequence_.CopyFrom(sequence_);
     return fork;
   }
-  std::vector<uint8_t> Snapshot() const override { return sequence_.memory().Snapshot(); }
-  void Restore(std::span<const uint8_t> bytes) override { sequence_.memory().Restore(bytes); }
+  std::vector<uint8_t> Snapshot() const override { return sequence_.Snapshot(); }
+  void Restore(std::span<const uint8_t> bytes) override { sequence_.Restore(bytes); }
   void Cancel() noexcept override { cancelled_.store(true, std::memory_order_relaxed); }
 
  private:
-  const Model& model_;
+  static Sequence::Plan PlanOf(const Model& model, const SessionShape& shape) {
+    return Sequence::PlanOf(model.config(), model.precision(), shape.context_tokens,
+                            shape.chunk_tokens);
+  }
+
+  Scheduler* scheduler_;
   const SessionShape shape_;
   MemoryBudget* budget_;
   Reservation reservation_;
-  LoneSequence sequence_;
+  Sequence sequence_;
   std::atomic<bool> cancelled_{false};
 };
 
@@ -111,6 +113,9 @@ class LocalBackend final : public Backend {
   const PromptTokenizer& prompts();
   const PromptTokenizer& ChatPrompts();  // the same, with all marks of the prompt format
   PromptRules rules() const;
+  SchedulerShape scheduler_shape() const;
+  Scheduler* GetScheduler();     // under lock_
+  Scheduler* LockedScheduler();  // both are there as long as the engine is
   EncodedPrompt Encode(const Request& request) const;
   std::vector<int32_t> CompletionTokens(const Request& request);
   std::unique_ptr<Stream> MakeStream(AnswerPlan plan, SessionState* session,
@@ -127,11 +132,13 @@ class LocalBackend final : public Backend {
   // Under lock_: what a fork() left half done or in use by a thread of the parent is made anew.
   void ForgetParent();
 
-  ForkMutex lock_;  // of the five below
+  ForkMutex lock_;  // of all below
   uint64_t process_ = ProcessGeneration();
   std::unique_ptr<PromptTokenizer> prompts_;
   std::vector<int32_t> eos_ids_;  // set with it, as what follows
   std::string missing_markup_;
+  Reservation scratch_;  // of the scheduler, made when something is to be computed first
+  std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<SessionState> default_session_;
 };
 
@@ -286,6 +293,8 @@ void LocalBackend::ForgetParent() {
     static_cast<void>(prompts_.release());
     new (&eos_ids_) std::vector<int32_t>();
     new (&missing_markup_) std::string();
+    static_cast<void>(scheduler_.release());
+    new (&scratch_) Reservation();
   }
   if (default_session_ == nullptr) return;
   if (!orphaned && default_session_->TryBegin()) {
@@ -422,31 +431,56 @@ std::unique_ptr<Stream> LocalBackend::StartIn(SessionState* session, const Reque
 std::unique_ptr<Stream> LocalBackend::Start(Request request) {
   AnswerPlan plan = Plan(request);
   SessionState* session = nullptr;
+  Scheduler* scheduler;
   {
     const std::lock_guard<ForkMutex> guard(lock_);
     ForgetParent();
+    scheduler = GetScheduler();
     if (default_session_ == nullptr) {
-      default_session_ = std::make_unique<SessionState>(*model_, shape_, &budget_);
+      default_session_ = std::make_unique<SessionState>(scheduler, shape_, &budget_);
     }
     if (default_session_->TryBegin()) session = default_session_.get();
   }
   if (session != nullptr) return MakeStream(std::move(plan), session, nullptr);
-  auto own = std::make_unique<SessionState>(*model_, shape_, &budget_);
+  auto own = std::make_unique<SessionState>(scheduler, shape_, &budget_);
   own->TryBegin();
   session = own.get();
   return MakeStream(std::move(plan), session, std::move(own));
 }
 
+SchedulerShape LocalBackend::scheduler_shape() const {
+  return {.context_tokens = shape_.context_tokens, .chunk_tokens = shape_.chunk_tokens};
+}
+
+Scheduler* LocalBackend::GetScheduler() {
+  if (scheduler_ == nullptr) {
+    const SchedulerShape shape = scheduler_shape();
+    Reservation scratch(&budget_, Scheduler::PlanBytes(*model_, shape),
+                        "the working memory of an engine");
+    scheduler_ = std::make_unique<Scheduler>(*model_, shape);
+    scratch_ = std::move(scratch);
+  }
+  return scheduler_.get();
+}
+
+Scheduler* LocalBackend::LockedScheduler() {
+  const std::lock_guard<ForkMutex> guard(lock_);
+  ForgetParent();
+  return GetScheduler();
+}
+
 std::unique_ptr<Session> LocalBackend::NewSession() {
-  return std::make_unique<LocalSession>(this,
-                                        std::make_unique<SessionState>(*model_, shape_, &budget_));
+  return std::make_unique<LocalSession>(
+      this, std::make_unique<SessionState>(LockedScheduler(), shape_, &budget_));
 }
 
 std::string LocalBackend::Info() {
-  return ModelInfoJson(
-      {*model_, generation_, rules().ladder, shape_.context_tokens, shape_.chunk_tokens,
-       LoneSequence::PlanOf(*model_, shape_.context_tokens, shape_.chunk_tokens).full,
-       budget_.limit(), options_.weights == WeightsChoice::kCopied, notes_});
+  return ModelInfoJson({*model_, generation_, rules().ladder, shape_.context_tokens,
+                        shape_.chunk_tokens,
+                        Sequence::PlanBytes(model_->config(), model_->precision(),
+                                            shape_.context_tokens, shape_.chunk_tokens),
+                        Scheduler::PlanBytes(*model_, scheduler_shape()), budget_.limit(),
+                        options_.weights == WeightsChoice::kCopied, notes_});
 }
 
 void LocalBackend::Verify(const std::string* sha256_list) {
@@ -482,7 +516,7 @@ std::vector<int32_t> LocalBackend::EncodeTokens(const Request& request) {
 }
 
 std::unique_ptr<TokenSequence> LocalBackend::NewSequence() {
-  return std::make_unique<LocalSequence>(*model_, shape_, &budget_);
+  return std::make_unique<LocalSequence>(LockedScheduler(), shape_, &budget_);
 }
 
 }  // namespace

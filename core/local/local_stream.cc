@@ -125,7 +125,7 @@ void LocalStream::Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t
 void LocalStream::Prefill() {
   const std::span<const int32_t> ids = plan_.ids;
   const int64_t total = usage_.prompt_tokens;
-  const int64_t position = session_->sequence().memory().position();
+  const int64_t position = session_->sequence().position();
   // The last id opens or skips reasoning and is what a later rendering may change, so the state
   // before it is what is worth returning to.
   const int64_t left = total - 1 - position;
@@ -141,13 +141,13 @@ void LocalStream::Prefill() {
   }
   if (plan_.progress_events) {
     Event* event = queue_.Push(EventKind::kProgress);
-    event->progress_done = session_->sequence().memory().position();
+    event->progress_done = session_->sequence().position();
     event->progress_total = total;
   }
 }
 
 void LocalStream::Decode() {
-  const Sequence& sequence = session_->sequence().memory();
+  const Sequence& sequence = session_->sequence();
   if (next_id_ >= 0) {
     const int32_t id = next_id_;
     Evaluate({&id, 1}, LogitRows::kLast, sequence.position());

@@ -185,6 +185,7 @@ std::string ModelInfoJson(const InfoInputs& inputs) {
   json.Key("context_tokens").Integer(inputs.context_tokens);
   json.Key("chunk_tokens").Integer(inputs.chunk_tokens);
   json.Key("sequence_bytes").Unsigned(inputs.sequence_bytes);
+  json.Key("scratch_bytes").Unsigned(inputs.scratch_bytes);
   json.Key("cache_bytes").Unsigned(cache.sum()).Key("cache").BeginObject();
   json.Key("window").Unsigned(cache.window).Key("csa").Unsigned(cache.csa);
   json.Key("hca").Unsigned(cache.hca).Key("index").Unsigned(cache.index).EndObject();

@@ -18,6 +18,7 @@ struct InfoInputs {
   int64_t context_tokens;
   int32_t chunk_tokens;
   uint64_t sequence_bytes;
+  uint64_t scratch_bytes;
   uint64_t budget_bytes;
   bool copied_weights;
   const std::vector<std::string>& notes;  // what was ignored or looks wrong, by file

@@ -21,9 +21,10 @@ MAY_INCLUDE = {
     "core/network/": ("core/base/", "core/kernels/", "core/checkpoint/"),
     "core/bench/": ("core/base/", "core/json/", "core/kernels/", "core/checkpoint/", "core/network/"),
     "core/engine/": ("core/base/", "core/json/", "core/chat/"),
+    "core/local/together/": ("core/base/", "core/checkpoint/", "core/network/"),
     "core/local/": (
         "core/base/", "core/json/", "core/kernels/", "core/tokenizer/", "core/checkpoint/",
-        "core/checkpoint/settings/", "core/network/", "core/chat/", "core/engine/", "core/local/cache/"),
+        "core/checkpoint/settings/", "core/network/", "core/chat/", "core/engine/", "core/local/cache/", "core/local/together/"),
     "core/local/cache/": (
         "core/base/", "core/json/", "core/kernels/", "core/checkpoint/", "core/network/", "core/engine/options.h"),
     "core/remote/transport/": ("core/base/", "core/json/"),

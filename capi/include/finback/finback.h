@@ -284,6 +284,7 @@ FINBACK_API void finback_engine_free(finback_engine *self);
  *   files         [{"name": .., "bytes": ..}, ..]
  *   memory        for context_tokens: sequence_bytes (of a full sequence), cache_bytes (of
  *                 them, the model's memory at full length; cache: by window, csa, hca, index),
+ *                 scratch_bytes (of the engine, to compute with, however many they are),
  *                 mapped_bytes or copied_bytes (of weights), budget_bytes; available_bytes: what
  *                 this process may still take, available_limited: by a control group
  *   read_per_token  bytes that one decoded token touches: weights, by kind, and cache at full

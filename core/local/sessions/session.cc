@@ -17,29 +17,31 @@ int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 }  // namespace
 
 Sequence::Plan SessionState::PlanOf(const Model& model, const SessionShape& shape) {
-  const Sequence::Plan plan = LoneSequence::PlanOf(model, shape.context_tokens, shape.chunk_tokens);
+  const Sequence::Plan plan =
+      Sequence::PlanOf(model.config(), model.precision(), shape.context_tokens, shape.chunk_tokens);
   const uint64_t logits = static_cast<uint64_t>(model.config().vocab) * sizeof(float);
   return {plan.empty + logits, plan.full + logits};
 }
 
-SessionState::SessionState(const Model& model, const SessionShape& shape, MemoryBudget* budget)
-    : shape_(shape),
-      most_bytes_(PlanOf(model, shape).full),
+SessionState::SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget)
+    : scheduler_(scheduler),
+      shape_(shape),
+      most_bytes_(PlanOf(scheduler->model(), shape).full),
       budget_(budget),
-      reservation_(budget, PlanOf(model, shape).empty, "a session"),
-      sequence_(model, shape.context_tokens, shape.chunk_tokens, budget),
-      logits_(static_cast<size_t>(model.config().vocab)) {
+      reservation_(budget, PlanOf(scheduler->model(), shape).empty, "a session"),
+      sequence_(scheduler->model(), shape.context_tokens, shape.chunk_tokens, budget),
+      logits_(static_cast<size_t>(scheduler->model().config().vocab)) {
   points_.reserve(static_cast<size_t>(shape.restore_points));
   // They and the points are what returning costs; who wants no points wants none of either.
   if (shape.restore_points != 0) {
-    sequence_.memory().KeepCheckpoints(LoneSequence::kMostCheckpoints, most_bytes_);
+    sequence_.KeepCheckpoints(kMostCheckpoints, most_bytes_);
   }
 }
 
 void SessionState::TakeBlocks(size_t tokens) {
   for (;;) {
     try {
-      sequence_.memory().TakeBlocks(tokens);
+      sequence_.TakeBlocks(tokens);
       return;
     } catch (const Error& error) {
       if (error.code() != Code::kBudget || points_.empty()) throw;
@@ -51,7 +53,7 @@ void SessionState::TakeBlocks(size_t tokens) {
 void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
                             const EvaluateControl& control) {
   TakeBlocks(ids.size());
-  sequence_.Evaluate(ids, rows, logits_.data(), control);
+  scheduler_->Evaluate({&sequence_, ids, rows, logits_.data()}, control);
 }
 
 SessionState::RestorePoint* SessionState::FindPoint(std::span<const int32_t> ids, int64_t longest) {
@@ -67,7 +69,7 @@ SessionState::RestorePoint* SessionState::FindPoint(std::span<const int32_t> ids
 
 int64_t SessionState::Rewind(std::span<const int32_t> ids) {
   const int64_t longest = static_cast<int64_t>(ids.size()) - 1;  // the last id gives the logits
-  Sequence& memory = sequence_.memory();
+  Sequence& memory = sequence_;
   const int64_t common = std::min(CommonPrefix(memory.tokens(), ids), longest);
   const int64_t here = memory.NearestBack(common);
   RestorePoint* point = FindPoint(ids, longest);
@@ -82,7 +84,7 @@ int64_t SessionState::Rewind(std::span<const int32_t> ids) {
 
 int64_t SessionState::Restore(std::span<const int32_t> ids, const DiskCache& cache) {
   ids = ids.first(ids.size() - 1);  // the last id gives the logits
-  Sequence& memory = sequence_.memory();
+  Sequence& memory = sequence_;
   const int64_t here = memory.position();
   const DiskCache::Found found = cache.FindLongest(ids);
   if (static_cast<int64_t>(found.tokens()) <= here) return here;
@@ -93,7 +95,7 @@ int64_t SessionState::Restore(std::span<const int32_t> ids, const DiskCache& cac
 }
 
 std::optional<SessionState::Leaving> SessionState::Leave() const noexcept {
-  const Sequence& memory = sequence_.memory();
+  const Sequence& memory = sequence_;
   Leaving leaving;
   leaving.reservation = Reservation::Try(budget_, memory.MarkBytes());
   if (!leaving.reservation.taken()) return std::nullopt;
@@ -125,7 +127,7 @@ bool SessionState::MakeRoom(uint64_t whole_bytes) {
 }
 
 void SessionState::KeepRestorePoint() {
-  const Sequence& memory = sequence_.memory();
+  const Sequence& memory = sequence_;
   const std::span<const int32_t> ids = memory.tokens();
   if (shape_.restore_points == 0 || ids.empty()) return;
   for (RestorePoint& point : points_) {

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "core/local/cache/disk_cache.h"
-#include "core/local/lone_sequence.h"
+#include "core/local/together/scheduler.h"
 #include "core/network/memory/memory_budget.h"
+#include "core/network/sequence.h"
 
 namespace finback {
 
@@ -21,13 +22,20 @@ struct SessionShape {
   int32_t restore_points = 0;
 };
 
+// Enough for a block at most to be computed again within 65,536 tokens.
+inline constexpr size_t kMostCheckpoints = 128;
+
 class SessionState {
  public:
-  // Throws Error(kBudget) before anything is taken.
-  SessionState(const Model& model, const SessionShape& shape, MemoryBudget* budget);
+  // Computes by `scheduler`. Throws Error(kBudget) before anything is taken.
+  SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget);
+  ~SessionState() { scheduler_->Leave(sequence_); }
 
   bool TryBegin() noexcept { return !busy_.exchange(true, std::memory_order_acquire); }
-  void End() noexcept { busy_.store(false, std::memory_order_release); }
+  void End() noexcept {
+    scheduler_->Leave(sequence_);
+    busy_.store(false, std::memory_order_release);
+  }
 
   // Brings the sequence to the longest prefix of `ids` that needs no computation, its last id left
   // out. Returns the prefix's length.
@@ -43,10 +51,10 @@ class SessionState {
   // Remembers the present position, if memory allows; the least recently used point makes way.
   void KeepRestorePoint();
 
-  // As LoneSequence::Evaluate(), into logits(); restore points make way where the budget is short.
+  // As Scheduler::Evaluate(), into logits(); restore points make way where the budget is short.
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, const EvaluateControl& control = {});
 
-  LoneSequence& sequence() { return sequence_; }
+  Sequence& sequence() { return sequence_; }
   std::span<float> logits() { return logits_; }  // [vocab]
 
  private:
@@ -62,11 +70,12 @@ class SessionState {
   bool MakeRoom(uint64_t whole_bytes);
   void DropOldest();
 
+  Scheduler* scheduler_;
   SessionShape shape_;
   uint64_t most_bytes_;  // of a session whose context is full
   MemoryBudget* budget_;
   Reservation reservation_;
-  LoneSequence sequence_;
+  Sequence sequence_;
   std::vector<float> logits_;
   std::vector<RestorePoint> points_;
   uint64_t points_bytes_ = 0;  // if no entries were shared

@@ -21,6 +21,11 @@ const Model& TestModel() {
   return *model;
 }
 
+Scheduler& TestScheduler() {
+  static Scheduler scheduler(TestModel(), {.context_tokens = 1024, .chunk_tokens = 64});
+  return scheduler;
+}
+
 std::vector<int32_t> SomeIds(size_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<int32_t> ids(count);
@@ -39,18 +44,18 @@ std::vector<int32_t> Joined(std::vector<int32_t> a, const std::vector<int32_t>& 
 int64_t Play(SessionState* session, const std::vector<int32_t>& ids) {
   const int64_t cached = session->Rewind(ids);
   const std::span<const int32_t> all = ids;
-  session->sequence().Evaluate(
+  session->Evaluate(
       all.subspan(static_cast<size_t>(cached), all.size() - 1 - static_cast<size_t>(cached)),
-      LogitRows::kNone, nullptr);
+      LogitRows::kNone);
   session->KeepRestorePoint();
-  session->sequence().Evaluate(all.last(1), LogitRows::kLast, session->logits().data());
+  session->Evaluate(all.last(1), LogitRows::kLast);
   return cached;
 }
 
 std::vector<float> FreshLogits(const std::vector<int32_t>& ids) {
-  LoneSequence sequence(TestModel(), 1024, 64);
+  Sequence sequence(TestModel(), 1024, 64);
   std::vector<float> logits(static_cast<size_t>(TestModel().config().vocab));
-  sequence.Evaluate(ids, LogitRows::kLast, logits.data());
+  TestScheduler().Evaluate({&sequence, ids, LogitRows::kLast, logits.data()});
   return logits;
 }
 
@@ -65,7 +70,7 @@ class SessionTest : public testing::Test {
   uint64_t UsedAfter(size_t tokens) {
     SessionShape pointless = shape;
     pointless.restore_points = 0;
-    SessionState session(TestModel(), pointless, &budget);
+    SessionState session(&TestScheduler(), pointless, &budget);
     Play(&session, SomeIds(tokens, 1));
     return budget.used();
   }
@@ -75,7 +80,7 @@ class SessionTest : public testing::Test {
 };
 
 TEST_F(SessionTest, ComputesOnlyWhatExtendsIt) {
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   const std::vector<int32_t> first = SomeIds(150, 1);
   EXPECT_EQ(Play(&session, first), 0);
   const std::vector<int32_t> second = Joined(first, SomeIds(40, 2));
@@ -84,7 +89,7 @@ TEST_F(SessionTest, ComputesOnlyWhatExtendsIt) {
 }
 
 TEST_F(SessionTest, RecomputesTheLastTokenOfARepeatedPrompt) {
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   const std::vector<int32_t> ids = SomeIds(90, 3);
   Play(&session, ids);
   EXPECT_EQ(Play(&session, ids), 89);
@@ -92,7 +97,7 @@ TEST_F(SessionTest, RecomputesTheLastTokenOfARepeatedPrompt) {
 }
 
 TEST_F(SessionTest, RollsBackALittle) {
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   std::vector<int32_t> ids = SomeIds(200, 4);
   Play(&session, ids);
   ids.resize(190);
@@ -103,11 +108,11 @@ TEST_F(SessionTest, RollsBackALittle) {
 }
 
 TEST_F(SessionTest, GoesBackToTheLastGenerationPrompt) {
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   const std::vector<int32_t> prompt = SomeIds(100, 5);
   Play(&session, prompt);
   const std::vector<int32_t> reasoning = SomeIds(300, 6);  // more than a chunk: no short way back
-  session.sequence().Evaluate(reasoning, LogitRows::kLast, session.logits().data());
+  session.Evaluate(reasoning, LogitRows::kLast);
   std::vector<int32_t> next(prompt.begin(), prompt.end() - 1);
   next.push_back((prompt.back() + 1) % 256);  // the next rendering closes the reasoning
   next = Joined(next, SomeIds(30, 7));
@@ -116,7 +121,7 @@ TEST_F(SessionTest, GoesBackToTheLastGenerationPrompt) {
 }
 
 TEST_F(SessionTest, ComputesABlockAtMostOfWhatStaysAgain) {
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   std::vector<int32_t> ids = SomeIds(1000, 21);
   Play(&session, ids);
   ids[700] = (ids[700] + 1) % 256;
@@ -127,11 +132,11 @@ TEST_F(SessionTest, ComputesABlockAtMostOfWhatStaysAgain) {
 TEST_F(SessionTest, PointsKeepTheirBlocksWhileTheSequenceHasOthers) {
   const std::vector<int32_t> ids = SomeIds(500, 22);
   const uint64_t without = UsedAfter(500);
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   Play(&session, ids);
   const uint64_t point = budget.used() - without;
   EXPECT_GT(point, 0u);
-  EXPECT_LT(point, session.sequence().memory().Snapshot().size()) << "no entry was copied";
+  EXPECT_LT(point, session.sequence().Snapshot().size()) << "no entry was copied";
   Play(&session, SomeIds(60, 23));
   const std::vector<int32_t> more = Joined(ids, SomeIds(30, 24));
   EXPECT_EQ(Play(&session, more), 499);
@@ -139,7 +144,7 @@ TEST_F(SessionTest, PointsKeepTheirBlocksWhileTheSequenceHasOthers) {
 }
 
 TEST_F(SessionTest, ReturnsToAnotherConversation) {
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   const std::vector<int32_t> one = SomeIds(120, 8), other = SomeIds(130, 9);
   Play(&session, one);
   EXPECT_EQ(Play(&session, other), 0);
@@ -150,7 +155,7 @@ TEST_F(SessionTest, ReturnsToAnotherConversation) {
 
 TEST_F(SessionTest, StartsOverWithoutRestorePoints) {
   shape.restore_points = 0;
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   const std::vector<int32_t> one = SomeIds(120, 8), other = SomeIds(130, 9);
   Play(&session, one);
   Play(&session, other);
@@ -160,7 +165,7 @@ TEST_F(SessionTest, StartsOverWithoutRestorePoints) {
 
 TEST_F(SessionTest, DropsTheLeastRecentlyUsedPoint) {
   shape.restore_points = 2;
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   const std::vector<int32_t> a = SomeIds(80, 12), b = SomeIds(81, 13), c = SomeIds(82, 14);
   Play(&session, a);
   Play(&session, b);
@@ -173,7 +178,7 @@ TEST_F(SessionTest, DropsTheLeastRecentlyUsedPoint) {
 TEST_F(SessionTest, KeepsItsPointsWithinTheBudget) {
   const uint64_t alone = UsedAfter(130);
   MemoryBudget tight(alone + 1000);
-  SessionState session(TestModel(), shape, &tight);
+  SessionState session(&TestScheduler(), shape, &tight);
   const std::vector<int32_t> one = SomeIds(120, 8);
   Play(&session, one);
   EXPECT_LE(tight.used(), alone + 1000);
@@ -184,18 +189,18 @@ TEST_F(SessionTest, KeepsItsPointsWithinTheBudget) {
 TEST_F(SessionTest, ItsPointsMakeWayForItsTokens) {
   const uint64_t shorter = UsedAfter(120), longer = UsedAfter(700);
   const uint64_t point = [&] {
-    SessionState session(TestModel(), shape, &budget);
+    SessionState session(&TestScheduler(), shape, &budget);
     Play(&session, SomeIds(120, 8));
     return budget.used() - shorter;
   }();
   ASSERT_GT(point, 0u);
   MemoryBudget tight(std::max(shorter + point, longer));
-  SessionState session(TestModel(), shape, &tight);
+  SessionState session(&TestScheduler(), shape, &tight);
   const std::vector<int32_t> one = SomeIds(120, 8), more = SomeIds(580, 9);
   Play(&session, one);
   EXPECT_EQ(tight.used(), shorter + point);
   session.Evaluate(more, LogitRows::kLast);
-  EXPECT_EQ(session.sequence().memory().position(), 700);
+  EXPECT_EQ(session.sequence().position(), 700);
   EXPECT_LE(tight.used(), tight.limit());
   ExpectFresh(&session, Joined(one, more));
 }
@@ -203,7 +208,7 @@ TEST_F(SessionTest, ItsPointsMakeWayForItsTokens) {
 TEST_F(SessionTest, TakesItsMemoryFromTheBudgetBeforeAnythingElse) {
   MemoryBudget small(1000);
   try {
-    SessionState session(TestModel(), shape, &small);
+    SessionState session(&TestScheduler(), shape, &small);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kBudget);
@@ -215,7 +220,7 @@ TEST_F(SessionTest, IsRightAfterRandomJumps) {
   const uint64_t seed = std::random_device{}();
   std::mt19937_64 random(seed);
   shape.chunk_tokens = 16;
-  SessionState session(TestModel(), shape, &budget);
+  SessionState session(&TestScheduler(), shape, &budget);
   std::vector<int32_t> ids = SomeIds(60, seed);
   for (int round = 0; round < 12; ++round) {
     ids.resize(1 + random() % ids.size());
@@ -226,7 +231,7 @@ TEST_F(SessionTest, IsRightAfterRandomJumps) {
         << "seed " << seed << " round " << round;
     const std::vector<int32_t> generated = SomeIds(random() % 40, random());
     if (!generated.empty()) {
-      session.sequence().Evaluate(generated, LogitRows::kNone, nullptr);
+      session.Evaluate(generated, LogitRows::kNone);
       if (random() % 2 == 0) ids = Joined(ids, generated);
     }
   }
