@@ -8,6 +8,7 @@
 #include "core/base/status.h"
 #include "core/bench/benchmark.h"
 #include "core/json/json_writer.h"
+#include "core/local/cache/cache_report.h"
 #include "core/local/choices.h"
 #include "core/local/isa_limit.h"
 #include "core/local/local_backend.h"
@@ -109,6 +110,10 @@ std::string Benchmark(const EngineOptions& options, const char* settings_json) {
   target.memory_budget_bytes = options.memory_budget_bytes;
   target.progress = options.progress;
   return RunBenchmark(target, settings_json);
+}
+
+std::string Cache(const EngineOptions& options, const char* query_json) {
+  return CacheReportJson(options, query_json);
 }
 
 std::string Services(const EngineOptions& options) {

@@ -19,6 +19,9 @@ std::string CostReport(const EngineOptions& options, const char* query_json);
 // How fast a model in this process is; see finback_benchmark().
 std::string Benchmark(const EngineOptions& options, const char* settings_json);
 
+// What the cache folder of the options holds; see finback_cache().
+std::string Cache(const EngineOptions& options, const char* query_json);
+
 // What is known of services without asking; see finback_services().
 std::string Services(const EngineOptions& options);
 

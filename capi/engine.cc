@@ -137,3 +137,10 @@ finback_text* finback_cost_report(const finback_options* options, const char* qu
     return NewText(finback::CostReport(chosen, &Require(query_json, "query_json")));
   });
 }
+
+finback_text* finback_cache(const finback_options* options, const char* query_json) {
+  return Guard<finback_text*>(nullptr, [&] {
+    const finback::EngineOptions chosen = finback::ToEngineOptions(Require(options, "options"));
+    return NewText(finback::Cache(chosen, &Require(query_json, "query_json")));
+  });
+}

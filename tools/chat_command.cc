@@ -1,5 +1,6 @@
 // finback chat: a conversation on the terminal, or one answer.
 #include "tools/answer.h"
+#include "tools/cache_folder.h"
 #include "tools/commands.h"
 #include "tools/engine_options.h"
 #include "tools/failure.h"
@@ -15,7 +16,7 @@ struct ChatOptions {
   EngineOptions engine;
   RequestOptions request;
   std::string prompt, request_file;
-  bool has_prompt = false, json = false, show_reasoning = false;
+  bool has_prompt = false, json = false, show_reasoning = false, no_cache = false;
 };
 
 Json UserMessage(const std::string& text) { return {{"role", "user"}, {"content", text}}; }
@@ -95,11 +96,12 @@ void RefuseRequestOptions(const CLI::App& command) {
   }
 }
 
-int RunChat(const ChatOptions& options) {
+int RunChat(ChatOptions options) {
   const bool interactive = !options.has_prompt && !options.json && options.request_file.empty() &&
                            IsTerminal(stdin) && IsTerminal(stdout);
   if (!interactive) return AnswerOnce(options);
   InstallInterrupts(SecondInterrupt::kStopsAgain);
+  if (!options.no_cache) options.engine.SetDefault("cache_folder", DefaultCacheFolder());
   ProgressLine progress;
   const EngineHandle engine = options.engine.Open(&progress);
   return TerminalChat(engine.get(), options.request, options.engine.verbose(), &progress)
@@ -128,6 +130,8 @@ void AddChatCommand(CLI::App* app, Action* action) {
                    "Answer the Chat Completions request in this JSON file, as it is")
       ->type_name("FILE")
       ->excludes(prompt);
+  command->add_flag("--no-cache", options->no_cache,
+                    "Do not keep what a terminal's conversation has computed (finback cache)");
   options->engine.AddVerbose(command);
   options->engine.AddModel(command, ModelArgument::kOption);
   options->request.AddChat(command);

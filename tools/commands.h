@@ -17,5 +17,6 @@ void AddInspectCommand(CLI::App* app, Action* action);
 void AddVerifyCommand(CLI::App* app, Action* action);
 void AddLogitsCommand(CLI::App* app, Action* action);
 void AddBenchCommand(CLI::App* app, Action* action);
+void AddCacheCommand(CLI::App* app, Action* action);
 void AddOptionsCommand(CLI::App* app, Action* action);
 void AddServiceCommands(CLI::App* app, Action* action);  // models, balance, cost

@@ -84,6 +84,10 @@ void EngineOptions::AddVerbose(CLI::App* command) {
                     "Write the library's log, and behind the answer its speed, to standard error");
 }
 
+void EngineOptions::SetDefault(const std::string& name, const std::string& value) {
+  defaults_.emplace_back(name, value);
+}
+
 void EngineOptions::Set(const std::string& name, const std::string& value) {
   more_.emplace_back(name, value);
 }
@@ -139,6 +143,7 @@ void SetOption(finback_options* options, const std::string& name, const std::str
 OptionsHandle EngineOptions::Options() const {
   OptionsHandle options(Checked(finback_options_new()));
   SetOption(options.get(), "model", Model());
+  for (const auto& [name, value] : defaults_) SetOption(options.get(), name, value);
   const std::pair<const char*, const std::string*> values[] = {{"precision", &precision_},
                                                                {"threads", &threads_},
                                                                {"context_tokens", &context_},

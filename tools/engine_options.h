@@ -32,7 +32,8 @@ class EngineOptions {
   void AddVerbose(CLI::App* command);
   bool verbose() const { return verbose_; }
 
-  // Sets an option of the library by name, over what the command line says.
+  // Sets an option of the library by name: unless the command line does, or over what it says.
+  void SetDefault(const std::string& name, const std::string& value);
   void Set(const std::string& name, const std::string& value);
 
   // The library's options, as the command line says.
@@ -65,5 +66,5 @@ class EngineOptions {
   std::vector<std::string> named_;  // NAME=VALUE
   std::vector<CLI::Option*> model_options_;
   bool reporting_ = false, verbose_ = false;
-  std::vector<std::pair<std::string, std::string>> more_;
+  std::vector<std::pair<std::string, std::string>> defaults_, more_;
 };

@@ -6,6 +6,7 @@
 #include "tools/failure.h"
 #include "tools/files.h"
 #include "tools/request_options.h"
+#include "tools/text.h"
 
 namespace {
 
@@ -20,30 +21,9 @@ bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// "1,234,567".
-std::string Grouped(int64_t number) {
-  std::string digits = std::to_string(number);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
-    digits.insert(static_cast<size_t>(i), ",");
-  }
-  return digits;
-}
-
-// "1.23 MB", "999 bytes".
-std::string Short(int64_t bytes) {
-  const char* const units[] = {"KB", "MB", "GB", "TB"};
-  if (bytes < 1000) return Grouped(bytes) + " bytes";
-  double amount = static_cast<double>(bytes) / 1000;
-  size_t unit = 0;
-  for (; amount >= 999.5 && unit < 3; ++unit) amount /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g %s", amount, units[unit]);
-  return text;
-}
-
 // "1,234,567 (1.23 MB)", "999".
 std::string Bytes(int64_t bytes) {
-  return Grouped(bytes) + (bytes < 1000 ? "" : " (" + Short(bytes) + ")");
+  return Grouped(bytes) + (bytes < 1000 ? "" : " (" + ShortBytes(bytes) + ")");
 }
 
 std::string Value(const std::string& name, const Json& value, bool bytes) {
@@ -129,18 +109,18 @@ std::string Verdict(const Json& info) {
   const int64_t budget = plan.value("budget_bytes", int64_t{0});
   const int64_t tokens = plan.value("context_tokens", int64_t{0});
   const std::string needed =
-      Short(weights + copied) +
+      ShortBytes(weights + copied) +
       (copied > 0 ? " of weights, already copied, and " : " of weights and ") +
-      Short(conversation) + " for a conversation of " + Grouped(tokens) + " tokens";
+      ShortBytes(conversation) + " for a conversation of " + Grouped(tokens) + " tokens";
   if (budget > 0 && conversation > budget) {
-    return "Does not fit: " + needed + ", and --memory allows " + Short(budget) +
+    return "Does not fit: " + needed + ", and --memory allows " + ShortBytes(budget) +
            ": allow more, or lower --context.";
   }
   const int64_t available = plan.value("available_bytes", int64_t{-1});
   if (available < 0) return "Takes " + needed + "; this system does not say what is free.";
-  const std::string free = Short(available) + (plan.value("available_limited", false)
-                                                   ? " is left of this process's memory limit"
-                                                   : " of memory is available");
+  const std::string free = ShortBytes(available) + (plan.value("available_limited", false)
+                                                        ? " is left of this process's memory limit"
+                                                        : " of memory is available");
   if (conversation > available) {
     return "Does not fit: " + needed + ", and " + free + ": lower --context.";
   }

@@ -166,6 +166,7 @@ int Run(int argc, char** argv) {
   AddLogitsCommand(&app, &action);
   AddBenchCommand(&app, &action);
   AddServiceCommands(&app, &action);
+  AddCacheCommand(&app, &action);
   AddOptionsCommand(&app, &action);
   try {
     app.parse(Arguments(argc, argv));

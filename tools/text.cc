@@ -72,6 +72,25 @@ std::string ThreeDigits(double figure) {
   return text;
 }
 
+std::string Grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
+    digits.insert(static_cast<size_t>(i), ",");
+  }
+  return digits;
+}
+
+std::string ShortBytes(int64_t bytes) {
+  const char* const units[] = {"KB", "MB", "GB", "TB"};
+  if (bytes < 1000) return Grouped(bytes) + " bytes";
+  double amount = static_cast<double>(bytes) / 1000;
+  size_t unit = 0;
+  for (; amount >= 999.5 && unit < 3; ++unit) amount /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g %s", amount, units[unit]);
+  return text;
+}
+
 std::string Trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(kBlank);
   if (begin == std::string_view::npos) return "";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,9 @@ void CheckIsText(std::string_view text, const std::string& source);
 
 // A figure in three digits, or all of those before the point: 0.25, 7.31, 42.0, 128, 2580.
 std::string ThreeDigits(double figure);
+
+std::string Grouped(int64_t number);    // "1,234,567"
+std::string ShortBytes(int64_t bytes);  // "1.23 MB", "999 bytes"
 
 std::string Trim(std::string_view text);
 bool IsBlank(std::string_view text);

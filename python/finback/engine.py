@@ -330,6 +330,18 @@ def cost_report(
     return _object(_finback.cost_report(rows, to_json(query)))
 
 
+def cache(
+    folder: PathName, *, verify: bool = False, clear: Union[bool, str] = False
+) -> dict[str, Any]:
+    """What the folder of the option ``cache_folder`` holds, by model: ``bytes`` and ``models``.
+    ``verify``: all files are read, and removed where they are damaged. ``clear``: all is thrown
+    away, or what is kept of one model, by its ``name``. ``verified`` and ``cleared`` say how much.
+
+    Errors: NotFoundError (no model of that name), StorageError."""
+    rows = option_list(None, {"cache_folder": folder})
+    return _object(_finback.cache(rows, to_json({"verify": verify, "clear": clear})))
+
+
 def build_info() -> dict[str, Any]:
     """How the library was built, and the instruction set that it chose on this machine."""
     return _object(_finback.build_info())

@@ -19,11 +19,13 @@ std::vector<py::str> DescribeOptions() {
   return rows;
 }
 
-py::str CostReport(const OptionList& options, const std::string& query_json) {
+// A function of the library that needs options and a query alone.
+template <auto kAsk>
+py::str Ask(const OptionList& options, const std::string& query_json) {
   finback::Options values;
   return Text(Released([&] {
     SetAll(options, &values);
-    return finback::CostReport(values, query_json);
+    return kAsk(values, query_json);
   }));
 }
 
@@ -44,7 +46,8 @@ void AddAll(py::module_* module) {
   module->def(
       "status_name", [](int32_t code) { return Text(finback_status_name(code)); }, py::arg("code"));
   module->def("describe_options", &DescribeOptions);
-  module->def("cost_report", &CostReport, py::arg("options"), py::arg("query_json"));
+  module->def("cost_report", &Ask<finback::CostReport>, py::arg("options"), py::arg("query_json"));
+  module->def("cache", &Ask<finback::Cache>, py::arg("options"), py::arg("query_json"));
   module->def(
       "encode_messages",
       [](const std::string& json) {

@@ -133,6 +133,7 @@ static void test_null(void) {
   CHECK(finback_engine_encode(NULL, "{}") == NULL);
   CHECK(finback_engine_encode_tokens(NULL, "{}") == NULL);
   CHECK(finback_benchmark(NULL, "{}") == NULL);
+  CHECK(finback_cache(NULL, "{}") == NULL);
   CHECK(finback_encode_messages(NULL) == NULL);
   CHECK(finback_parse_completion(NULL, 1, 0, 0) == NULL);
   CHECK(finback_json_string(NULL, 1) == NULL);
@@ -348,6 +349,50 @@ static void test_text(finback_engine *engine) {
   CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
 }
 
+static int32_t stop_at_cache(const char *phase, uint64_t done, uint64_t total, void *seen) {
+  CHECK(done <= total);
+  *(int *)seen += strcmp(phase, "cache") == 0;
+  return *(int *)seen;
+}
+
+static void test_cache(const char *folder) {
+  char path[4096];
+  int seen = 0;
+  finback_options *options = finback_options_new();
+  CHECK(finback_cache(options, "{}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_ARGUMENT);
+  snprintf(path, sizeof path, "%s/cache", folder);
+  CHECK(finback_options_set(options, "cache_folder", path) == FINBACK_OK);
+  finback_text_free(finback_cache(options, "{\"clear\": true}")); /* of an earlier run */
+  snprintf(path, sizeof path, "%s/scripted", folder);
+  CHECK(finback_options_set(options, "model", path) == FINBACK_OK);
+  CHECK(finback_options_set(options, "threads", "1") == FINBACK_OK);
+  finback_engine *engine = finback_engine_open(options);
+  finback_stream *stream =
+      finback_engine_complete(engine, "{\"prompt\": \"abc\", \"max_tokens\": 4}");
+  while (finback_stream_step(stream) == FINBACK_OK) continue;
+  finback_stream_free(stream);
+  finback_engine_free(engine);
+  finback_text *text = finback_cache(options, "{\"verify\": true}");
+  CHECK(strstr(finback_text_data(text), "\"points\": 1") != NULL);
+  CHECK(strstr(finback_text_data(text), "\"removed\": 0") != NULL);
+  finback_text_free(text);
+  CHECK(finback_cache(options, "{\"check\": true}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_INVALID_REQUEST);
+  CHECK(finback_cache(options, "{\"clear\": \"v1-none\"}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_NOT_FOUND);
+  CHECK(finback_options_set_progress(options, stop_at_cache, &seen) == FINBACK_OK);
+  CHECK(finback_cache(options, "{\"verify\": true}") == NULL);
+  CHECK(finback_last_error_code() == FINBACK_ERROR_CANCELLED && seen == 1);
+  text = finback_cache(options, "{\"clear\": true}");
+  CHECK(strstr(finback_text_data(text), "\"files\": 2") != NULL); /* and the note */
+  finback_text_free(text);
+  text = finback_cache(options, "{}");
+  CHECK(strstr(finback_text_data(text), "\"models\": []") != NULL);
+  finback_text_free(text);
+  finback_options_free(options);
+}
+
 static int32_t stop_at_benchmark(const char *phase, uint64_t done, uint64_t total, void *seen) {
   CHECK(done <= total);
   *(int *)seen = strcmp(phase, "benchmark") == 0;
@@ -536,6 +581,7 @@ int main(int argc, char **argv) {
   test_library();
   test_options();
   test_benchmark();
+  test_cache(argv[1]);
   test_null();
   test_null_keeps_the_failure_before();
   test_open_failures(argv[1]);

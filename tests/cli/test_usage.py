@@ -9,7 +9,7 @@ import unittest
 from command import FINBACK, FIXTURES, CommandTest, environment, finback
 
 COMMANDS = ["chat", "complete", "encode", "parse", "tokenize", "inspect", "verify", "bench", "logits",
-            "models", "balance", "cost", "options"]
+            "models", "balance", "cost", "cache", "options"]
 
 
 class Usage(CommandTest):

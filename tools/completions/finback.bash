@@ -3,7 +3,7 @@
 
 _finback() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="chat complete encode parse tokenize inspect verify bench logits models balance cost options"
+  local commands="chat complete encode parse tokenize inspect verify bench logits models balance cost cache options"
   local machine="--precision --threads --chunk --memory"
   local compute="$machine --effort-ladder --context"
   local sample="--temperature --top-p --top-k --min-p --seed --max-tokens --logprobs --stop"
@@ -50,7 +50,7 @@ _finback() {
   esac
   case $command in
     chat)
-      options="--model --json --verbose --show-reasoning --request --system --think --no-think --effort --tools
+      options="--model --json --verbose --show-reasoning --no-cache --request --system --think --no-think --effort --tools
         --json-object $sample $compute $service"
       ;;
     complete) options="--model --json --verbose --suffix --plain --no-bos $sample $compute $service" ;;
@@ -65,6 +65,13 @@ _finback() {
       ;;
     models | balance) options="--model --json --set" ;;
     options) options="--json" ;;
+    cache)
+      options="--folder --name --json"
+      if [[ $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "list verify clear" -- "$word")
+        return
+      fi
+      ;;
     cost) options="--ledger --by --since --until --reprice --prices --json" ;;
     logits) options="--tokens --out --snapshot-at --snapshot --resume $compute" ;;
   esac

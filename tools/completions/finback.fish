@@ -15,6 +15,7 @@ complete -c finback -n __fish_use_subcommand -a logits -d 'evaluate token ids'
 complete -c finback -n __fish_use_subcommand -a models -d 'the models of a service'
 complete -c finback -n __fish_use_subcommand -a balance -d 'the balance at a service'
 complete -c finback -n __fish_use_subcommand -a cost -d 'what was spent at services'
+complete -c finback -n __fish_use_subcommand -a cache -d 'the conversations that are kept'
 complete -c finback -n __fish_use_subcommand -a options -d 'what --set knows'
 
 # models and computing
@@ -49,7 +50,7 @@ complete -c finback -n '__fish_seen_subcommand_from cost' -l reprice -d 'compute
 complete -c finback -n '__fish_seen_subcommand_from cost' -l prices -d 'prices over the built-in ones' -r -F
 
 # each command's own
-complete -c finback -n '__fish_seen_subcommand_from chat complete encode inspect bench models balance cost options' -l json -d 'one JSON object'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode inspect bench models balance cost cache options' -l json -d 'one JSON object'
 complete -c finback -n '__fish_seen_subcommand_from chat complete' -s v -l verbose -d 'log and speed to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l show-reasoning -d 'reasoning to standard error'
 complete -c finback -n '__fish_seen_subcommand_from chat' -l request -d 'a Chat Completions request' -r -F
@@ -87,7 +88,11 @@ complete -c finback -n '__fish_seen_subcommand_from logits' -l out -d 'float32 l
 complete -c finback -n '__fish_seen_subcommand_from logits' -l snapshot-at -d 'tokens before the snapshot' -x
 complete -c finback -n '__fish_seen_subcommand_from logits' -l snapshot -d 'where to save the state' -r -F
 complete -c finback -n '__fish_seen_subcommand_from logits' -l resume -d 'state to go on from' -r -F
-complete -c finback -n '__fish_seen_subcommand_from chat complete encode parse tokenize inspect verify bench logits models balance cost options' -l help -d 'how to use it'
+complete -c finback -n '__fish_seen_subcommand_from chat complete encode parse tokenize inspect verify bench logits models balance cost cache options' -l help -d 'how to use it'
+complete -c finback -n '__fish_seen_subcommand_from chat' -l no-cache -d 'keep nothing of it'
+complete -c finback -n '__fish_seen_subcommand_from cache' -a 'list verify clear'
+complete -c finback -n '__fish_seen_subcommand_from cache' -l folder -d 'where they are' -x -a '(__fish_complete_directories)'
+complete -c finback -n '__fish_seen_subcommand_from cache' -l name -d 'of one model' -x
 
 # files and folders
 complete -c finback -n '__fish_seen_subcommand_from encode parse' -F

@@ -354,6 +354,12 @@ FINBACK_API finback_status finback_engine_verify(finback_engine *self, const cha
 FINBACK_API finback_text *finback_benchmark(const finback_options *options,
                                             const char *settings_json);
 
+/*
+ * What the option cache_folder holds, checked or cleared: docs/cache.md has the JSON. Free with
+ * finback_text_free(). INVALID_ARGUMENT, INVALID_REQUEST, NOT_FOUND, IO, CANCELLED. Since 0.1.
+ */
+FINBACK_API finback_text *finback_cache(const finback_options *options, const char *query_json);
+
 /* ---- Text and tokens ------------------------------------------------------------------------- */
 
 /* The functions of an engine in this part need a model in this process: UNSUPPORTED at services. */

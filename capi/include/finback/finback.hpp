@@ -354,6 +354,11 @@ inline std::string Benchmark(const Options &options, const std::string &settings
       finback_benchmark(options.get(), detail::WithoutNul("settings", settings_json)));
 }
 
+// What a cache folder holds, as JSON; docs/cache.md has the query, which may check or clear it too.
+inline std::string Cache(const Options &options, const std::string &query_json) {
+  return detail::TakeText(finback_cache(options.get(), detail::WithoutNul("query", query_json)));
+}
+
 inline std::string EncodeMessages(const std::string &json) {
   return detail::TakeText(finback_encode_messages(detail::WithoutNul("messages", json)));
 }

@@ -9,9 +9,9 @@
 #include <unordered_set>
 
 #include "core/base/status.h"
-#include "core/json/json_writer.h"
 #include "core/local/cache/cache_file.h"
 #include "core/local/cache/inventory.h"
+#include "core/local/cache/model_note.h"
 
 namespace finback {
 namespace {
@@ -28,7 +28,6 @@ using cache::Reading;
 
 constexpr uint64_t kDefaultBytes = uint64_t{16} << 30;
 constexpr size_t kMostFiles = 1u << 16;  // so that a folder is listed in milliseconds
-constexpr char kNoteKind[] = "note", kNoteKey[] = "model";
 
 size_t WholeSteps(size_t position) { return position / kStepTokens; }
 
@@ -258,7 +257,7 @@ void DiskCache::KeepAll(const SequenceMark& mark) {
     want(PointOf(sizes_, chain, ids.first(point->position)), point->rings.data());
   }
   if (missing.empty() || !MakeRoom(top, needed, whole)) return;
-  WriteNote(ours);
+  cache::WriteModelNote(ours, key_, model_.folder());
   for (const Missing& file : missing) {
     const size_t end = file.content.header.position;
     const size_t begin = end - file.content.ids.size();
@@ -291,20 +290,6 @@ bool DiskCache::MakeRoom(const Directory& top, uint64_t needed, uint64_t whole) 
   }
   Remove(top, inventory, ChooseLeaving(inventory, most - needed, kMostFiles));
   return true;
-}
-
-void DiskCache::WriteNote(const Directory& ours) const {
-  const FileContent content(key_, cache::RecordKey(kNoteKind, kNoteKey));
-  Directory::Status status;
-  if (ours.Look(content.Name().Text(), &status)) return;
-  std::string note;
-  JsonWriter json(&note);
-  json.BeginObject().Key("model").String(model_.folder());
-  json.Key("precision").Integer(static_cast<int>(model_.precision())).EndObject();
-  const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(note.data()), note.size());
-  FileContent whole = content;
-  whole.header.bytes = bytes.size();
-  WriteContent(ours, whole, {&bytes, 1});
 }
 
 void DiskCache::PutRecord(std::string_view kind, std::string_view key,

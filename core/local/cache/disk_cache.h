@@ -63,7 +63,6 @@ class DiskCache {
   bool RestoreAt(std::span<const int32_t> ids, size_t* steps, Sequence* sequence) const;
   void KeepAll(const SequenceMark& mark);
   bool MakeRoom(const cache::Directory& top, uint64_t needed, uint64_t whole);
-  void WriteNote(const cache::Directory& ours) const;
   void Warn(int error) const;
 
   const Model& model_;
