@@ -195,8 +195,15 @@ class SpanWriter {
   void Plain(std::string_view text) { Add(text, Trust::kEither); }
   void Answer(std::string_view text) { Add(text, Trust::kTrusted); }
   void Untrusted(std::string_view text) { Add(text, Trust::kUntrusted); }
+  void EndPart(std::string name, bool is_head) {
+    if (!parts_.empty() && parts_.back().end == bytes_) return;
+    parts_.push_back({std::move(name), is_head, bytes_});
+  }
 
-  std::vector<PromptSpan> Take(bool trust_all) {
+  EncodedPrompt Take(bool trust_all) { return {TakeSpans(trust_all), std::move(parts_)}; }
+
+ private:
+  std::vector<PromptSpan> TakeSpans(bool trust_all) {
     std::vector<PromptSpan> spans;
     for (size_t i = 0; i < pieces_.size(); ++i) {
       Trust trust = trust_all ? Trust::kTrusted : pieces_[i].trust;
@@ -212,7 +219,6 @@ class SpanWriter {
     return spans;
   }
 
- private:
   enum class Trust : uint8_t { kTrusted, kUntrusted, kEither };
   struct Piece {
     std::string text;
@@ -223,9 +229,12 @@ class SpanWriter {
     if (text.empty()) return;
     if (pieces_.empty() || pieces_.back().trust != trust) pieces_.push_back({"", trust});
     pieces_.back().text += text;
+    bytes_ += text.size();
   }
 
   std::vector<Piece> pieces_;
+  std::vector<PromptPart> parts_;
+  size_t bytes_ = 0;
 };
 
 class Renderer {
@@ -243,6 +252,7 @@ class Renderer {
     switch (turn.role) {
       case Role::kSystem:
         out->Untrusted(message.content);
+        out->EndPart("the system text", index == 0);
         Suffixes(message, out);
         break;
       case Role::kDeveloper:
@@ -265,6 +275,11 @@ class Renderer {
       case Role::kAssistant:
         Assistant(index, out);
         break;
+    }
+    if (turn.role == Role::kSystem) {
+      out->EndPart("the tools", index == 0);
+    } else {
+      out->EndPart(turn.path + " (" + std::string(RoleName(turn.role)) + ")", false);
     }
     Transition(index, out);
   }
@@ -536,7 +551,7 @@ EncodedPrompt EncodeChat(const std::vector<PromptMessage>& messages,
     }
     renderer.Render(i, &out);
   }
-  return {out.Take(options.trust_all)};
+  return out.Take(options.trust_all);
 }
 
 }  // namespace finback

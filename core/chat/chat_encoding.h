@@ -37,8 +37,16 @@ struct PromptSpan {
   bool trusted = true;
 };
 
+// A part of a prompt that can stay when what follows changes: a turn, or what stands before them.
+struct PromptPart {
+  std::string name;      // "messages[2] (user)", "the system text", "the tools"
+  bool is_head = false;  // others begin with it, too
+  size_t end = 0;        // bytes of the prompt's text
+};
+
 struct EncodedPrompt {
   std::vector<PromptSpan> spans;  // adjacent spans differ in trust
+  std::vector<PromptPart> parts;  // in order
   std::string Text() const;
 };
 

@@ -78,7 +78,9 @@ void WriteUsage(const Usage& usage, JsonWriter* json) {
   json->Key("prompt_cache_hit_tokens").Integer(usage.cached_tokens);
   json->Key("prompt_cache_miss_tokens").Integer(usage.prompt_tokens - usage.cached_tokens);
   json->Key("prompt_tokens_details").BeginObject();
-  json->Key("cached_tokens").Integer(usage.cached_tokens).EndObject();
+  json->Key("cached_tokens").Integer(usage.cached_tokens);
+  if (usage.disk_tokens > 0) json->Key("disk_tokens").Integer(usage.disk_tokens);
+  json->EndObject();
   json->Key("completion_tokens").Integer(usage.completion_tokens);
   json->Key("completion_tokens_details").BeginObject();
   json->Key("reasoning_tokens").Integer(usage.reasoning_tokens).EndObject();

@@ -59,7 +59,7 @@ enum class SpecialTokens : uint8_t { kRecognize, kIgnore };
 class Backend {
  public:
   virtual ~Backend() = default;
-  // In the default session, or in one of the stream's own while that is busy.
+  // From the longest beginning of the prompt that any conversation has had.
   virtual std::unique_ptr<Stream> Start(Request request) = 0;
   virtual std::unique_ptr<Session> NewSession() = 0;
 

@@ -61,7 +61,8 @@ struct EngineOptions {
   uint64_t memory_budget_bytes = 0;  // 0: no limit
   LadderChoice effort_ladder = LadderChoice::kAuto;
   bool trust_all = false;
-  int32_t restore_points = 4;
+  int32_t kept_conversations = 16;
+  int32_t restore_points = 8;
   std::string cache_folder;  // "": conversations are not kept
   uint64_t cache_bytes = 0;  // 0: as DiskCache has it
   UnknownFields unknown_fields = UnknownFields::kNotice;

@@ -125,6 +125,7 @@ class LocalBackend final : public Backend {
   MemoryBudget budget_;
   Reservation copied_weights_;
   const std::unique_ptr<Model> model_;
+  Conversations conversations_;
   const GenerationConfig generation_;
   std::vector<std::string> notes_;    // what was ignored or looks wrong in the folder
   std::unique_ptr<DiskCache> cache_;  // null: there is none
@@ -139,7 +140,6 @@ class LocalBackend final : public Backend {
   std::string missing_markup_;
   Reservation scratch_;  // of the scheduler, made when something is to be computed first
   std::unique_ptr<Scheduler> scheduler_;
-  std::unique_ptr<SessionState> default_session_;
 };
 
 class LocalSession final : public Session {
@@ -167,7 +167,6 @@ void RequireMemory(uint64_t bytes, const char* action, const char* instead) {
         memory->limited ? " within this process's memory limit" : "", instead);
 }
 
-// `copied` reserves what copied weights take.
 // What there is for sequences and scratch, at most; 0: nobody knows.
 uint64_t MemoryFor(uint64_t budget_bytes) {
   const std::optional<MachineMemory> memory = AvailableMemory();
@@ -176,6 +175,20 @@ uint64_t MemoryFor(uint64_t budget_bytes) {
   return budget_bytes == 0 ? left : std::min(left, budget_bytes);
 }
 
+// What is kept beside what computes: all that the budget leaves; without one a part of what there
+// is, and none of what mapped weights are read into.
+ConversationLimits LimitsOf(const EngineOptions& options, const Model& model, uint64_t used) {
+  ConversationLimits limits;
+  limits.most = static_cast<size_t>(options.kept_conversations);
+  if (options.memory_budget_bytes != 0) return limits;
+  const uint64_t there = MemoryFor(0);
+  const uint64_t mapped =
+      options.weights == WeightsChoice::kMapped ? model.weights().total_bytes() : 0;
+  limits.most_used = used + std::max((there - std::min(there, mapped)) / 4, there / 16) + 1;
+  return limits;
+}
+
+// `copied` reserves what copied weights take.
 std::unique_ptr<Model> OpenModel(const EngineOptions& options, MemoryBudget* budget,
                                  Reservation* copied) {
   const auto report = [&options](uint64_t done, uint64_t total) {
@@ -216,6 +229,7 @@ LocalBackend::LocalBackend(const EngineOptions& options)
     : options_(options),
       budget_(options.memory_budget_bytes),
       model_(OpenModel(options, &budget_, &copied_weights_)),
+      conversations_(&budget_, LimitsOf(options, *model_, budget_.used())),
       generation_(LoadGenerationConfig(options.model, model_->config().vocab)) {
   const int64_t limit = model_->config().max_position;
   if (options.context_tokens > limit) {
@@ -295,12 +309,6 @@ void LocalBackend::ForgetParent() {
     new (&missing_markup_) std::string();
     static_cast<void>(scheduler_.release());
     new (&scratch_) Reservation();
-  }
-  if (default_session_ == nullptr) return;
-  if (!orphaned && default_session_->TryBegin()) {
-    default_session_->End();
-  } else {
-    static_cast<void>(default_session_.release());
   }
 }
 
@@ -386,7 +394,9 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
     kind.thinking = options.thinking == ThinkingMode::kThinking;
     kind.tools = !plan.reading.tools.empty();
     if (plan.max_tokens < 0) plan.max_tokens = DefaultMaxTokens(kind.thinking, request.effort);
-    plan.ids = ChatPrompts().Encode(EncodeChat(messages, {}, options).spans);
+    TokenizedPrompt prompt = ChatPrompts().Encode(EncodeChat(messages, {}, options));
+    plan.ids = std::move(prompt.ids);
+    plan.parts = std::move(prompt.parts);
   } else {
     plan.ids = CompletionTokens(request);
   }
@@ -402,6 +412,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
   plan.top_logprobs = request.top_logprobs;
   plan.chunk_tokens = shape_.chunk_tokens;
   plan.progress_events = request.progress_events;
+  plan.restore_points = shape_.restore_points;
   return plan;
 }
 
@@ -413,8 +424,8 @@ std::unique_ptr<Stream> LocalBackend::MakeStream(AnswerPlan plan, SessionState* 
       if (session != nullptr) session->End();
     }
   } guard{own == nullptr ? session : nullptr};  // its own goes with the stream
-  const AnswerContext context{*model_, prompts().tokenizer(), options_.progress, eos_ids_,
-                              cache_.get()};
+  const AnswerContext context{*model_,  prompts().tokenizer(), options_.progress,
+                              eos_ids_, options_.log,          cache_.get()};
   auto stream = std::make_unique<LocalStream>(context, std::move(plan), session, std::move(own));
   guard.session = nullptr;
   return stream;
@@ -430,21 +441,10 @@ std::unique_ptr<Stream> LocalBackend::StartIn(SessionState* session, const Reque
 
 std::unique_ptr<Stream> LocalBackend::Start(Request request) {
   AnswerPlan plan = Plan(request);
-  SessionState* session = nullptr;
-  Scheduler* scheduler;
-  {
-    const std::lock_guard<ForkMutex> guard(lock_);
-    ForgetParent();
-    scheduler = GetScheduler();
-    if (default_session_ == nullptr) {
-      default_session_ = std::make_unique<SessionState>(scheduler, shape_, &budget_);
-    }
-    if (default_session_->TryBegin()) session = default_session_.get();
-  }
-  if (session != nullptr) return MakeStream(std::move(plan), session, nullptr);
-  auto own = std::make_unique<SessionState>(scheduler, shape_, &budget_);
+  auto own = std::make_unique<SessionState>(LockedScheduler(), shape_, &budget_, &conversations_,
+                                            SessionState::Leaves::kForAnybody);
   own->TryBegin();
-  session = own.get();
+  SessionState* session = own.get();
   return MakeStream(std::move(plan), session, std::move(own));
 }
 
@@ -471,7 +471,7 @@ Scheduler* LocalBackend::LockedScheduler() {
 
 std::unique_ptr<Session> LocalBackend::NewSession() {
   return std::make_unique<LocalSession>(
-      this, std::make_unique<SessionState>(LockedScheduler(), shape_, &budget_));
+      this, std::make_unique<SessionState>(LockedScheduler(), shape_, &budget_, &conversations_));
 }
 
 std::string LocalBackend::Info() {

@@ -1,6 +1,7 @@
 #include "core/local/local_stream.h"
 
 #include <algorithm>
+#include <cinttypes>
 
 #include "core/base/contains.h"
 #include "core/base/random.h"
@@ -15,6 +16,35 @@ constexpr size_t kTextBytes = 256;  // reserved: more than any token's text, wit
 // Unique within a conversation, whose prompts grow, and the same for the same seed and prompt.
 uint64_t CallSeed(const AnswerPlan& plan) {
   return plan.sampling.seed ^ (static_cast<uint64_t>(plan.ids.size()) * kSplitMixStep);
+}
+
+// What others begin with, too, if it is long enough to be worth a mark of its own.
+int64_t HeadTokens(const AnswerPlan& plan) {
+  size_t tokens = 0;
+  for (const PromptPart& part : plan.parts) {
+    if (part.is_head) tokens = part.end;
+  }
+  return tokens < kCheckpointTokens || tokens >= plan.ids.size() ? 0 : static_cast<int64_t>(tokens);
+}
+
+// Where others may go on: behind what they begin with, too, behind the last messages, and before the
+// last id, which opens or skips reasoning and is what a later rendering may change.
+std::vector<WantedCheckpoint> WantedPlaces(const AnswerPlan& plan) {
+  std::vector<WantedCheckpoint> wanted;
+  const size_t last = plan.ids.size() - 1;
+  for (const PromptPart& part : plan.parts) {
+    if (part.end == 0 || part.end >= last) continue;
+    wanted.push_back({part.end, part.is_head ? CheckpointKind::kHead : CheckpointKind::kEnd});
+  }
+  wanted.push_back({last, CheckpointKind::kEnd});
+  // Of many ends only the last ones stay.
+  size_t ends = 0;
+  for (size_t i = wanted.size(); i-- > 0;) {
+    if (wanted[i].kind != CheckpointKind::kEnd) continue;
+    if (ends++ < static_cast<size_t>(plan.restore_points)) continue;
+    wanted.erase(wanted.begin() + static_cast<ptrdiff_t>(i));
+  }
+  return wanted;
 }
 
 }  // namespace
@@ -45,13 +75,17 @@ LocalStream::~LocalStream() {
 
 void LocalStream::End() noexcept {
   phase_ = Phase::kOver;
-  if (session_ != nullptr) session_->End();
+  if (session_ == nullptr) return;
+  SharedMark mark = session_->Keep(SessionState::Stream::kOver);
+  if (context_.cache != nullptr) leaving_ = std::move(mark);
+  session_->End();
   session_ = nullptr;
+  own_.reset();
 }
 
 void LocalStream::KeepOnDisk() noexcept {
-  if (leaving_) context_.cache->Keep(leaving_->mark);
-  leaving_.reset();
+  if (leaving_ != nullptr) context_.cache->Keep(*leaving_);
+  leaving_ = nullptr;
 }
 
 bool LocalStream::Step(Event* event) {
@@ -79,9 +113,7 @@ bool LocalStream::Step(Event* event) {
 void LocalStream::Advance() {
   switch (phase_) {
     case Phase::kRewind:
-      usage_.cached_tokens = session_->Rewind(plan_.ids);
-      RestoreFromDisk();
-      phase_ = Phase::kPrefill;
+      Rewind();
       break;
     case Phase::kPrefill:
       Prefill();
@@ -102,6 +134,32 @@ void LocalStream::RestoreFromDisk() {
   const int64_t position = session_->Restore(plan_.ids, *context_.cache);
   usage_.disk_tokens = position - usage_.cached_tokens;
   usage_.cached_tokens = position;
+}
+
+void LocalStream::Rewind() {
+  const Reuse reuse = session_->Rewind(plan_.ids, WantedPlaces(plan_));
+  usage_.cached_tokens = reuse.tokens;
+  RestoreFromDisk();
+  if (context_.log) LogReuse(reuse);
+  phase_ = Phase::kPrefill;
+}
+
+// Says nothing of what the prompt says.
+void LocalStream::LogReuse(const Reuse& reuse) const {
+  static constexpr const char* kSources[] = {"nothing that is kept", "its own session",
+                                             "a kept conversation", "a running conversation"};
+  std::string line =
+      Format("prompt of %" PRId64 " tokens: %" PRId64 " were there, from %s", usage_.prompt_tokens,
+             usage_.cached_tokens, kSources[static_cast<size_t>(reuse.source)]);
+  if (usage_.disk_tokens > 0) line += Format(" and %" PRId64 " from the disk", usage_.disk_tokens);
+  if (reuse.nearest > 0 && reuse.nearest + 1 < usage_.prompt_tokens) {
+    const auto part = std::find_if(
+        plan_.parts.begin(), plan_.parts.end(),
+        [&](const PromptPart& one) { return one.end > static_cast<size_t>(reuse.nearest); });
+    line += Format("; the nearest that is in memory differs from token %" PRId64, reuse.nearest);
+    if (part != plan_.parts.end()) line += ", in " + part->name;
+  }
+  context_.log(LogLevel::kInformation, line.c_str());
 }
 
 void LocalStream::Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done) {
@@ -126,16 +184,18 @@ void LocalStream::Prefill() {
   const std::span<const int32_t> ids = plan_.ids;
   const int64_t total = usage_.prompt_tokens;
   const int64_t position = session_->sequence().position();
-  // The last id opens or skips reasoning and is what a later rendering may change, so the state
-  // before it is what is worth returning to.
   const int64_t left = total - 1 - position;
   if (left > 0) {
-    const int64_t count =
-        plan_.progress_events ? std::min<int64_t>(left, plan_.chunk_tokens) : left;
+    int64_t count = left;
+    if (plan_.progress_events) count = std::min<int64_t>(left, plan_.chunk_tokens);
+    const int64_t head = HeadTokens(plan_) - position;
+    if (head > 0) count = std::min(count, head);
     Evaluate(ids.subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
              LogitRows::kNone, position);
+    // Others that begin alike need not wait for the rest.
+    if (count == head) session_->Keep(SessionState::Stream::kRuns);
   } else {
-    if (own_ == nullptr && reader_.is_chat()) session_->KeepRestorePoint();
+    if (reader_.is_chat()) session_->Keep(SessionState::Stream::kRuns);
     Evaluate(ids.last(1), LogitRows::kLast, position);
     phase_ = Phase::kDecode;
   }
@@ -197,7 +257,6 @@ void LocalStream::Finish(FinishReason reason) {
   Event* event = queue_.Push(EventKind::kFinish);
   event->finish_reason = reason;
   event->usage = usage_;
-  if (context_.cache != nullptr) leaving_ = session_->Leave();
   End();
 }
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "core/engine/options.h"
 #include "core/local/answer_reader.h"
 #include "core/local/event_queue.h"
+#include "core/local/prompt.h"
 #include "core/local/sessions/session.h"
 #include "core/network/sampler.h"
 #include "core/tokenizer/tokenizer.h"
@@ -23,12 +23,14 @@ namespace finback {
 
 // Everything an answer needs to know, decided when it starts.
 struct AnswerPlan {
-  std::vector<int32_t> ids;  // the prompt
-  AnswerReading reading;     // of the answer's text
+  std::vector<int32_t> ids;       // the prompt
+  std::vector<PromptPart> parts;  // of it, by tokens
+  AnswerReading reading;          // of the answer's text
   SamplerOptions sampling;
   int64_t max_tokens = -1;
   int32_t top_logprobs = -1;
   int32_t chunk_tokens = 256;
+  int32_t restore_points = 0;
   bool progress_events = false;
   std::vector<std::string> notices;  // to be told first; "" for none
 };
@@ -39,7 +41,8 @@ struct AnswerContext {
   const Tokenizer& tokenizer;
   const ProgressFunction& progress;
   const std::vector<int32_t>& eos_ids;  // any of them ends the answer
-  DiskCache* cache;                     // null: there is none
+  const LogFunction& log;
+  DiskCache* cache;  // null: there is none
 };
 
 class LocalStream final : public Stream {
@@ -57,6 +60,8 @@ class LocalStream final : public Stream {
   enum class Phase : uint8_t { kRewind, kPrefill, kDecode, kOver };
 
   void Advance();
+  void Rewind();
+  void LogReuse(const Reuse& reuse) const;
   void RestoreFromDisk();
   void Prefill();
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done);
@@ -79,8 +84,8 @@ class LocalStream final : public Stream {
   EventQueue queue_;
   AnswerReader reader_;
   Usage usage_;
-  std::optional<SessionState::Leaving> leaving_;  // when it is over, until it is on the disk
-  int32_t next_id_ = -1;                          // sampled and emitted, not evaluated yet
+  SharedMark leaving_;    // when it is over, until it is on the disk
+  int32_t next_id_ = -1;  // sampled and emitted, not evaluated yet
 
   // Buffers of one step, kept from token to token.
   std::string text_;

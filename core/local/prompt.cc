@@ -205,18 +205,60 @@ PromptTokenizer::PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer, int32_t v
   added_.Finish();
 }
 
-std::vector<int32_t> PromptTokenizer::Encode(const std::vector<PromptSpan>& spans) const {
+namespace {
+
+// Where parts of the text end in tokens, told as the text is cut into pieces.
+class PartEnds {
+ public:
+  PartEnds(const Tokenizer& tokenizer, const std::vector<PromptPart>& parts)
+      : tokenizer_(tokenizer), parts_(parts) {}
+
+  // So many bytes became the ids from `first` on.
+  void Add(size_t bytes, const std::vector<int32_t>& ids, size_t first) {
+    for (; next_ < parts_.size() && parts_[next_].end <= bytes_ + bytes; ++next_) {
+      size_t token = first;
+      if (parts_[next_].end == bytes_ + bytes) {
+        token = ids.size();
+      } else {
+        size_t at = bytes_;
+        while (token < ids.size()) {
+          at += tokenizer_.Bytes(ids[token]).size();
+          if (at > parts_[next_].end) break;
+          ++token;
+        }
+      }
+      if (!ends_.empty() && ends_.back().end == token) continue;
+      ends_.push_back(parts_[next_]);
+      ends_.back().end = token;
+    }
+    bytes_ += bytes;
+  }
+  std::vector<PromptPart> Take() { return std::move(ends_); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  const std::vector<PromptPart>& parts_;
+  std::vector<PromptPart> ends_;
+  size_t next_ = 0, bytes_ = 0;
+};
+
+}  // namespace
+
+TokenizedPrompt PromptTokenizer::Encode(const EncodedPrompt& prompt) const {
   std::vector<int32_t> ids;
+  PartEnds ends(*tokenizer_, prompt.parts);
   std::string piece;
   bool plain = true;  // nothing untrusted in the piece
   const auto flush = [&] {
     if (!piece.empty()) {
+      const size_t first = ids.size();
       tokenizer_->Encode(piece, plain ? AddedTokens::kRecognize : AddedTokens::kIgnore, &ids);
+      ends.Add(piece.size(), ids, first);
     }
     piece.clear();
     plain = true;
   };
-  for (const PromptSpan& span : spans) {
+  for (const PromptSpan& span : prompt.spans) {
     if (!span.trusted) {
       piece += span.text;
       plain = plain && span.text.empty();
@@ -228,12 +270,13 @@ std::vector<int32_t> PromptTokenizer::Encode(const std::vector<PromptSpan>& span
       piece.append(span.text, done, match.begin - done);
       flush();
       ids.push_back(match.id);
+      ends.Add(match.end - match.begin, ids, ids.size() - 1);
       done = match.end;
     }
     piece.append(span.text, done, std::string::npos);
   }
   flush();
-  return ids;
+  return {std::move(ids), ends.Take()};
 }
 
 }  // namespace finback

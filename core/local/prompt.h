@@ -56,6 +56,11 @@ std::string MissingMarkup(const Tokenizer& tokenizer);
 // stand nowhere in it.
 std::string UnspelledMarkup(std::string_view file);
 
+struct TokenizedPrompt {
+  std::vector<int32_t> ids;
+  std::vector<PromptPart> parts;  // that end within the prompt, in tokens: the last whole one's end
+};
+
 // Text to ids. Untrusted spans never give added tokens; all text between two added tokens is one
 // piece for the tokenizer, so text without added tokens gives the same ids trusted or not.
 class PromptTokenizer {
@@ -63,7 +68,10 @@ class PromptTokenizer {
   // Added tokens from `vocab` on are text like any other: the model has no such ids.
   PromptTokenizer(std::unique_ptr<Tokenizer> tokenizer, int32_t vocab);
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  std::vector<int32_t> Encode(const std::vector<PromptSpan>& spans) const;
+  std::vector<int32_t> Encode(const std::vector<PromptSpan>& spans) const {
+    return Encode(EncodedPrompt{spans, {}}).ids;
+  }
+  TokenizedPrompt Encode(const EncodedPrompt& prompt) const;
 
  private:
   std::unique_ptr<Tokenizer> tokenizer_;

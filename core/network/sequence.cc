@@ -82,7 +82,7 @@ void Sequence::Grow(size_t begin, size_t end) {
   Reservation charged;
   if (budget_ != nullptr) {
     charged = Reservation::Try(budget_, bytes);
-    while (!charged.taken() && checkpoints_.DropFirst()) {
+    while (!charged.taken() && (budget_->GiveWay() || checkpoints_.DropFirst())) {
       charged = Reservation::Try(budget_, bytes);
     }
     if (!charged.taken()) {

@@ -121,6 +121,7 @@ class EngineOptions(TypedDict, total=False):
     memory_budget_bytes: int
     effort_ladder: Literal["auto", "preview", "0731"]
     trust_all: bool
+    kept_conversations: int
     restore_points: int
     cache_folder: PathName
     cache_bytes: int

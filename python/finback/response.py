@@ -20,6 +20,8 @@ class Usage:
     completion_tokens: int
     #: Of them, spent on reasoning.
     reasoning_tokens: int
+    #: Of ``cached_tokens``, read from the folder of the option ``cache_folder``.
+    disk_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -128,10 +130,14 @@ def parse_logprob(fields: Mapping[str, Any]) -> TokenLogprob:
 
 def parse_usage(fields: Mapping[str, Any]) -> Usage:
     """The ``usage`` object of a response."""
-    cached = (fields.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    details = fields.get("prompt_tokens_details") or {}
     reasoning = (fields.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
     return Usage(
-        fields.get("prompt_tokens") or 0, cached, fields.get("completion_tokens") or 0, reasoning
+        fields.get("prompt_tokens") or 0,
+        details.get("cached_tokens") or 0,
+        fields.get("completion_tokens") or 0,
+        reasoning,
+        details.get("disk_tokens") or 0,
     )
 
 

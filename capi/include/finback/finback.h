@@ -535,9 +535,9 @@ FINBACK_API void finback_text_free(finback_text *self);
  */
 
 /*
- * Starts an answer. In this process it is the engine's default session's; while that is busy with
- * another stream, the new one gets a session of its own for its lifetime, as far as the memory
- * budget allows. At a service any number of streams run at once. Nothing is computed or sent before
+ * Starts an answer. In this process what any conversation has computed is reused, running ones too,
+ * as far as the prompt begins alike; what it computes is kept for the next (kept_conversations), as
+ * far as the memory budget allows. Any number of streams run at once. Nothing is computed or sent before
  * the first finback_stream_step(), which also judges what the service can do.
  * Free with finback_stream_free().
  * Errors: INVALID_REQUEST (names the JSON path), CONTEXT_FULL (the prompt does not fit; has the
@@ -559,8 +559,9 @@ FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const 
 
 /*
  * A conversation. Give it the whole conversation in every request. In this process its memory
- * grows with it, and the longest part that it has computed before is reused, also when the new
- * rendering drops the reasoning of earlier turns; usage reports it as cached. At a service it notes
+ * grows with it and is its own until it is freed, and the longest part that it or others have
+ * computed before is reused, also when the new rendering drops the reasoning of earlier turns; usage
+ * reports it as cached. At a service it notes
  * where a request stops repeating the one before, which the service's cache goes by: a NOTICE.
  * Free with finback_session_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
  */
@@ -646,7 +647,8 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
  * is null. {"id", "object": "chat.completion", "created", "model", "choices": [{"index": 0,
  * "finish_reason", "logprobs", "message": {"role", "content", "reasoning_content", "tool_calls"}}],
  * "usage": {"prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
- * "prompt_tokens_details": {"cached_tokens"}, "completion_tokens", "completion_tokens_details":
+ * "prompt_tokens_details": {"cached_tokens"; "disk_tokens", those of them that
+ * were read from cache_folder, if any}, "completion_tokens", "completion_tokens_details":
  * {"reasoning_tokens"}, "total_tokens"}}. Streams of finback_engine_complete() give a
  * text_completion. A service's answer has the service's id, model and system_fingerprint, the
  * message a gateway's "reasoning_details", to be sent back as they are, and besides "service":
@@ -693,6 +695,7 @@ typedef struct finback_usage {
   int64_t cached_tokens;     /* of them, taken from the session or the service's cache */
   int64_t completion_tokens; /* tokens sampled, the end marker included, or as a service says */
   int64_t reasoning_tokens;  /* of them, spent on reasoning, `</think>` included */
+  int64_t disk_tokens;       /* of cached_tokens, read from cache_folder */
 } finback_usage;
 
 /*

@@ -6,15 +6,6 @@
 #include "core/base/status.h"
 
 namespace finback {
-namespace {
-
-int64_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  const size_t size = std::min(a.size(), b.size());
-  return std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(size), b.begin()).first -
-         a.begin();
-}
-
-}  // namespace
 
 Sequence::Plan SessionState::PlanOf(const Model& model, const SessionShape& shape) {
   const Sequence::Plan plan =
@@ -23,63 +14,51 @@ Sequence::Plan SessionState::PlanOf(const Model& model, const SessionShape& shap
   return {plan.empty + logits, plan.full + logits};
 }
 
-SessionState::SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget)
+SessionState::SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget,
+                           Conversations* conversations, Leaves leaves)
     : scheduler_(scheduler),
       shape_(shape),
-      most_bytes_(PlanOf(scheduler->model(), shape).full),
       budget_(budget),
+      conversations_(conversations),
+      leaves_(leaves),
       reservation_(budget, PlanOf(scheduler->model(), shape).empty, "a session"),
       sequence_(scheduler->model(), shape.context_tokens, shape.chunk_tokens, budget),
       logits_(static_cast<size_t>(scheduler->model().config().vocab)) {
-  points_.reserve(static_cast<size_t>(shape.restore_points));
-  // They and the points are what returning costs; who wants no points wants none of either.
+  // Who wants no points to return to wants none of either kind.
   if (shape.restore_points != 0) {
-    sequence_.KeepCheckpoints(kMostCheckpoints, most_bytes_);
+    sequence_.KeepCheckpoints(kMostCheckpoints, PlanOf(scheduler->model(), shape).full,
+                              static_cast<size_t>(shape.restore_points));
   }
 }
 
-void SessionState::TakeBlocks(size_t tokens) {
-  for (;;) {
-    try {
-      sequence_.TakeBlocks(tokens);
-      return;
-    } catch (const Error& error) {
-      if (error.code() != Code::kBudget || points_.empty()) throw;
-      DropOldest();
-    }
-  }
+SessionState::~SessionState() {
+  scheduler_->Leave(sequence_);
+  if (leaves_ == Leaves::kOwn) conversations_->Forget(this);
 }
 
 void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
                             const EvaluateControl& control) {
-  TakeBlocks(ids.size());
   scheduler_->Evaluate({&sequence_, ids, rows, logits_.data()}, control);
 }
 
-SessionState::RestorePoint* SessionState::FindPoint(std::span<const int32_t> ids, int64_t longest) {
-  RestorePoint* best = nullptr;
-  for (RestorePoint& point : points_) {
-    const int64_t size = static_cast<int64_t>(point.mark.ids.size());
-    if (size > longest || (best != nullptr && point.mark.ids.size() <= best->mark.ids.size()))
-      continue;
-    if (CommonPrefix(point.mark.ids, ids) == size) best = &point;
-  }
-  return best;
-}
-
-int64_t SessionState::Rewind(std::span<const int32_t> ids) {
-  const int64_t longest = static_cast<int64_t>(ids.size()) - 1;  // the last id gives the logits
+Reuse SessionState::Rewind(std::span<const int32_t> ids, std::span<const WantedCheckpoint> wanted) {
+  const std::span<const int32_t> most = ids.first(ids.size() - 1);  // the last gives the logits
   Sequence& memory = sequence_;
-  const int64_t common = std::min(CommonPrefix(memory.tokens(), ids), longest);
-  const int64_t here = memory.NearestBack(common);
-  RestorePoint* point = FindPoint(ids, longest);
-  if (point != nullptr && static_cast<int64_t>(point->mark.ids.size()) > here) {
-    memory.ReturnTo(point->mark);
-    point->last_use = ++uses_;
-    return memory.position();
+  const size_t common = CommonPrefix(memory.tokens(), most);
+  const int64_t here = memory.NearestBack(static_cast<int64_t>(common));
+  const Conversations::Found found = conversations_->Find(most);
+  Reuse reuse;
+  reuse.nearest = static_cast<int64_t>(std::max(common, found.nearest));
+  if (static_cast<int64_t>(found.tokens) > here) {
+    memory.ReturnTo(*found.mark, found.tokens);
+    reuse.source = found.running ? Reuse::Source::kRunning : Reuse::Source::kKept;
+  } else {
+    memory.GoBackTo(here);
+    if (here > 0) reuse.source = Reuse::Source::kSession;
   }
-  memory.GoBackTo(here);
-  return here;
+  reuse.tokens = memory.position();
+  memory.WantCheckpoints(wanted);
+  return reuse;
 }
 
 int64_t SessionState::Restore(std::span<const int32_t> ids, const DiskCache& cache) {
@@ -88,69 +67,34 @@ int64_t SessionState::Restore(std::span<const int32_t> ids, const DiskCache& cac
   const int64_t here = memory.position();
   const DiskCache::Found found = cache.FindLongest(ids);
   if (static_cast<int64_t>(found.tokens()) <= here) return here;
-  TakeBlocks(found.tokens() - static_cast<size_t>(here));
+  memory.TakeBlocks(found.tokens() - static_cast<size_t>(here));
   cache.Restore(ids, found, &memory);
   memory.DropSpare();
   return memory.position();
 }
 
-std::optional<SessionState::Leaving> SessionState::Leave() const noexcept {
+// A session that ends with its stream gives of its own what the mark takes: it needs it no longer.
+Reservation SessionState::ChargeMark(Stream stream, uint64_t bytes) {
+  if (stream == Stream::kOver && leaves_ == Leaves::kForAnybody && bytes <= reservation_.bytes()) {
+    return reservation_.Split(bytes);
+  }
+  return Reservation::Try(budget_, bytes);
+}
+
+SharedMark SessionState::Keep(Stream stream) noexcept {
   const Sequence& memory = sequence_;
-  Leaving leaving;
-  leaving.reservation = Reservation::Try(budget_, memory.MarkBytes());
-  if (!leaving.reservation.taken()) return std::nullopt;
+  if (memory.position() == 0) return nullptr;
   try {
-    leaving.mark = memory.Mark();
-    return leaving;
-  } catch (const std::bad_alloc&) {
-    return std::nullopt;
+    Reservation charged = ChargeMark(stream, memory.MarkBytes());
+    if (!charged.taken()) return nullptr;
+    Conversations::Keeping keeping;
+    keeping.owner = leaves_ == Leaves::kOwn ? this : nullptr;
+    keeping.running = stream == Stream::kRuns;
+    keeping.whole_bytes = memory.WholeBytes();
+    return conversations_->Keep(memory.Mark(), std::move(charged), keeping);
+  } catch (const std::exception&) {  // it can do without
+    return nullptr;
   }
-}
-
-void SessionState::DropOldest() {
-  const auto oldest =
-      std::min_element(points_.begin(), points_.end(),
-                       [](const auto& a, const auto& b) { return a.last_use < b.last_use; });
-  points_bytes_ -= oldest->whole_bytes;
-  points_.erase(oldest);
-}
-
-bool SessionState::MakeRoom(uint64_t whole_bytes) {
-  // All points together may take as much again as the session itself when it is full.
-  const uint64_t most = most_bytes_;
-  if (whole_bytes > most || shape_.restore_points == 0) return false;
-  while (!points_.empty() && (points_bytes_ + whole_bytes > most ||
-                              points_.size() >= static_cast<size_t>(shape_.restore_points))) {
-    DropOldest();
-  }
-  return true;
-}
-
-void SessionState::KeepRestorePoint() {
-  const Sequence& memory = sequence_;
-  const std::span<const int32_t> ids = memory.tokens();
-  if (shape_.restore_points == 0 || ids.empty()) return;
-  for (RestorePoint& point : points_) {
-    if (point.mark.ids.size() == ids.size() &&
-        CommonPrefix(point.mark.ids, ids) == memory.position()) {
-      point.last_use = ++uses_;
-      return;
-    }
-  }
-  const uint64_t bytes = memory.MarkBytes(), whole_bytes = memory.WholeBytes();
-  if (!MakeRoom(whole_bytes)) return;
-  RestorePoint point;
-  point.reservation = Reservation::Try(budget_, bytes);
-  while (!point.reservation.taken() && !points_.empty()) {
-    DropOldest();
-    point.reservation = Reservation::Try(budget_, bytes);
-  }
-  if (!point.reservation.taken()) return;
-  point.mark = memory.Mark();
-  point.whole_bytes = whole_bytes;
-  point.last_use = ++uses_;
-  points_.push_back(std::move(point));
-  points_bytes_ += whole_bytes;
 }
 
 }  // namespace finback

@@ -1,15 +1,15 @@
-// What one conversation has computed: a sequence, and restore points at generation prompts. Give it
-// the full prompt: it goes back to the longest prefix it can reuse, and the caller evaluates the
-// rest. One stream at a time, guarded by TryBegin() and End().
+// What one conversation computes with: a sequence that goes back to the longest beginning of a
+// prompt that it or any kept conversation has; the caller evaluates the rest. What it has become is
+// kept for others. One stream at a time, guarded by TryBegin() and End().
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/local/cache/disk_cache.h"
+#include "core/local/sessions/conversations.h"
 #include "core/local/together/scheduler.h"
 #include "core/network/memory/memory_budget.h"
 #include "core/network/sequence.h"
@@ -25,11 +25,23 @@ struct SessionShape {
 // Enough for a block at most to be computed again within 65,536 tokens.
 inline constexpr size_t kMostCheckpoints = 128;
 
+// Where a prompt goes on from.
+struct Reuse {
+  enum class Source : uint8_t { kNone, kSession, kKept, kRunning };
+  Source source = Source::kNone;
+  int64_t tokens = 0;   // of the prompt that need not be computed
+  int64_t nearest = 0;  // the longest beginning that anything in memory has
+};
+
 class SessionState {
  public:
+  // kOwn: what it leaves behind goes with it.
+  enum class Leaves : uint8_t { kForAnybody, kOwn };
+
   // Computes by `scheduler`. Throws Error(kBudget) before anything is taken.
-  SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget);
-  ~SessionState() { scheduler_->Leave(sequence_); }
+  SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget,
+               Conversations* conversations, Leaves leaves = Leaves::kOwn);
+  ~SessionState();
 
   bool TryBegin() noexcept { return !busy_.exchange(true, std::memory_order_acquire); }
   void End() noexcept {
@@ -38,48 +50,35 @@ class SessionState {
   }
 
   // Brings the sequence to the longest prefix of `ids` that needs no computation, its last id left
-  // out. Returns the prefix's length.
-  int64_t Rewind(std::span<const int32_t> ids);
-  // Goes on from there with what a cache has of `ids`, if it has more. Returns the length then.
+  // out. Of the others, checkpoints are kept where `wanted` says, ascending, the last ones and the
+  // heads.
+  Reuse Rewind(std::span<const int32_t> ids, std::span<const WantedCheckpoint> wanted);
+  // The same with what the disk has, where that is longer; after Rewind(). Returns the length.
   int64_t Restore(std::span<const int32_t> ids, const DiskCache& cache);
-  // What a cache is to keep, when others may have the session; none if memory does not allow it.
-  struct Leaving {
-    SequenceMark mark;
-    Reservation reservation;
-  };
-  std::optional<Leaving> Leave() const noexcept;
-  // Remembers the present position, if memory allows; the least recently used point makes way.
-  void KeepRestorePoint();
+  // Keeps the present state for others, if memory allows. kOver: this session's own memory is what
+  // makes room for it, when nobody is to have that but it.
+  enum class Stream : uint8_t { kRuns, kOver };
+  SharedMark Keep(Stream stream) noexcept;
 
-  // As Scheduler::Evaluate(), into logits(); restore points make way where the budget is short.
+  // As Scheduler::Evaluate(), into logits(); kept conversations make way where the budget is
+  // short.
   void Evaluate(std::span<const int32_t> ids, LogitRows rows, const EvaluateControl& control = {});
 
   Sequence& sequence() { return sequence_; }
   std::span<float> logits() { return logits_; }  // [vocab]
 
  private:
-  struct RestorePoint {
-    SequenceMark mark;
-    Reservation reservation;
-    uint64_t whole_bytes = 0;
-    uint64_t last_use = 0;
-  };
   static Sequence::Plan PlanOf(const Model& model, const SessionShape& shape);
-  void TakeBlocks(size_t tokens);
-  RestorePoint* FindPoint(std::span<const int32_t> ids, int64_t longest);
-  bool MakeRoom(uint64_t whole_bytes);
-  void DropOldest();
+  Reservation ChargeMark(Stream stream, uint64_t bytes);
 
   Scheduler* scheduler_;
   SessionShape shape_;
-  uint64_t most_bytes_;  // of a session whose context is full
   MemoryBudget* budget_;
+  Conversations* conversations_;
+  Leaves leaves_;
   Reservation reservation_;
   Sequence sequence_;
   std::vector<float> logits_;
-  std::vector<RestorePoint> points_;
-  uint64_t points_bytes_ = 0;  // if no entries were shared
-  uint64_t uses_ = 0;
   std::atomic<bool> busy_{false};
 };
 

@@ -54,7 +54,7 @@ void Checkpoints::ListPending(size_t begin, size_t end) {
 
 void Checkpoints::Begin(std::span<LayerState> layers, size_t begin, size_t end,
                         MemoryBudget* budget) noexcept {
-  if (most_.regular == 0) return;
+  if (most_.regular == 0 && most_.ends == 0) return;
   try {
     ListPending(begin, end);
     size_t count = 0;
@@ -164,7 +164,7 @@ bool Checkpoints::DropFirst() noexcept {
 
 void Checkpoints::CopyFrom(std::span<const Checkpoint> others, size_t position) noexcept {
   list_.clear();
-  if (most_.regular == 0) return;
+  if (most_.regular == 0 && most_.ends == 0) return;
   const Checkpoint* nearest = NearestCheckpoint(others, position);
   if (nearest == nullptr) return;
   others = others.first(static_cast<size_t>(nearest - others.data()) + 1);

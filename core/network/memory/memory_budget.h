@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 namespace finback {
 
@@ -14,19 +16,25 @@ class MemoryBudget {
 
   bool TryTake(uint64_t bytes) noexcept;
   void Give(uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // Lets go of something that can be done without, and says whether there was anything; called from
+  // any thread where memory that must be had does not fit. To be set before others use the budget.
+  void OnShortage(std::function<bool()> give_way) { give_way_ = std::move(give_way); }
+  bool GiveWay() { return give_way_ && give_way_(); }
   uint64_t limit() const { return limit_; }
   uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
   const uint64_t limit_;
   std::atomic<uint64_t> used_{0};
+  std::function<bool()> give_way_;
 };
 
 // A part of the budget, given back at the end of its life.
 class Reservation {
  public:
   Reservation() = default;
-  // Throws Error(kBudget) with the number needed; `what` is what asks for it.
+  // Throws Error(kBudget) with the number needed, when nothing is left to give way; `what` is what
+  // asks for it.
   Reservation(MemoryBudget* budget, uint64_t bytes, const char* what);
   // An empty one when the budget does not allow it; see `taken()`.
   static Reservation Try(MemoryBudget* budget, uint64_t bytes) noexcept;
