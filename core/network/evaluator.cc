@@ -49,6 +49,7 @@ Evaluator::Evaluator(const Model& model, int64_t context_tokens, int32_t chunk_t
   parts_.reserve(chunk_);
   ids_.reserve(chunk_);
   segments_.reserve(chunk_);
+  kept_streams_.reserve(chunk_);
   sequences_.reserve(chunk_);
   wanted_.reserve(chunk_);
   logits_.reserve(chunk_);
@@ -147,12 +148,14 @@ void Evaluator::RunPass(const EvaluateControl& control) {
 
 void Evaluator::BeginPass(std::span<const PassPart> parts) {
   const size_t vocab = static_cast<size_t>(model_.config().vocab);
+  const size_t residual = model_.compute().sizes.residual();
   layer_ = 0;
   ids_.clear();
   segments_.clear();
   sequences_.clear();
   wanted_.clear();
   logits_.clear();
+  kept_streams_.clear();
   model_.weights().CheckFiles();
   model_.weights().CheckGlobal();
   for (const PassPart& part : parts) {
@@ -163,6 +166,10 @@ void Evaluator::BeginPass(std::span<const PassPart> parts) {
     sequences_.push_back(segment.sequence);
     const auto ids = segment.ids.subspan(part.from, part.rows);
     ids_.insert(ids_.end(), ids.begin(), ids.end());
+    const size_t kept = segment.ids.size() - std::min(segment.stream_rows, segment.ids.size());
+    const size_t first = std::clamp(kept, part.from, end);
+    kept_streams_.push_back({first - part.from, end - first,
+                             first == end ? nullptr : segment.streams + (first - kept) * residual});
     if (segment.rows == LogitRows::kAll) {
       for (size_t row = 0; row < part.rows; ++row) {
         wanted_.push_back(begin + row);
@@ -195,6 +202,7 @@ void Evaluator::LeaveOut(const Sequence& sequence) {
   const auto first = ids_.begin() + static_cast<ptrdiff_t>(gone.begin);
   ids_.erase(first, first + static_cast<ptrdiff_t>(gone.rows));
   sequences_.erase(at);
+  kept_streams_.erase(kept_streams_.begin() + index);
   segments_.erase(segments_.begin() + index);
   for (PassSegment& segment : segments_) {
     if (segment.begin > gone.begin) segment.begin -= gone.rows;
@@ -212,10 +220,21 @@ void Evaluator::LeaveOut(const Sequence& sequence) {
 }
 
 void Evaluator::EndPass() {
+  CopyStreams(scratch_.streams.data());
   ComputeLogits(ThisPass(), scratch_.streams.data());
   for (size_t i = 0; i < segments_.size(); ++i) {
     const PassSegment& segment = segments_[i];
     sequences_[i]->EndChunk(std::span(ids_).subspan(segment.begin, segment.rows));
+  }
+}
+
+void Evaluator::CopyStreams(const float* streams) const {
+  const size_t residual = model_.compute().sizes.residual();
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const StreamRows& kept = kept_streams_[i];
+    if (kept.rows == 0) continue;
+    memcpy(kept.to, streams + (segments_[i].begin + kept.first) * residual,
+           kept.rows * residual * sizeof(float));
   }
 }
 

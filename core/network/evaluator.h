@@ -22,6 +22,9 @@ struct Segment {
   std::span<const int32_t> ids;  // to evaluate after what is already there, each in [0, vocab)
   LogitRows rows = LogitRows::kNone;
   float* logits = nullptr;  // [0, 1 or ids.size(), vocab], for the rows that are wanted
+  // What the last layer leaves of the last so many ids, which a draft block goes on from.
+  size_t stream_rows = 0;
+  float* streams = nullptr;  // [stream_rows, hc, hidden]
 };
 using Batch = std::span<const Segment>;
 
@@ -80,6 +83,7 @@ class Evaluator {
   void GatherParts(Batch batch);
   void RunPass(const EvaluateControl& control);
   Pass ThisPass() { return {model_.compute(), model_.weights(), ids_, segments_, &scratch_}; }
+  void CopyStreams(const float* streams) const;
   void ComputeLogits(const Pass& pass, float* streams);
 
   const Model& model_;
@@ -93,8 +97,13 @@ class Evaluator {
   std::vector<int32_t> ids_;
   std::vector<PassSegment> segments_;
   std::vector<Sequence*> sequences_;  // of the segments
-  std::vector<size_t> wanted_;        // rows whose logits are wanted
-  std::vector<float*> logits_;        // [vocab] each, of the wanted rows
+  struct StreamRows {                 // of a segment, from its row `first` on
+    size_t first, rows;
+    float* to;
+  };
+  std::vector<StreamRows> kept_streams_;  // of the segments
+  std::vector<size_t> wanted_;            // rows whose logits are wanted
+  std::vector<float*> logits_;            // [vocab] each, of the wanted rows
 };
 
 }  // namespace finback

@@ -139,8 +139,8 @@ void RunDraft(const Pass& pass, const float* streams, DraftScratch* draft,
   // `count` rows of an input, normed -> `out`, through one of the block's two projections.
   const auto project = [&](const Linear& projection, const Vector& norm, const float* input,
                            size_t count, float* out) {
-    const float* normed = RmsNorm(compute, input, count, norm, scratch->normed.data());
-    const Activation x = PrepareActivation(compute, normed, count, d, scratch->forms.data());
+    const float* normed = RmsNorm(compute, input, count, norm, draft->normed.data());
+    const Activation x = PrepareActivation(compute, normed, count, d, draft->forms.data());
     return Project(compute, projection, x, Rounding::kBf16, out);
   };
   float* embedded = scratch->x.data();
@@ -148,14 +148,21 @@ void RunDraft(const Pass& pass, const float* streams, DraftScratch* draft,
     EmbedToken(compute, weights.embed, pass.ids[row], embedded + row * d);
   }
   const float* shared = project(w.e_proj, w.enorm, embedded, rows, draft->embed.data());
-  float* joined = draft->streams.data();
+  float* joined = project(w.h_proj, w.hnorm, streams, rows * m, draft->streams.data());
   for (size_t i = 0; i < rows * m; ++i) {
-    float* out = project(w.h_proj, w.hnorm, streams + i * d, 1, joined + i * d);
+    float* out = joined + i * d;
     for (size_t ch = 0; ch < d; ++ch) out[ch] += shared[i / m * d + ch];
     compute.RoundBf16(out, d);
   }
-  RunLayer(pass, w.layer, compute.sizes.layers, joined);
-  Head(pass, w.hc_head, w.norm, joined, logits);
+  const size_t layer = compute.sizes.layers;
+  if (logits.empty()) {
+    const StreamMix mix = ReadStreams(compute, w.layer.hc_attn, joined, rows, scratch);
+    AppendToWindow(pass, w.layer.attn, layer, NormInput(pass, w.layer.attn_norm, mix.x));
+    return;
+  }
+  RunLayer(pass, w.layer, layer, joined);
+  const size_t first = rows - logits.size();
+  Head(pass, w.hc_head, w.norm, joined + first * compute.sizes.residual(), logits);
 }
 
 }  // namespace finback

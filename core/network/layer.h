@@ -24,10 +24,10 @@ void RunLayer(const Pass& pass, const LayerWeights& w, size_t layer, float* stre
 void Head(const Pass& pass, const HyperConnectionWeights& hc, const Vector& norm,
           const float* streams, std::span<float* const> logits);
 
-// The MTP block (docs/architecture.md 3.12), a layer of its own that guesses a token further.
-// Nothing in the library proposes tokens yet; the oracle holds it against its goldens. The pass
-// carries the ids of tokens t + 1, and the block's memory; final streams [rows, hc, hidden] of
-// tokens t -> logits [vocab] of each row, for tokens t + 2.
+// The MTP block (docs/architecture.md 3.12), a layer of its own that guesses a token further. The
+// pass carries the ids of tokens t + 1, and the block's memory; final streams [rows, hc, hidden] of
+// tokens t -> logits [vocab] of the last so many rows, for tokens t + 2, and the block's own
+// streams of all rows in scratch; without any logits its memory alone is brought up to date.
 void RunDraft(const Pass& pass, const float* streams, DraftScratch* scratch,
               std::span<float* const> logits);
 

@@ -124,9 +124,12 @@ void Scratch::ReserveAll(const Compute& compute, size_t rows, size_t context_tok
   take(pair_up, pairs * width);
 }
 
-void DraftScratch::ReserveAll(const Sizes& sizes, size_t rows, Reserve* reserve) {
-  (*reserve)(embed, rows * sizes.hidden);
-  (*reserve)(streams, rows * sizes.residual());
+void DraftScratch::ReserveAll(const Compute& compute, size_t rows, Reserve* reserve) {
+  const size_t residual = compute.sizes.residual();
+  (*reserve)(embed, rows * compute.sizes.hidden);
+  (*reserve)(streams, rows * residual);
+  (*reserve)(normed, rows * residual);
+  (*reserve)(forms, CopiesOfActivation(compute.kernels) * rows * residual);
 }
 
 }  // namespace finback

@@ -68,8 +68,10 @@ struct Scratch {
 struct DraftScratch {
   Buffer<float> embed;    // [chunk, hidden]
   Buffer<float> streams;  // [chunk, hc, hidden]
+  Buffer<float> normed;   // [chunk, hc, hidden]
+  Buffer<float> forms;    // [copies, chunk, hc, hidden]
 
-  void ReserveAll(const Sizes& sizes, size_t rows, Reserve* reserve);
+  void ReserveAll(const Compute& compute, size_t rows, Reserve* reserve);
 };
 
 }  // namespace finback

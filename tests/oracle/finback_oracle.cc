@@ -136,7 +136,7 @@ class Run {
       GrowLayer({0, 0, tokens}, &uncharged, &states_[i]);
     }
     scratch_.ReserveAll(compute_, tokens, tokens, &reserve);
-    if (config().drafts > 0) draft_scratch_.ReserveAll(sizes(), tokens, &reserve);
+    if (config().drafts > 0) draft_scratch_.ReserveAll(compute_, tokens, &reserve);
   }
 
   const Config& config() const { return model_->config(); }

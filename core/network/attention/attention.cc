@@ -132,6 +132,12 @@ const float* ProjectOutput(const Pass& pass, const AttentionWeights& w, float* a
 
 }  // namespace
 
+void AppendToWindow(const Pass& pass, const AttentionWeights& w, size_t layer,
+                    const Activation& x) {
+  Project(pass.compute, w.wkv, x, Rounding::kBf16, pass.scratch->kv.data());
+  AppendWindow(pass, w.kv_norm, layer, AnglesOf(pass, LayerKind::kWindow));
+}
+
 const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer,
                     const Activation& x) {
   const LayerKind kind = pass.compute.config.layers[layer].kind;

@@ -9,4 +9,7 @@ namespace finback {
 // layer -> [rows, hidden].
 const float* Attend(const Pass& pass, const AttentionWeights& w, size_t layer, const Activation& x);
 
+// The memory's part of it, of a layer with nothing but a window.
+void AppendToWindow(const Pass& pass, const AttentionWeights& w, size_t layer, const Activation& x);
+
 }  // namespace finback
