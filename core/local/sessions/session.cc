@@ -36,9 +36,10 @@ SessionState::~SessionState() {
   if (leaves_ == Leaves::kOwn) conversations_->Forget(this);
 }
 
-void SessionState::Evaluate(std::span<const int32_t> ids, LogitRows rows,
-                            const EvaluateControl& control) {
-  scheduler_->Evaluate({&sequence_, ids, rows, logits_.data()}, control);
+void SessionState::Evaluate(Segment segment, const EvaluateControl& control) {
+  segment.sequence = &sequence_;
+  if (segment.logits == nullptr) segment.logits = logits_.data();
+  scheduler_->Evaluate(segment, control);
 }
 
 Reuse SessionState::Rewind(std::span<const int32_t> ids, std::span<const WantedCheckpoint> wanted) {

@@ -60,9 +60,12 @@ class SessionState {
   enum class Stream : uint8_t { kRuns, kOver };
   SharedMark Keep(Stream stream) noexcept;
 
-  // As Scheduler::Evaluate(), into logits(); kept conversations make way where the budget is
-  // short.
-  void Evaluate(std::span<const int32_t> ids, LogitRows rows, const EvaluateControl& control = {});
+  // As Scheduler::Evaluate() with this segment, whose sequence is this session's, and whose logits
+  // are logits() unless it says otherwise; kept conversations make way where the budget is short.
+  void Evaluate(Segment segment, const EvaluateControl& control = {});
+  void Evaluate(std::span<const int32_t> ids, LogitRows rows, const EvaluateControl& control = {}) {
+    Evaluate(Segment{nullptr, ids, rows}, control);
+  }
 
   Sequence& sequence() { return sequence_; }
   std::span<float> logits() { return logits_; }  // [vocab]
