@@ -83,7 +83,12 @@ void WriteUsage(const Usage& usage, JsonWriter* json) {
   json->EndObject();
   json->Key("completion_tokens").Integer(usage.completion_tokens);
   json->Key("completion_tokens_details").BeginObject();
-  json->Key("reasoning_tokens").Integer(usage.reasoning_tokens).EndObject();
+  json->Key("reasoning_tokens").Integer(usage.reasoning_tokens);
+  if (usage.proposed_tokens > 0) {
+    json->Key("accepted_prediction_tokens").Integer(usage.accepted_tokens);
+    json->Key("rejected_prediction_tokens").Integer(usage.proposed_tokens - usage.accepted_tokens);
+  }
+  json->EndObject();
   json->Key("total_tokens").Integer(usage.prompt_tokens + usage.completion_tokens);
   json->EndObject();
 }

@@ -11,6 +11,7 @@ namespace finback {
 enum class PrecisionChoice : uint8_t { kPublished, kBf16, kFloat32 };
 enum class WeightsChoice : uint8_t { kMapped, kCopied };
 enum class LadderChoice : uint8_t { kAuto, kPreview, k0731 };
+enum class DraftChoice : uint8_t { kOff, kLookup, kBlock, kAuto };
 enum class LogLevel : int32_t { kError = 0, kWarning = 1, kInformation = 2 };  // FINBACK_LOG_*
 
 // Returns false to stop the work.
@@ -65,6 +66,7 @@ struct EngineOptions {
   int32_t restore_points = 8;
   std::string cache_folder;  // "": conversations are not kept
   uint64_t cache_bytes = 0;  // 0: as DiskCache has it
+  DraftChoice draft = DraftChoice::kAuto;
   UnknownFields unknown_fields = UnknownFields::kNotice;
   ServiceOptions service;
   ProgressFunction progress;  // may be empty

@@ -130,6 +130,7 @@ class LocalBackend final : public Backend {
   std::vector<std::string> notes_;    // what was ignored or looks wrong in the folder
   std::unique_ptr<DiskCache> cache_;  // null: there is none
   SessionShape shape_;
+  DraftSources drafts_;
   // Under lock_: what a fork() left half done or in use by a thread of the parent is made anew.
   void ForgetParent();
 
@@ -140,6 +141,7 @@ class LocalBackend final : public Backend {
   std::string missing_markup_;
   Reservation scratch_;  // of the scheduler, made when something is to be computed first
   std::unique_ptr<Scheduler> scheduler_;
+  SharedAccount draft_account_;
 };
 
 class LocalSession final : public Session {
@@ -244,6 +246,7 @@ LocalBackend::LocalBackend(const EngineOptions& options)
                             : ChooseChunkTokens(*model_, shape_.context_tokens,
                                                 MemoryFor(options.memory_budget_bytes));
   shape_.restore_points = options.restore_points;
+  drafts_ = ChooseDrafts(*model_, options.draft);
   TakeNotes();
   if (!options_.cache_folder.empty()) {
     cache_ = std::make_unique<DiskCache>(
@@ -424,8 +427,9 @@ std::unique_ptr<Stream> LocalBackend::MakeStream(AnswerPlan plan, SessionState* 
       if (session != nullptr) session->End();
     }
   } guard{own == nullptr ? session : nullptr};  // its own goes with the stream
-  const AnswerContext context{*model_,  prompts().tokenizer(), options_.progress,
-                              eos_ids_, options_.log,          cache_.get()};
+  const AnswerContext context{*model_,        prompts().tokenizer(), options_.progress, eos_ids_,
+                              options_.log,   cache_.get(),          drafts_,           &budget_,
+                              &draft_account_};
   auto stream = std::make_unique<LocalStream>(context, std::move(plan), session, std::move(own));
   guard.session = nullptr;
   return stream;

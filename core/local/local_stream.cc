@@ -1,6 +1,7 @@
 #include "core/local/local_stream.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cinttypes>
 
 #include "core/base/contains.h"
@@ -47,6 +48,15 @@ std::vector<WantedCheckpoint> WantedPlaces(const AnswerPlan& plan) {
   return wanted;
 }
 
+size_t MostAnswer(const AnswerPlan& plan, int64_t context_tokens) {
+  const int64_t room = context_tokens - static_cast<int64_t>(plan.ids.size()) + 1;
+  return static_cast<size_t>(plan.max_tokens < 0 ? room : std::min(room, plan.max_tokens));
+}
+
+double NsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
+}
+
 }  // namespace
 
 LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionState* session,
@@ -55,10 +65,12 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
       plan_(std::move(plan)),
       own_(std::move(own)),
       session_(nullptr),
+      drafter_(context.model, context.drafts, context.budget, context.draft_account),
       detokenizer_(&context.tokenizer),
       queue_(kQueueSlots),
       reader_(std::move(plan_.reading), CallSeed(plan_), &queue_) {
   sampler_.Configure(plan_.sampling, context.model.config().vocab);
+  drafter_.Begin(plan_.ids, MostAnswer(plan_, session->sequence().context_tokens()));
   if (plan_.top_logprobs >= 0) logprobs_.resize(static_cast<size_t>(plan_.top_logprobs) + 1);
   text_.reserve(kTextBytes);
   usage_.prompt_tokens = static_cast<int64_t>(plan_.ids.size());
@@ -74,6 +86,7 @@ LocalStream::~LocalStream() {
 }
 
 void LocalStream::End() noexcept {
+  if (session_ != nullptr) DropDrafts();
   phase_ = Phase::kOver;
   if (session_ == nullptr) return;
   SharedMark mark = session_->Keep(SessionState::Stream::kOver);
@@ -162,22 +175,29 @@ void LocalStream::LogReuse(const Reuse& reuse) const {
   context_.log(LogLevel::kInformation, line.c_str());
 }
 
-void LocalStream::Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done) {
-  EvaluateControl control;
+void LocalStream::Evaluate(const Segment& segment, EvaluateControl control) {
   control.cancel = &cancelled_;
+  session_->Evaluate(segment, control);
+}
+
+void LocalStream::EvaluatePrompt(std::span<const int32_t> ids, LogitRows rows, int64_t done) {
+  EvaluateControl control;
   // Two words of captures: small enough for the function object to hold without allocating.
   struct Report {
     const LocalStream* stream;
     int64_t before;
   } report{this, done};
-  if (context_.progress && phase_ == Phase::kPrefill) {
+  if (context_.progress) {
     control.progress = [report](int64_t now, int64_t) {
       return report.stream->context_.progress(
           "prefill", static_cast<uint64_t>(report.before + now),
           static_cast<uint64_t>(report.stream->usage_.prompt_tokens));
     };
   }
-  session_->Evaluate(ids, rows, control);
+  Segment segment{nullptr, ids, rows};
+  drafter_.Watch(static_cast<size_t>(done), &segment);
+  Evaluate(segment, std::move(control));
+  drafter_.Watched(static_cast<size_t>(done), segment);
 }
 
 void LocalStream::Prefill() {
@@ -190,13 +210,13 @@ void LocalStream::Prefill() {
     if (plan_.progress_events) count = std::min<int64_t>(left, plan_.chunk_tokens);
     const int64_t head = HeadTokens(plan_) - position;
     if (head > 0) count = std::min(count, head);
-    Evaluate(ids.subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
-             LogitRows::kNone, position);
+    EvaluatePrompt(ids.subspan(static_cast<size_t>(position), static_cast<size_t>(count)),
+                   LogitRows::kNone, position);
     // Others that begin alike need not wait for the rest.
     if (count == head) session_->Keep(SessionState::Stream::kRuns);
   } else {
     if (reader_.is_chat()) session_->Keep(SessionState::Stream::kRuns);
-    Evaluate(ids.last(1), LogitRows::kLast, position);
+    EvaluatePrompt(ids.last(1), LogitRows::kLast, position);
     phase_ = Phase::kDecode;
   }
   if (plan_.progress_events) {
@@ -206,14 +226,58 @@ void LocalStream::Prefill() {
   }
 }
 
+// Tokens that are in memory when the next one is sampled, if there are no drafts: all but the one
+// that was sampled last.
+int64_t LocalStream::Evaluated() const {
+  return usage_.prompt_tokens + std::max<int64_t>(0, usage_.completion_tokens - 1);
+}
+
+// As many as can be sampled after the next token, and taken back for nothing.
+size_t LocalStream::MostDrafts() const {
+  const int64_t context = session_->sequence().context_tokens();
+  int64_t most = std::min<int64_t>(context - Evaluated(), plan_.chunk_tokens) - 1;
+  if (plan_.max_tokens >= 0) most = std::min(most, plan_.max_tokens - usage_.completion_tokens - 1);
+  return static_cast<size_t>(std::clamp<int64_t>(most, 0, kMostDrafts));
+}
+
+// Forgets drafts that were not sampled.
+void LocalStream::DropDrafts() {
+  Sequence& memory = session_->sequence();
+  if (phase_ == Phase::kDecode && memory.position() > Evaluated()) {
+    memory.RollBack(memory.position() - Evaluated());
+  }
+}
+
+void LocalStream::EvaluateNext() {
+  DropDrafts();
+  const size_t position = static_cast<size_t>(Evaluated());
+  const Segment segment = drafter_.Propose(next_id_, position, MostDrafts());
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    Evaluate(segment);
+  } catch (const Error& error) {  // what would do without drafts must not fail for them
+    if (error.code() != Code::kBudget || drafter_.proposed() == 0) throw;
+    Evaluate(drafter_.WithoutDrafts());
+  }
+  drafter_.Done(NsSince(begin));
+  usage_.proposed_tokens += static_cast<int64_t>(drafter_.proposed());
+}
+
+std::span<float> LocalStream::logits() {
+  float* row = drafter_.logits();
+  return row == nullptr ? session_->logits() : std::span<float>(row, session_->logits().size());
+}
+
 void LocalStream::Decode() {
-  const Sequence& sequence = session_->sequence();
   if (next_id_ >= 0) {
-    const int32_t id = next_id_;
-    Evaluate({&id, 1}, LogitRows::kLast, sequence.position());
+    if (drafter_.Follow(next_id_)) {
+      ++usage_.accepted_tokens;
+    } else {
+      EvaluateNext();
+    }
     next_id_ = -1;
   }
-  const int32_t id = sampler_.Sample(session_->logits());
+  const int32_t id = sampler_.Sample(logits());
   ++usage_.completion_tokens;
   if (reader_.in_reasoning()) ++usage_.reasoning_tokens;
   if (Contains(context_.eos_ids, id)) {
@@ -227,7 +291,7 @@ void LocalStream::Decode() {
   if (reader_.over()) {
     Finish(FinishReason::kStop);
   } else if (usage_.completion_tokens == plan_.max_tokens ||
-             sequence.position() == sequence.context_tokens()) {
+             Evaluated() == session_->sequence().context_tokens()) {
     Finish(FinishReason::kLength);
   } else {
     next_id_ = id;
@@ -237,7 +301,7 @@ void LocalStream::Decode() {
 void LocalStream::RecordLogprobs(int32_t id) {
   const Tokenizer& tokenizer = context_.tokenizer;
   const int32_t top = std::min(plan_.top_logprobs, context_.model.config().vocab);
-  sampler_.Logprobs(session_->logits(), id, top, logprobs_);
+  sampler_.Logprobs(logits(), id, top, logprobs_);
   TokenLogprob token;
   token.id = id;
   token.logprob = static_cast<float>(logprobs_[0].logprob);
@@ -251,6 +315,7 @@ void LocalStream::RecordLogprobs(int32_t id) {
 }
 
 void LocalStream::Finish(FinishReason reason) {
+  DropDrafts();
   text_.clear();
   detokenizer_.Finish(&text_);
   reason = reader_.Finish(text_, reason);

@@ -13,6 +13,7 @@
 #include "core/engine/backend.h"
 #include "core/engine/options.h"
 #include "core/local/answer_reader.h"
+#include "core/local/drafts/drafter.h"
 #include "core/local/event_queue.h"
 #include "core/local/prompt.h"
 #include "core/local/sessions/session.h"
@@ -43,6 +44,9 @@ struct AnswerContext {
   const std::vector<int32_t>& eos_ids;  // any of them ends the answer
   const LogFunction& log;
   DiskCache* cache;  // null: there is none
+  DraftSources drafts;
+  MemoryBudget* budget;
+  SharedAccount* draft_account;
 };
 
 class LocalStream final : public Stream {
@@ -64,7 +68,13 @@ class LocalStream final : public Stream {
   void LogReuse(const Reuse& reuse) const;
   void RestoreFromDisk();
   void Prefill();
-  void Evaluate(std::span<const int32_t> ids, LogitRows rows, int64_t done);
+  void EvaluatePrompt(std::span<const int32_t> ids, LogitRows rows, int64_t done);
+  void EvaluateNext();
+  void Evaluate(const Segment& segment, EvaluateControl control = {});
+  size_t MostDrafts() const;
+  void DropDrafts();
+  int64_t Evaluated() const;
+  std::span<float> logits();
   void Decode();
   void RecordLogprobs(int32_t id);
   void Finish(FinishReason reason);
@@ -80,6 +90,7 @@ class LocalStream final : public Stream {
   std::exception_ptr failure_;
 
   Sampler sampler_;
+  Drafter drafter_;
   Detokenizer detokenizer_;
   EventQueue queue_;
   AnswerReader reader_;

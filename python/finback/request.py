@@ -125,6 +125,7 @@ class EngineOptions(TypedDict, total=False):
     restore_points: int
     cache_folder: PathName
     cache_bytes: int
+    draft: Literal["off", "lookup", "block", "auto"]
     unknown_fields: Literal["notice", "refuse"]
     base_url: str
     wire_format: str

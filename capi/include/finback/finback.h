@@ -647,9 +647,9 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
  * is null. {"id", "object": "chat.completion", "created", "model", "choices": [{"index": 0,
  * "finish_reason", "logprobs", "message": {"role", "content", "reasoning_content", "tool_calls"}}],
  * "usage": {"prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
- * "prompt_tokens_details": {"cached_tokens"; "disk_tokens", those of them that
- * were read from cache_folder, if any}, "completion_tokens", "completion_tokens_details":
- * {"reasoning_tokens"}, "total_tokens"}}. Streams of finback_engine_complete() give a
+ * "prompt_tokens_details": {"cached_tokens"; "disk_tokens", those read from cache_folder, if any},
+ * "completion_tokens", "completion_tokens_details": {"reasoning_tokens"; of drafts, if any,
+ * "accepted_" and "rejected_prediction_tokens"}, "total_tokens"}}. finback_engine_complete() gives a
  * text_completion. A service's answer has the service's id, model and system_fingerprint, the
  * message a gateway's "reasoning_details", to be sent back as they are, and besides "service":
  * {"provider", "attempts", "cost_picodollars" (null: not known), "cost_source": "table"|"reported"|
