@@ -46,7 +46,7 @@ std::vector<int32_t> Encode(const Tokenizer& tokenizer, const char* path) {
 
 void Prefill(const Text& text, SessionState* session, Drafter* drafter) {
   const std::span<const int32_t> prompt = text.prompt;
-  size_t position = static_cast<size_t>(session->Rewind(prompt));
+  size_t position = static_cast<size_t>(session->Rewind(prompt, {}).tokens);
   const auto evaluate = [&](size_t count, LogitRows rows) {
     Segment segment{nullptr, prompt.subspan(position, count), rows};
     drafter->Watch(position, &segment);
@@ -55,7 +55,7 @@ void Prefill(const Text& text, SessionState* session, Drafter* drafter) {
     position += count;
   };
   if (position + 1 < prompt.size()) evaluate(prompt.size() - 1 - position, LogitRows::kNone);
-  session->KeepRestorePoint();
+  session->Keep(SessionState::Stream::kRuns);
   evaluate(1, LogitRows::kLast);
 }
 
@@ -131,12 +131,13 @@ int Run(int argc, char** argv) {
     const Text text{argv[at], Encode(*tokenizer, argv[at + 1]), Encode(*tokenizer, argv[at + 2])};
     const int64_t tokens = static_cast<int64_t>(text.prompt.size() + text.answer.size());
     Scheduler scheduler(*model, {.context_tokens = tokens, .chunk_tokens = 256});
+    Conversations conversations(&budget, {2, 0});
     std::unique_ptr<SessionState> session;
     for (int round = atoi(argv[3]); round > 0; --round) {
       for (const auto& source : sources) {
         if (session == nullptr || source->sources.block) {  // a block is told of whole prompts
-          session =
-              std::make_unique<SessionState>(&scheduler, SessionShape{tokens, 256, 1}, &budget);
+          session = std::make_unique<SessionState>(&scheduler, SessionShape{tokens, 256, 1},
+                                                   &budget, &conversations);
         }
         Drafter drafter(*model, source->sources, &budget, &source->account);
         drafter.Begin(text.prompt, text.answer.size());
