@@ -11,6 +11,8 @@ constexpr double kWeight = 0.15, kMostTimes = 3;
 // What a step with more rows is taken to cost until one is measured: between the same, and as much
 // more as it has rows.
 constexpr double kUnknownRow = 0.4;
+// And a guess of the block: a layer of many, and a head.
+constexpr double kUnknownGuess = 0.1;
 // What is known of drafts fades by this part in a step without them, so that they are tried again.
 constexpr double kFades = 0.005;
 // Drafts tried that an estimate remembers, and those that its first guess counts as.
@@ -26,7 +28,7 @@ constexpr size_t kMeasureEvery = 128;  // steps, of which one does without draft
 constexpr size_t kRows[] = {2, 3, 4, 6, 8, 12, 16};
 
 // Longer matches go on further; a block's guess is usually right.
-constexpr double kFirst[kEvidenceCount] = {0.4, 0.5, 0.65, 0.75, 0.85, 0.6};
+constexpr double kFirst[kEvidenceCount] = {0.4, 0.5, 0.65, 0.75, 0.85, 0.75};
 constexpr double kFurther[kEvidenceCount] = {0.65, 0.7, 0.8, 0.85, 0.9, 0.5};
 
 }  // namespace
@@ -117,7 +119,7 @@ Account::Choice Account::Choose(Evidence evidence, size_t most) const {
   best.gain = measured_ && balance_ > 0 ? 1 : kWorthTrying;
   const double guess = evidence != Evidence::kBlock ? 0
                        : guess_ns_ > 0              ? guess_ns_
-                                                    : single * kUnknownRow;
+                                                    : single * kUnknownGuess;
   const double risk = balance_ + kRisk * spent_ + kRiskSteps * single;
   for (const size_t rows : kRows) {
     const size_t drafts = rows - 1;

@@ -10,10 +10,8 @@ namespace {
 // Room for so much of an answer is taken at once, and twice as much each time that it is full.
 constexpr size_t kAnswerRoom = 2048;
 constexpr size_t kShortestMatch = 2;  // one token says too little of what comes next
-// Rows that the block has not seen are kept for it, and shown to it while it is in use: when it was
-// asked in one of so many steps.
+// Rows that the block has not seen are kept for it, and shown to it while it is in use.
 constexpr size_t kUnseen = DraftBlock::kRows;
-constexpr size_t kInUse = 32;
 
 double Now() {
   return std::chrono::duration<double, std::nano>(

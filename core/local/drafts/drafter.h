@@ -49,6 +49,8 @@ class Drafter {
   size_t proposed() const { return batch_.size() - 1; }
 
  private:
+  // Steps without asking the block after which it is told of nothing until it is asked again.
+  static constexpr size_t kInUse = 32;
   enum class Open : uint8_t { kYes, kNo };  // nothing more is sampled: the answer is over
   size_t RowsToWatch(size_t position, size_t count) const;
   void Learn(int32_t id);
@@ -78,7 +80,7 @@ class Drafter {
   std::vector<int32_t> unseen_;  // the tokens after the former
   size_t unseen_position_ = 0;
   bool rows_kept_ = false;  // the batch's, too
-  size_t unused_ = 0;       // steps since the block was asked
+  size_t unused_ = kInUse;  // steps since the block was asked, or more
 
   Buffer<float> logits_;        // [kMostDrafts + 1, vocab]
   std::vector<int32_t> batch_;  // what is evaluated: a token that was sampled, then drafts

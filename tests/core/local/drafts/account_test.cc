@@ -132,6 +132,12 @@ TEST(Account, TellsKindsOfEvidenceApart) {
   EXPECT_GT(account.RateOf(Evidence::kMatch16), 0.8);
 }
 
+TEST(Account, TriesABlockThatItDoesNotKnow) {
+  Account account;
+  account.Step(1, kSingle);
+  EXPECT_GT(account.Choose(Evidence::kBlock, kMostDrafts).tokens, 0u);
+}
+
 TEST(Account, CountsWhatGuessingTakes) {
   Account cheap, dear;
   for (Account* account : {&cheap, &dear}) {
