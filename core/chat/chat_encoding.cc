@@ -200,6 +200,19 @@ class SpanWriter {
     parts_.push_back({std::move(name), is_head, bytes_});
   }
 
+  // What is added from the one to the other is one piece, of these ids.
+  void BeginSampled() {
+    sampled_begin_ = pieces_.size();
+    cut_ = true;
+  }
+  void EndSampled(SampledIds ids) {
+    Piece all{"", Trust::kTrusted, std::move(ids)};
+    for (size_t i = sampled_begin_; i < pieces_.size(); ++i) all.text += pieces_[i].text;
+    pieces_.resize(sampled_begin_);
+    pieces_.push_back(std::move(all));
+    cut_ = true;
+  }
+
   EncodedPrompt Take(bool trust_all) { return {TakeSpans(trust_all), std::move(parts_)}; }
 
  private:
@@ -213,8 +226,10 @@ class SpanWriter {
         trust = beside ? Trust::kUntrusted : Trust::kTrusted;
       }
       const bool trusted = trust == Trust::kTrusted;
-      if (spans.empty() || spans.back().trusted != trusted) spans.push_back({"", trusted});
+      const bool apart = !pieces_[i].ids.empty() || (!spans.empty() && !spans.back().ids.empty());
+      if (spans.empty() || spans.back().trusted != trusted || apart) spans.push_back({"", trusted});
       spans.back().text += pieces_[i].text;
+      if (!pieces_[i].ids.empty()) spans.back().ids = std::move(pieces_[i].ids);
     }
     return spans;
   }
@@ -223,11 +238,13 @@ class SpanWriter {
   struct Piece {
     std::string text;
     Trust trust;
+    SampledIds ids = {};
   };
 
   void Add(std::string_view text, Trust trust) {
     if (text.empty()) return;
-    if (pieces_.empty() || pieces_.back().trust != trust) pieces_.push_back({"", trust});
+    if (pieces_.empty() || pieces_.back().trust != trust || cut_) pieces_.push_back({"", trust});
+    cut_ = false;
     pieces_.back().text += text;
     bytes_ += text.size();
   }
@@ -235,6 +252,8 @@ class SpanWriter {
   std::vector<Piece> pieces_;
   std::vector<PromptPart> parts_;
   size_t bytes_ = 0;
+  size_t sampled_begin_ = 0;
+  bool cut_ = false;
 };
 
 class Renderer {
@@ -244,6 +263,7 @@ class Renderer {
         is_served_(IsServed(options)),
         is_thinking_(options.thinking == ThinkingMode::kThinking),
         drop_(drop),
+        sampled_(options.trust_all ? nullptr : options.sampled),
         last_question_(LastQuestion(turns)) {}
 
   void Render(size_t index, SpanWriter* out) const {
@@ -405,14 +425,28 @@ class Renderer {
       out->Token(wire::kAssistant);
       if (is_thinking_ && (!drop_ || goes_on)) {
         out->Token(wire::kThinkOpen);
-        out->Untrusted(message.reasoning_content);
+        Reasoning(message, out);
         if (goes_on && message.content.empty() && message.tool_calls.empty()) return;
       }
       out->Token(wire::kThinkClose);
     }
+    SampledIds ids;
+    if (sampled_ != nullptr && !message.without_eos && !after_task) ids = sampled_->answer(message);
+    if (!ids.empty()) out->BeginSampled();
     out->Untrusted(message.content);
     if (!message.tool_calls.empty()) ToolCalls(message.tool_calls, out);
+    if (!ids.empty()) out->EndSampled(std::move(ids));
     if (!message.without_eos) out->Token(wire::kEos);
+  }
+
+  void Reasoning(const PromptMessage& message, SpanWriter* out) const {
+    SampledIds ids;
+    if (sampled_ != nullptr && !message.without_eos && !message.reasoning_content.empty()) {
+      ids = sampled_->reasoning(message.reasoning_content);
+    }
+    if (!ids.empty()) out->BeginSampled();
+    out->Untrusted(message.reasoning_content);
+    if (!ids.empty()) out->EndSampled(std::move(ids));
   }
 
   // Names and values are text of an answer: trusted as the published format has it, else plain.
@@ -503,6 +537,7 @@ class Renderer {
   const bool is_served_;
   const bool is_thinking_;
   const bool drop_;
+  const SampledText* const sampled_;
   const ptrdiff_t last_question_;
 };
 

@@ -6,6 +6,8 @@
 // lies in the untrusted span beside it.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,18 +25,27 @@ enum class PromptDialect : uint8_t {
   kServed,     // DeepSeek's services: what a request becomes, which the served models were shown
 };
 
+// The token ids that were sampled for a text of an answer, or none.
+using SampledIds = std::vector<int32_t>;
+struct SampledText {
+  std::function<SampledIds(const std::string& reasoning)> reasoning;
+  std::function<SampledIds(const PromptMessage& answer)> answer;  // its content and calls
+};
+
 struct EncodeOptions {
   PromptDialect dialect = PromptDialect::kPublished;
   ThinkingMode thinking = ThinkingMode::kThinking;
   EffortPrefix effort = EffortPrefix::kNone;
   bool drop_thinking = true;
   bool add_bos = true;
-  bool trust_all = false;  // one trusted span: the reference path
+  bool trust_all = false;                // one trusted span: the reference path
+  const SampledText* sampled = nullptr;  // of kServed: what comes back as it was written
 };
 
 struct PromptSpan {
   std::string text;
   bool trusted = true;
+  SampledIds ids = {};  // if any: what it is to be encoded as
 };
 
 // A part of a prompt that can stay when what follows changes: a turn, or what stands before them.

@@ -35,6 +35,9 @@
 namespace finback {
 namespace {
 
+// Ids of some two million tokens that were sampled.
+constexpr uint64_t kAnswerBytes = 8u << 20;
+
 class LocalSequence final : public TokenSequence {
  public:
   LocalSequence(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget)
@@ -129,6 +132,7 @@ class LocalBackend final : public Backend {
   const GenerationConfig generation_;
   std::vector<std::string> notes_;    // what was ignored or looks wrong in the folder
   std::unique_ptr<DiskCache> cache_;  // null: there is none
+  std::unique_ptr<WrittenAnswers> answers_;
   SessionShape shape_;
   DraftSources drafts_;
   // Under lock_: what a fork() left half done or in use by a thread of the parent is made anew.
@@ -252,6 +256,7 @@ LocalBackend::LocalBackend(const EngineOptions& options)
     cache_ = std::make_unique<DiskCache>(
         *model_, DiskCacheOptions{options_.cache_folder, options_.cache_bytes, options_.log});
   }
+  answers_ = std::make_unique<WrittenAnswers>(kAnswerBytes, &budget_, cache_.get());
   if (options_.log) {
     options_.log(
         LogLevel::kInformation,
@@ -386,7 +391,7 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
   plan.max_tokens = request.max_tokens;
   AnswerKind kind;
   if (request.is_chat) {
-    const EncodeOptions options = ChatOptions(request, rules());
+    EncodeOptions options = ChatOptions(request, rules());
     const std::vector<PromptMessage> messages = PromptMessages(request);
     plan.reading.parsing = AnswerMode(request, options);
     plan.reading.goes_on = GoesOn(request);
@@ -397,7 +402,18 @@ AnswerPlan LocalBackend::Plan(const Request& request) {
     kind.thinking = options.thinking == ThinkingMode::kThinking;
     kind.tools = !plan.reading.tools.empty();
     if (plan.max_tokens < 0) plan.max_tokens = DefaultMaxTokens(kind.thinking, request.effort);
-    TokenizedPrompt prompt = ChatPrompts().Encode(EncodeChat(messages, {}, options));
+    const PromptTokenizer& prompts = ChatPrompts();
+    const auto find = [&](const WrittenKey& key) {
+      return answers_->Find(key, prompts.tokenizer()).value_or(SampledIds());
+    };
+    const SampledText sampled{
+        [&](const std::string& reasoning) { return find(ReasoningKey(reasoning)); },
+        [&](const PromptMessage& answer) {
+          return find(AnswerKey(answer.content, answer.tool_calls));
+        }};
+    options.sampled = &sampled;
+    TokenizedPrompt prompt = prompts.Encode(EncodeChat(messages, {}, options));
+    plan.remember = !plan.reading.goes_on;
     plan.ids = std::move(prompt.ids);
     plan.parts = std::move(prompt.parts);
   } else {
@@ -427,9 +443,9 @@ std::unique_ptr<Stream> LocalBackend::MakeStream(AnswerPlan plan, SessionState* 
       if (session != nullptr) session->End();
     }
   } guard{own == nullptr ? session : nullptr};  // its own goes with the stream
-  const AnswerContext context{*model_,        prompts().tokenizer(), options_.progress, eos_ids_,
-                              options_.log,   cache_.get(),          drafts_,           &budget_,
-                              &draft_account_};
+  const AnswerContext context{*model_,      prompts().tokenizer(), options_.progress, eos_ids_,
+                              options_.log, answers_.get(),        cache_.get(),      drafts_,
+                              &budget_,     &draft_account_};
   auto stream = std::make_unique<LocalStream>(context, std::move(plan), session, std::move(own));
   guard.session = nullptr;
   return stream;

@@ -73,11 +73,24 @@ LocalStream::LocalStream(const AnswerContext& context, AnswerPlan plan, SessionS
   drafter_.Begin(plan_.ids, MostAnswer(plan_, session->sequence().context_tokens()));
   if (plan_.top_logprobs >= 0) logprobs_.resize(static_cast<size_t>(plan_.top_logprobs) + 1);
   text_.reserve(kTextBytes);
+  if (plan_.remember) ReserveAnswer();
   usage_.prompt_tokens = static_cast<int64_t>(plan_.ids.size());
   for (const std::string& notice : plan_.notices) {
     if (!notice.empty()) queue_.Push(EventKind::kNotice)->text = notice;
   }
   session_ = session;  // last: a constructor that throws leaves the session to its caller
+}
+
+// So that no step need do so. Memory that is not used is not taken either.
+void LocalStream::ReserveAnswer() {
+  constexpr size_t kMostTokens = 1u << 16, kBytesOfToken = 8;
+  size_t tokens = static_cast<size_t>(context_.model.config().max_position);
+  if (plan_.max_tokens >= 0) tokens = std::min(tokens, static_cast<size_t>(plan_.max_tokens));
+  tokens = std::min(tokens, kMostTokens);
+  written_.thinking = reader_.in_reasoning();
+  written_.ids.reserve(tokens);
+  written_.content.reserve(tokens * kBytesOfToken);
+  if (written_.thinking) written_.reasoning.reserve(tokens * kBytesOfToken);
 }
 
 LocalStream::~LocalStream() {
@@ -99,6 +112,8 @@ void LocalStream::End() noexcept {
 void LocalStream::KeepOnDisk() noexcept {
   if (leaving_ != nullptr) context_.cache->Keep(*leaving_);
   leaving_ = nullptr;
+  if (!records_.empty()) context_.answers->KeepOnDisk(records_);
+  records_.clear();
 }
 
 bool LocalStream::Step(Event* event) {
@@ -120,7 +135,40 @@ bool LocalStream::Step(Event* event) {
     throw;
   }
   queue_.Pop(event);
+  if (plan_.remember) {
+    try {
+      Collect(*event);
+    } catch (const std::exception&) {  // it is encoded anew then
+      written_.is_odd = true;
+    }
+  }
   return true;
+}
+
+// What the answer is told as is what comes back.
+void LocalStream::Collect(const Event& event) {
+  written_.is_odd = written_.is_odd || event.ends_reasoning;
+  switch (event.kind) {
+    case EventKind::kReasoning:
+      written_.reasoning += event.text;
+      break;
+    case EventKind::kContent:
+      written_.content += event.text;
+      break;
+    case EventKind::kToolCall:
+      ++open_calls_;
+      break;
+    case EventKind::kToolCallEnd:
+      --open_calls_;
+      written_.calls.push_back({event.tool_id, event.tool_name, event.text});
+      break;
+    case EventKind::kFinish:
+      written_.is_odd = written_.is_odd || open_calls_ != 0;
+      records_ = context_.answers->Remember(written_, context_.tokenizer);
+      break;
+    default:
+      break;
+  }
 }
 
 void LocalStream::Advance() {
@@ -285,6 +333,7 @@ void LocalStream::Decode() {
     return;
   }
   if (plan_.top_logprobs >= 0) RecordLogprobs(id);
+  if (plan_.remember) written_.ids.push_back(id);
   text_.clear();
   detokenizer_.Push(id, &text_);
   reader_.Push(text_);

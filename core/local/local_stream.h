@@ -17,6 +17,7 @@
 #include "core/local/event_queue.h"
 #include "core/local/prompt.h"
 #include "core/local/sessions/session.h"
+#include "core/local/sessions/written_answers.h"
 #include "core/network/sampler.h"
 #include "core/tokenizer/tokenizer.h"
 
@@ -32,6 +33,7 @@ struct AnswerPlan {
   int32_t top_logprobs = -1;
   int32_t chunk_tokens = 256;
   int32_t restore_points = 0;
+  bool remember = false;  // it comes back as a message of its own
   bool progress_events = false;
   std::vector<std::string> notices;  // to be told first; "" for none
 };
@@ -43,7 +45,8 @@ struct AnswerContext {
   const ProgressFunction& progress;
   const std::vector<int32_t>& eos_ids;  // any of them ends the answer
   const LogFunction& log;
-  DiskCache* cache;  // null: there is none
+  WrittenAnswers* answers;  // of plans that are to be remembered
+  DiskCache* cache;         // null: there is none
   DraftSources drafts;
   MemoryBudget* budget;
   SharedAccount* draft_account;
@@ -78,6 +81,8 @@ class LocalStream final : public Stream {
   void Decode();
   void RecordLogprobs(int32_t id);
   void Finish(FinishReason reason);
+  void ReserveAnswer();
+  void Collect(const Event& event);
   void End() noexcept;
   void KeepOnDisk() noexcept;
 
@@ -95,8 +100,11 @@ class LocalStream final : public Stream {
   EventQueue queue_;
   AnswerReader reader_;
   Usage usage_;
-  SharedMark leaving_;    // when it is over, until it is on the disk
-  int32_t next_id_ = -1;  // sampled and emitted, not evaluated yet
+  WrittenAnswer written_;
+  int32_t open_calls_ = 0;
+  std::vector<WrittenAnswers::Record> records_;  // of it, until they are on the disk
+  SharedMark leaving_;                           // when it is over, until it is on the disk
+  int32_t next_id_ = -1;                         // sampled and emitted, not evaluated yet
 
   // Buffers of one step, kept from token to token.
   std::string text_;

@@ -259,6 +259,12 @@ TokenizedPrompt PromptTokenizer::Encode(const EncodedPrompt& prompt) const {
     plain = true;
   };
   for (const PromptSpan& span : prompt.spans) {
+    if (!span.ids.empty()) {
+      flush();
+      ids.insert(ids.end(), span.ids.begin(), span.ids.end());
+      ends.Add(span.text.size(), ids, ids.size() - span.ids.size());
+      continue;
+    }
     if (!span.trusted) {
       piece += span.text;
       plain = plain && span.text.empty();

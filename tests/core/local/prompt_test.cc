@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "tests/core/local/model_builder.h"
 
 namespace finback {
 namespace {
@@ -142,6 +143,58 @@ TEST(Prompt, OpensAnAnswerBehindAnyLastMessage) {
     EXPECT_EQ(text.substr(text.size() - size), row.end) << row.messages;
     EXPECT_NE(text.find("Reasoning Effort"), std::string::npos) << row.messages;
   }
+}
+
+TEST(PromptTokenizer, SaysWhereThePartsOfAPromptEnd) {
+  const std::string folder =
+      MakeScriptedModel(testing::TempDir() + "/finback_parts_model", Chain({"a", "b"}));
+  const PromptTokenizer prompts(Tokenizer::Load(folder), 1 << 20);
+  const Request request = ParseChatRequest(
+      R"({"messages": [{"role": "system", "content": "Sys"}, {"role": "user", "content": "a"},
+      {"role": "assistant", "content": "b"}, {"role": "user", "content": "cd"}], "tools":
+      [{"type": "function", "function": {"name": "f"}}]})");
+  EncodedPrompt encoded = EncodeChat(PromptMessages(request), {}, ChatOptions(request, {}));
+  const TokenizedPrompt prompt = prompts.Encode(encoded);
+  ASSERT_EQ(prompt.parts.size(), 5u);
+  const char* names[] = {"the system text", "the tools", "messages[1] (user)",
+                         "messages[2] (assistant)", "messages[3] (user)"};
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(prompt.parts[i].name, names[i]);
+    EXPECT_EQ(prompt.parts[i].is_head, i < 2);
+    // Byte tokens, but for marks: the text up to there is what its tokens spell.
+    const std::vector<int32_t> before(
+        prompt.ids.begin(), prompt.ids.begin() + static_cast<ptrdiff_t>(prompt.parts[i].end));
+    EXPECT_EQ(prompts.tokenizer().Decode(before), encoded.Text().substr(0, encoded.parts[i].end));
+  }
+  EXPECT_EQ(prompt.ids[prompt.parts[2].end], kAssistant);
+  EXPECT_EQ(prompt.ids[prompt.parts[3].end], kUser);
+  EXPECT_EQ(prompt.ids.size(), prompt.parts[4].end + 2) << "the next answer opens";
+}
+
+TEST(PromptTokenizer, WhatWasSampledIsEncodedAsItWas) {
+  const std::string folder =
+      MakeScriptedModel(testing::TempDir() + "/finback_sampled_model", Chain({"a", "b"}));
+  const PromptTokenizer prompts(Tokenizer::Load(folder), 1 << 20);
+  const Request request = ParseChatRequest(
+      R"({"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "ab",
+      "reasoning_content": "r"}, {"role": "user", "content": "r"}], "drop_thinking": false})");
+  const SampledText sampled{[](const std::string& text) {
+                              return text == "r" ? SampledIds{1, 2} : SampledIds{};
+                            },
+                            [](const PromptMessage& answer) {
+                              return answer.content == "ab" ? SampledIds{3, 4} : SampledIds{};
+                            }};
+  EncodeOptions options = ChatOptions(request, {});
+  const EncodedPrompt plain = EncodeChat(PromptMessages(request), {}, options);
+  options.sampled = &sampled;
+  const EncodedPrompt encoded = EncodeChat(PromptMessages(request), {}, options);
+  EXPECT_EQ(encoded.Text(), plain.Text());
+  const std::vector<int32_t> expected = {kBos,  kUser, 'a',        'b',   kAssistant, kThink,
+                                         1,     2,     kEndThink,  3,     4,          kEos,
+                                         kUser, 'r',   kAssistant, kThink};
+  EXPECT_EQ(prompts.Encode(encoded).ids, expected);
+  options.trust_all = true;
+  EXPECT_NE(prompts.Encode(EncodeChat(PromptMessages(request), {}, options)).ids, expected);
 }
 
 }  // namespace

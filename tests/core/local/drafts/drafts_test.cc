@@ -63,8 +63,8 @@ class Talk {
     session_.TryBegin();
     return std::make_unique<LocalStream>(
         AnswerContext{*TestModel().model, *TestModel().tokenizer, progress_,
-                      TestModel().model->config().eos_ids, log_, nullptr, sources_, &budget_,
-                      &account_},
+                      TestModel().model->config().eos_ids, log_, nullptr, nullptr, sources_,
+                      &budget_, &account_},
         std::move(plan), &session_, nullptr);
   }
 
