@@ -117,12 +117,13 @@ void Try(const char* name, const Entry& entry, int64_t step = 1) {
   printf("%-24s %lld allocations\n", name, static_cast<long long>(n));
 }
 
-std::string folder;
+std::string folder, cache_folder;
 
-finback_engine* Open() {
+finback_engine* Open(const char* cache = "") {
   finback_options* options = finback_options_new();
   if (options == nullptr) return nullptr;
   const char* values[][2] = {{"model", folder.c_str()},
+                             {"cache_folder", cache},
                              {"threads", "1"},
                              {"context_tokens", "64"},
                              {"chunk_tokens", "16"}};
@@ -197,6 +198,16 @@ bool Freed(T* handle, void (*release)(T*)) {
   return handle != nullptr;
 }
 
+bool Cache(const char* query) {
+  finback_options* options = finback_options_new();
+  const bool good =
+      options != nullptr &&
+      finback_options_set(options, "cache_folder", cache_folder.c_str()) == FINBACK_OK &&
+      Freed(finback_cache(options, query), finback_text_free);
+  finback_options_free(options);
+  return good;
+}
+
 bool Benchmark(const char* model, const char* settings) {
   finback_options* options = finback_options_new();
   if (options == nullptr) return false;
@@ -212,11 +223,11 @@ bool Benchmark(const char* model, const char* settings) {
 }
 
 // Entries that fill something in the engine on first use: an engine of their own each time.
-Entry WithFreshEngine(const std::function<bool(finback_engine*)>& use) {
-  return [use] {
+Entry WithFreshEngine(const std::function<bool(finback_engine*)>& use, const char* cache = "") {
+  return [use, cache] {
     // Opening has a test of its own: nothing fails until the engine is there.
     const int64_t armed = countdown.exchange(-1);
-    finback_engine* engine = Open();
+    finback_engine* engine = Open(cache);
     countdown.store(armed);
     const bool good = engine != nullptr && use(engine);
     const int64_t left = countdown.exchange(-1);
@@ -231,6 +242,7 @@ Entry WithFreshEngine(const std::function<bool(finback_engine*)>& use) {
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   folder = std::string(argv[1]) + "/scripted";
+  cache_folder = std::string(argv[1]) + "/allocation_failures_cache";
   setvbuf(stdout, nullptr, _IOLBF, 1 << 12);
   printf("every allocation fails once\n");
   Try("options_new", [] { return Freed(finback_options_new(), finback_options_free); });
@@ -277,6 +289,14 @@ int main(int argc, char** argv) {
   Try("engine_complete", WithFreshEngine([](finback_engine* fresh) {
         return Drain(finback_engine_complete(fresh, kPrompt));
       }));
+  // An engine that has nothing restores and keeps; without memory for that it answers all the same.
+  Cache(R"({"clear": true})");
+  const auto complete = [](finback_engine* fresh) {
+    return Drain(finback_engine_complete(fresh, kPrompt));
+  };
+  Try("engine_open, cache", [] { return Freed(Open(cache_folder.c_str()), finback_engine_free); });
+  Try("engine_complete, cache", WithFreshEngine(complete, cache_folder.c_str()));
+  Try("cache", [] { return Cache(R"({"verify": true})"); });
   Try("session_chat", [&] { return Chat(engine); });
   Try("sequences", [&] { return Sequences(engine); });
   Try("encode", [&] { return Freed(finback_engine_encode(engine, kHello), finback_text_free); });

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 #include "core/base/random.h"
 
@@ -85,7 +86,9 @@ void Directory::List(const std::function<bool(const char* name)>& visit) const {
     }
   } const all{fdopendir(fd)};
   if (all.stream == nullptr) {
+    const int error = errno;
     close(fd);
+    if (error == ENOMEM) throw std::bad_alloc();
     return;
   }
   while (const dirent* entry = readdir(all.stream)) {
