@@ -28,8 +28,8 @@ int64_t HeadTokens(const AnswerPlan& plan) {
   return tokens < kCheckpointTokens || tokens >= plan.ids.size() ? 0 : static_cast<int64_t>(tokens);
 }
 
-// Where others may go on: behind what they begin with, too, behind the last messages, and before the
-// last id, which opens or skips reasoning and is what a later rendering may change.
+// Where others may go on: behind what they begin with, too, behind the last messages, and before
+// the last id, which opens or skips reasoning and is what a later rendering may change.
 std::vector<WantedCheckpoint> WantedPlaces(const AnswerPlan& plan) {
   std::vector<WantedCheckpoint> wanted;
   const size_t last = plan.ids.size() - 1;

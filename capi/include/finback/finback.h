@@ -535,10 +535,10 @@ FINBACK_API void finback_text_free(finback_text *self);
  */
 
 /*
- * Starts an answer. In this process what any conversation has computed is reused, running ones too,
- * as far as the prompt begins alike; what it computes is kept for the next (kept_conversations), as
- * far as the memory budget allows. Any number of streams run at once. Nothing is computed or sent before
- * the first finback_stream_step(), which also judges what the service can do.
+ * Starts an answer. In this process what any conversation has computed, running ones too, is reused
+ * as far as the prompt begins alike, and what it computes is kept for the next (kept_conversations).
+ * Any number of streams run at once. Nothing is computed or sent before the first
+ * finback_stream_step(), which also judges what the service can do.
  * Free with finback_stream_free().
  * Errors: INVALID_REQUEST (names the JSON path), CONTEXT_FULL (the prompt does not fit; has the
  * numbers), BUDGET (has the bytes needed); the last two not at services. Since 0.1.
@@ -559,9 +559,8 @@ FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const 
 
 /*
  * A conversation. Give it the whole conversation in every request. In this process its memory
- * grows with it and is its own until it is freed, and the longest part that it or others have
- * computed before is reused, also when the new rendering drops the reasoning of earlier turns; usage
- * reports it as cached. At a service it notes
+ * grows with it, and the longest part that it or others have computed is reused, also when the new
+ * rendering drops the reasoning of earlier turns; usage reports it as cached. At a service it notes
  * where a request stops repeating the one before, which the service's cache goes by: a NOTICE.
  * Free with finback_session_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
  */

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <new>
 
-#include "core/base/status.h"
-
 namespace finback {
 
 Sequence::Plan SessionState::PlanOf(const Model& model, const SessionShape& shape) {
@@ -33,7 +31,7 @@ SessionState::SessionState(Scheduler* scheduler, const SessionShape& shape, Memo
 
 SessionState::~SessionState() {
   scheduler_->Leave(sequence_);
-  if (leaves_ == Leaves::kOwn) conversations_->Forget(this);
+  if (leaves_ == Leaves::kForItself) conversations_->Forget(this);
 }
 
 void SessionState::Evaluate(Segment segment, const EvaluateControl& control) {
@@ -89,7 +87,7 @@ SharedMark SessionState::Keep(Stream stream) noexcept {
     Reservation charged = ChargeMark(stream, memory.MarkBytes());
     if (!charged.taken()) return nullptr;
     Conversations::Keeping keeping;
-    keeping.owner = leaves_ == Leaves::kOwn ? this : nullptr;
+    keeping.owner = leaves_ == Leaves::kForItself ? this : nullptr;
     keeping.running = stream == Stream::kRuns;
     keeping.whole_bytes = memory.WholeBytes();
     return conversations_->Keep(memory.Mark(), std::move(charged), keeping);

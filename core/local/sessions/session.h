@@ -35,12 +35,12 @@ struct Reuse {
 
 class SessionState {
  public:
-  // kOwn: what it leaves behind goes with it.
-  enum class Leaves : uint8_t { kForAnybody, kOwn };
+  // kForItself: what it leaves behind goes with it.
+  enum class Leaves : uint8_t { kForAnybody, kForItself };
 
   // Computes by `scheduler`. Throws Error(kBudget) before anything is taken.
   SessionState(Scheduler* scheduler, const SessionShape& shape, MemoryBudget* budget,
-               Conversations* conversations, Leaves leaves = Leaves::kOwn);
+               Conversations* conversations, Leaves leaves = Leaves::kForItself);
   ~SessionState();
 
   bool TryBegin() noexcept { return !busy_.exchange(true, std::memory_order_acquire); }

@@ -38,8 +38,8 @@ struct WrittenAnswer {
 
 class WrittenAnswers {
  public:
-  // Keeps at most so many bytes, of the budget; what was used least recently goes. What is not there
-  // is looked for in `disk`, if there is one. Both outlive it.
+  // Keeps at most so many bytes, of the budget; what was used least recently goes. What is not
+  // there is looked for in `disk`, if there is one. Both outlive it.
   WrittenAnswers(uint64_t most_bytes, MemoryBudget* budget, DiskCache* disk);
 
   // What is to be found again. Puts off writing to the disk, which takes time, to KeepOnDisk().

@@ -1,7 +1,7 @@
 // Where a sequence can go back to, further than its rings reach: copies of its windows and of what
-// open entries need, taken while chunks pass, every 512 tokens and where somebody wants one. Entries
-// need none: what a sequence has made it keeps, in blocks. As many as are asked for and the budget
-// leaves; the further back, the fewer.
+// open entries need, taken while chunks pass, every 512 tokens and where somebody wants one.
+// Entries need none: what a sequence has made it keeps, in blocks. As many as are asked for and the
+// budget leaves; the further back, the fewer.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Conversations through the backend, as clients have them: what is reused, what comes back as it was
-// written, and answers with the bits of a fresh engine.
+// Conversations through the backend, as clients have them: what is reused, what comes back as it
+// was written, and answers with the bits of an engine that keeps nothing.
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -68,7 +68,7 @@ void ExpectFresh(SessionState* session, const std::vector<int32_t>& ids) {
 class SessionTest : public testing::Test {
  protected:
   using Leaves = SessionState::Leaves;
-  std::unique_ptr<SessionState> NewSession(Leaves leaves = Leaves::kOwn) {
+  std::unique_ptr<SessionState> NewSession(Leaves leaves = Leaves::kForItself) {
     return std::make_unique<SessionState>(&TestScheduler(), shape, &budget, &conversations, leaves);
   }
   // What a stream of its own leaves behind when it is over.
@@ -196,7 +196,7 @@ TEST_F(SessionTest, SaysHowFarTheNearestIsTheSame) {
 TEST_F(SessionTest, WhatACallersSessionLeavesGoesWithIt) {
   const std::vector<int32_t> ids = SomeIds(100, 38);
   {
-    const auto session = NewSession(Leaves::kOwn);
+    const auto session = NewSession(Leaves::kForItself);
     Play(session.get(), ids);
     session->Keep(SessionState::Stream::kOver);
     EXPECT_EQ(conversations.size(), 1u);
