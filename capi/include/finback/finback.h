@@ -535,11 +535,9 @@ FINBACK_API void finback_text_free(finback_text *self);
  */
 
 /*
- * Starts an answer. In this process what any conversation has computed, running ones too, is reused
- * as far as the prompt begins alike, and what it computes is kept for the next (kept_conversations).
- * Any number of streams run at once. Nothing is computed or sent before the first
- * finback_stream_step(), which also judges what the service can do.
- * Free with finback_stream_free().
+ * Starts an answer. In this process it goes on from any conversation that begins as its prompt
+ * does, a running one, too. Any number of streams run at once. Nothing is computed or sent before
+ * the first finback_stream_step(), which judges what a service can do. Free: finback_stream_free().
  * Errors: INVALID_REQUEST (names the JSON path), CONTEXT_FULL (the prompt does not fit; has the
  * numbers), BUDGET (has the bytes needed); the last two not at services. Since 0.1.
  */
@@ -558,10 +556,10 @@ FINBACK_API finback_stream *finback_engine_chat(finback_engine *self, const char
 FINBACK_API finback_stream *finback_engine_complete(finback_engine *self, const char *request_json);
 
 /*
- * A conversation. Give it the whole conversation in every request. In this process its memory
- * grows with it, and the longest part that it or others have computed is reused, also when the new
- * rendering drops the reasoning of earlier turns; usage reports it as cached. At a service it notes
- * where a request stops repeating the one before, which the service's cache goes by: a NOTICE.
+ * A conversation. Give it the whole conversation in every request. In this process the longest part
+ * that it or others have computed is reused, also when the new rendering drops the reasoning of
+ * earlier turns; usage reports it as cached. At a service it notes where a request stops repeating
+ * the one before, which the service's cache goes by: a NOTICE.
  * Free with finback_session_free(). Errors: BUDGET (has the bytes needed). Since 0.1.
  */
 FINBACK_API finback_session *finback_session_new(finback_engine *engine);
@@ -646,9 +644,9 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
  * is null. {"id", "object": "chat.completion", "created", "model", "choices": [{"index": 0,
  * "finish_reason", "logprobs", "message": {"role", "content", "reasoning_content", "tool_calls"}}],
  * "usage": {"prompt_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
- * "prompt_tokens_details": {"cached_tokens"; "disk_tokens", those read from cache_folder, if any},
+ * "prompt_tokens_details": {"cached_tokens"; "disk_tokens", of them from the disk, if any},
  * "completion_tokens", "completion_tokens_details": {"reasoning_tokens"; of drafts, if any,
- * "accepted_" and "rejected_prediction_tokens"}, "total_tokens"}}. finback_engine_complete() gives a
+ * "accepted_" and "rejected_prediction_tokens"}, "total_tokens"}}. A completion gives a
  * text_completion. A service's answer has the service's id, model and system_fingerprint, the
  * message a gateway's "reasoning_details", to be sent back as they are, and besides "service":
  * {"provider", "attempts", "cost_picodollars" (null: not known), "cost_source": "table"|"reported"|
