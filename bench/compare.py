@@ -28,11 +28,12 @@ def measure(command, arguments):
 def parts(report):
     """{name: (tokens a second, share of its roof or None)}, the best of each."""
     found = {}
-    for kind in ("decode", "together", "prefill"):
-        for part in report[kind]:
+    for kind in ("decode", "together", "streams", "prefill"):
+        for part in report.get(kind, []):
             if part["skipped"] is not None:
                 continue
-            name = kind + (f" {part['tokens']}" if "tokens" in part else "") + (f" at {part['depth']}" if "depth" in part else "")
+            rows = part.get("tokens", part.get("streams"))
+            name = kind + (f" {rows}" if rows is not None else "") + (f" at {part['depth']}" if "depth" in part else "")
             share = part.get("of_read_roof") or part.get("of_bf16_roof") or part.get("of_f32_roof")
             found[name] = (part["tokens_per_second"]["best"], share and share["best"])
     return found

@@ -14,7 +14,7 @@ namespace {
 
 struct BenchOptions {
   EngineOptions engine;
-  std::string shape, folder, kinds, prefill, prefill_depths, depths, together;
+  std::string shape, folder, kinds, prefill, prefill_depths, depths, together, streams;
   std::optional<int64_t> experts, tokens, repeats;
   bool costs = false, json = false;
 };
@@ -55,7 +55,8 @@ Json Settings(const BenchOptions& options) {
       {"prefill", &options.prefill},
       {"prefill_depths", &options.prefill_depths},
       {"depths", &options.depths},
-      {"together", &options.together}};
+      {"together", &options.together},
+      {"streams", &options.streams}};
   for (const auto& [name, text] : lists) {
     std::string option = std::string("--") + name;
     if (const size_t low = option.find('_'); low != std::string::npos) option[low] = '-';
@@ -215,6 +216,23 @@ void PrintTogether(const Json& parts) {
   }
 }
 
+void PrintStreams(const Json& parts) {
+  if (parts.empty()) return;
+  WriteOut("\nSeveral streams, a thread each\n");
+  const std::vector<Column> columns = {
+      {"streams", 7}, {"tokens/s", 9}, {"in a pass", 9}, {"of one", 7}, {"predicted", 9}};
+  Head(columns);
+  for (const Json& part : parts) {
+    if (part["skipped"].is_string()) {
+      WriteOut("  " + part["streams"].dump() + ": " + StringOf(part, "skipped") + "\n");
+      continue;
+    }
+    Line(columns, {part["streams"].dump(), Figure(part["tokens_per_second"]["best"]),
+                   Figure(part["streams_per_pass"]), Figure(part["times_one"]["measured"]),
+                   Figure(part["times_one"]["predicted"])});
+  }
+}
+
 void PrintPrefill(const Json& parts, const Json& layers) {
   if (parts.empty()) return;
   WriteOut("\nPrefill, tokens/s\n");
@@ -288,6 +306,7 @@ void Print(const Json& report) {
   PrintRoofs(report["roofs"]);
   PrintDecode(report["decode"], layers);
   PrintTogether(report["together"]);
+  PrintStreams(report["streams"]);
   PrintPrefill(report["prefill"], layers);
   PrintPhases(report);
   PrintLoad(report["load"], report["memory"]);
@@ -339,6 +358,8 @@ void AddBenchCommand(CLI::App* app, Action* action) {
   command->add_option("--depths", options->depths, "Tokens behind which one is decoded")
       ->type_name("LIST");
   command->add_option("--together", options->together, "Tokens of one sequence at once")
+      ->type_name("LIST");
+  command->add_option("--streams", options->streams, "Streams that decode at once")
       ->type_name("LIST");
   command->add_option("--prefill", options->prefill, "Lengths of prompts")->type_name("LIST");
   command->add_option("--prefill-depths", options->prefill_depths, "Tokens before the prompts")

@@ -53,6 +53,10 @@ Measurement::Measurement(const Model& model, Profile* profile, const BenchmarkSe
                                        static_cast<size_t>(roof_bytes));
   sequence_ = std::make_unique<Sequence>(model, context_, chunk_tokens);
   evaluator_ = std::make_unique<Evaluator>(model, context_, chunk_tokens);
+  if (!settings.streams.empty()) {
+    const int64_t most = *std::max_element(settings.streams.begin(), settings.streams.end());
+    streams_ = std::make_unique<StreamsMeter>(model, most, settings.tokens);
+  }
   const auto vocab = static_cast<size_t>(model.config().vocab);
   int64_t most_rows = 1, most_ids = settings.tokens;
   for (const BenchmarkPart& part : parts_) {
@@ -68,6 +72,7 @@ void Measurement::PlanParts(const BenchmarkSettings& settings) {
   for (const int64_t rows : settings.together) {
     if (rows > 1) parts_.push_back({Kind::kTogether, rows, 0});
   }
+  for (const int64_t streams : settings.streams) parts_.push_back({Kind::kStreams, streams, 0});
   for (const int64_t depth : settings.prefill_depths) {
     for (const int64_t rows : settings.prefill) parts_.push_back({Kind::kPrefill, rows, depth});
   }
@@ -81,6 +86,8 @@ void Measurement::PlanContext(int32_t chunk_tokens, uint64_t memory_bytes) {
         return std::max(part.depth, settings_.tokens);
       case Kind::kTogether:
         return std::max(part.rows, settings_.tokens) + part.rows;
+      case Kind::kStreams:
+        return settings_.tokens;
       case Kind::kPrefill:
         break;
     }
@@ -181,6 +188,12 @@ void Measurement::RunPart(BenchmarkPart* part, Watch* watch) {
       passes = std::max<int64_t>(1, settings_.tokens / part->rows);
       GoTo(0);
       break;
+    case Kind::kStreams: {
+      part->tokens = settings_.tokens * part->rows;
+      const double seconds = streams_->Run(part->rows, profile_, watch);
+      part->samples.push_back({seconds, *profile_});
+      return;
+    }
     case Kind::kPrefill:
       GoTo(part->depth);
       break;

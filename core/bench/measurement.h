@@ -9,6 +9,7 @@
 
 #include "core/bench/roof_meter.h"
 #include "core/bench/settings.h"
+#include "core/bench/streams.h"
 #include "core/bench/watch.h"
 #include "core/network/evaluator.h"
 #include "core/network/model.h"
@@ -19,14 +20,14 @@ namespace finback {
 
 // One of the runs that are timed.
 struct BenchmarkPart {
-  enum class Kind : uint8_t { kDecode, kTogether, kPrefill };
+  enum class Kind : uint8_t { kDecode, kTogether, kStreams, kPrefill };
   struct Sample {
     double seconds;
     Profile profile;
   };
 
   Kind kind;
-  int64_t rows;              // of a pass: 1 when decoding
+  int64_t rows;              // of a pass: 1 when decoding; of streams, if all are in it
   int64_t depth;             // tokens that are there before it ends; before it begins for prefill
   std::string skipped = {};  // why it was not measured
   int64_t tokens = 0;        // of a sample
@@ -84,7 +85,8 @@ class Measurement {
   std::unique_ptr<RoofMeter> roofs_;
   std::unique_ptr<Sequence> sequence_;
   std::unique_ptr<Evaluator> evaluator_;
-  std::vector<int32_t> ids_;  // random, as many as the longest part has
+  std::unique_ptr<StreamsMeter> streams_;  // null: none are asked for
+  std::vector<int32_t> ids_;               // random, as many as the longest part has
   std::vector<float> logits_;
   uint64_t random_ = 1;
 };

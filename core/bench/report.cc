@@ -173,6 +173,7 @@ class Report {
     json_.EndObject();
     WriteParts(Kind::kDecode, "decode");
     WriteParts(Kind::kTogether, "together");
+    WriteParts(Kind::kStreams, "streams");
     WriteParts(Kind::kPrefill, "prefill");
     WriteMemory();
   }
@@ -187,7 +188,12 @@ class Report {
 
   void WritePart(const BenchmarkPart& part) {
     json_.BeginObject();
-    if (part.kind != Kind::kDecode) json_.Key("tokens").Integer(part.rows);
+    const bool of_streams = part.kind == Kind::kStreams;
+    if (of_streams) {
+      json_.Key("streams").Integer(part.rows);
+    } else if (part.kind != Kind::kDecode) {
+      json_.Key("tokens").Integer(part.rows);
+    }
     if (part.kind != Kind::kTogether) json_.Key("depth").Integer(part.depth);
     json_.Key("skipped");
     if (!part.skipped.empty()) {
@@ -201,6 +207,11 @@ class Report {
     }
     json_.Key("repeats").Unsigned(rates.size());
     WriteBestAndMedian("tokens_per_second", rates, &json_);
+    if (of_streams) {
+      WriteStreams(part, rates);
+      json_.EndObject();
+      return;
+    }
     if (part.kind == Kind::kPrefill) {
       WriteOperations(part, rates);
     } else {
@@ -243,6 +254,30 @@ class Report {
     }
     WriteBestAndMedian("weight_bytes_per_second", read, &json_);
     WriteShare("of_read_roof", read, inputs_.measured->roofs().read, &json_);
+  }
+
+  // All tokens of several streams beside those of one, and what the bytes predict that passes of
+  // all of them touch; how many were in a pass.
+  void WriteStreams(const BenchmarkPart& part, const std::vector<double>& rates) {
+    const BenchmarkPart* one = nullptr;
+    for (const BenchmarkPart& other : inputs_.measured->parts()) {
+      if (other.kind == Kind::kStreams && other.rows == 1 && !other.samples.empty()) one = &other;
+    }
+    const Profile& profile = part.Best().profile;
+    json_.Key("streams_per_pass")
+        .Number(Rounded(static_cast<double>(part.tokens) / static_cast<double>(profile.passes)));
+    json_.Key("times_one").BeginObject().Key("predicted");
+    if (one == nullptr) {
+      json_.Null().Key("measured").Null();
+    } else {
+      const auto read = [&](const BenchmarkPart& of) {
+        return static_cast<double>(Weights().Read(ExpertsPerPass(of)));
+      };
+      const double alone = static_cast<double>(one->tokens) / one->Best().seconds;
+      json_.Number(Rounded(static_cast<double>(part.rows) * read(*one) / read(part)));
+      json_.Key("measured").Number(Rounded(*std::max_element(rates.begin(), rates.end()) / alone));
+    }
+    json_.EndObject();
   }
 
   // What a pass costs beside one token alone, and what the bytes that both touch predict.

@@ -75,8 +75,9 @@ BenchmarkSettings ParseBenchmarkSettings(const char* json) {
   IntegerList(&fields, "prefill_depths", {0, kMostPositions - 1, 16}, &settings.prefill_depths);
   IntegerList(&fields, "depths", {0, kMostPositions, 32}, &settings.depths);
   IntegerList(&fields, "together", {1, 64, 16}, &settings.together);
-  for (auto* list :
-       {&settings.prefill, &settings.prefill_depths, &settings.depths, &settings.together}) {
+  IntegerList(&fields, "streams", {1, 64, 16}, &settings.streams);
+  for (auto* list : {&settings.prefill, &settings.prefill_depths, &settings.depths,
+                     &settings.together, &settings.streams}) {
     WithoutRepetitions(list);
   }
   fields.Integer("tokens", 1, 1024, &settings.tokens);

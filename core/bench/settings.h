@@ -17,6 +17,7 @@ struct BenchmarkSettings {
   std::vector<int64_t> prefill = {512, 2048}, prefill_depths = {0};
   std::vector<int64_t> depths = {0, 8192, 32768, 131072, 1048576};
   std::vector<int64_t> together = {2, 4, 8};
+  std::vector<int64_t> streams = {1, 2, 4, 8};
   int64_t tokens = 16, repeats = 3;
   bool measure = true;  // false: what is computed alone
 };

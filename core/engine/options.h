@@ -59,6 +59,8 @@ struct EngineOptions {
   int threads = 0;
   int64_t context_tokens = 0;  // 0: kDefaultContextTokens, or the model's limit if that is less
   int32_t chunk_tokens = 0;    // 0: as ChooseChunkTokens() has it
+  int32_t most_together = 16;
+  int32_t prefill_pause_ms = 250;
   uint64_t memory_budget_bytes = 0;  // 0: no limit
   LadderChoice effort_ladder = LadderChoice::kAuto;
   bool trust_all = false;

@@ -469,7 +469,10 @@ std::unique_ptr<Stream> LocalBackend::Start(Request request) {
 }
 
 SchedulerShape LocalBackend::scheduler_shape() const {
-  return {.context_tokens = shape_.context_tokens, .chunk_tokens = shape_.chunk_tokens};
+  return {.context_tokens = shape_.context_tokens,
+          .chunk_tokens = shape_.chunk_tokens,
+          .most_together = options_.most_together,
+          .prefill_pause_ms = options_.prefill_pause_ms};
 }
 
 Scheduler* LocalBackend::GetScheduler() {

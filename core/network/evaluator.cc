@@ -137,7 +137,6 @@ void Evaluator::GatherParts(Batch batch) {
 }
 
 void Evaluator::RunPass(const EvaluateControl& control) {
-  const PassScope timed(model_.compute().profile);
   BeginPass(parts_);
   do {
     if (Cancelled(control)) Throw(Code::kCancelled, "cancelled");
@@ -149,6 +148,8 @@ void Evaluator::RunPass(const EvaluateControl& control) {
 void Evaluator::BeginPass(std::span<const PassPart> parts) {
   const size_t vocab = static_cast<size_t>(model_.config().vocab);
   const size_t residual = model_.compute().sizes.residual();
+  timed_.reset();  // of a pass that failed
+  timed_.emplace(model_.compute().profile);
   layer_ = 0;
   ids_.clear();
   segments_.clear();
@@ -226,6 +227,7 @@ void Evaluator::EndPass() {
     const PassSegment& segment = segments_[i];
     sequences_[i]->EndChunk(std::span(ids_).subspan(segment.begin, segment.rows));
   }
+  timed_.reset();
 }
 
 void Evaluator::CopyStreams(const float* streams) const {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -93,6 +94,7 @@ class Evaluator {
   std::vector<PassPart> parts_;
 
   // The present pass.
+  std::optional<PassScope> timed_;
   size_t layer_ = 0;  // the next one
   std::vector<int32_t> ids_;
   std::vector<PassSegment> segments_;

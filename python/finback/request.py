@@ -118,6 +118,8 @@ class EngineOptions(TypedDict, total=False):
     threads: int
     context_tokens: int
     chunk_tokens: int
+    most_together: int
+    prefill_pause_ms: int
     memory_budget_bytes: int
     effort_ladder: Literal["auto", "preview", "0731"]
     trust_all: bool

@@ -12,7 +12,8 @@ from command import FINBACK, KRILL, CommandTest, environment, finback, needs_kri
 
 # The roofs read a part of the memory.
 FAST = ["--threads", 1, "--repeats", 1, "--tokens", 2, "--memory", 1200 << 20]
-SMALL = ["--shape", "tiny", "--depths", "0,600", "--prefill", "20", "--together", "2", *FAST]
+NO_COMPANY = ["--together", "none", "--streams", "none"]
+SMALL = ["--shape", "tiny", "--depths", "0,600", "--prefill", "20", "--together", "2", "--streams", "1,2", *FAST]
 
 
 class Bench(CommandTest):
@@ -24,6 +25,8 @@ class Bench(CommandTest):
         self.assertEqual([part["depth"] for part in report["decode"]], [0, 600])
         self.assertEqual([part["tokens"] for part in report["prefill"]], [20])
         self.assertEqual([part["tokens"] for part in report["together"]], [2])
+        self.assertEqual([part["streams"] for part in report["streams"]], [1, 2])
+        self.assertGreater(report["streams"][1]["times_one"]["measured"], 0)
         self.assertEqual(report["threads"], 1)
         for kind in ["decode", "prefill", "together"]:
             for part in report[kind]:
@@ -40,20 +43,20 @@ class Bench(CommandTest):
         self.assertEqual(run.stderr, b"")
         table = run.stdout.decode()
         for words in ["random weights in the shape of tiny", "Roofs of this machine", "Decode, tokens/s", "Prefill, tokens/s",
-                      "Several tokens of one sequence", "Where the time goes", "hyper_connections", "Memory, GB: planned"]:
+                      "Several tokens of one sequence", "Several streams", "Where the time goes", "hyper_connections", "Memory, GB: planned"]:
             self.assertIn(words, table)
 
     def test_parts_can_be_left_out(self):
-        report = self.report("--shape", "tiny", "--depths", "none", "--prefill", "none", "--together", "none", *FAST)
-        self.assertEqual((report["decode"], report["prefill"], report["together"]), ([], [], []))
+        report = self.report("--shape", "tiny", "--depths", "none", "--prefill", "none", *NO_COMPANY, *FAST)
+        self.assertEqual([report[kind] for kind in ("decode", "prefill", "together", "streams")], [[], [], [], []])
 
     def test_numbers_may_end_in_K(self):
-        report = self.report("--shape", "tiny", "--depths", "1K", "--prefill", "none", "--together", "none", *FAST)
+        report = self.report("--shape", "tiny", "--depths", "1K", "--prefill", "none", *NO_COMPANY, *FAST)
         self.assertEqual(report["decode"][0]["depth"], 1024)
 
     @needs_krill
     def test_own_model(self):
-        report = self.report("--model", KRILL, "--depths", "0", "--prefill", "16", "--together", "none", *FAST)
+        report = self.report("--model", KRILL, "--depths", "0", "--prefill", "16", *NO_COMPANY, *FAST)
         self.assertEqual(report["checkpoint"]["weights"], "model")
         self.assertEqual(report["checkpoint"]["layers"], report["checkpoint"]["layers_of_whole"])
         self.assertGreater(report["decode"][0]["tokens_per_second"]["best"], 0)
@@ -65,7 +68,7 @@ class Bench(CommandTest):
     def test_what_cannot_be_held_is_skipped_with_a_word(self):
         self.assertIn(b"1M: ", self.assert_ok(finback(
             "bench", "--shape", "tiny", "--kinds", ",".join(["4"] * 24), "--precision", "float32", "--depths", "0,1M",
-            "--prefill", "none", "--together", "none", *FAST)).stdout)  # fmt: skip
+            "--prefill", "none", *NO_COMPANY, *FAST)).stdout)  # fmt: skip
 
     def test_weights_are_kept_in_a_folder(self):
         folder = os.path.join(self.temporary_folder(), "weights")

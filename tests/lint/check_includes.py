@@ -19,7 +19,8 @@ MAY_INCLUDE = {
     "core/checkpoint/settings/": ("core/base/", "core/json/"),
     "core/checkpoint/": ("core/base/", "core/json/", "core/checkpoint/settings/"),
     "core/network/": ("core/base/", "core/kernels/", "core/checkpoint/"),
-    "core/bench/": ("core/base/", "core/json/", "core/kernels/", "core/checkpoint/", "core/network/"),
+    "core/bench/": (
+        "core/base/", "core/json/", "core/kernels/", "core/checkpoint/", "core/network/", "core/local/together/"),
     "core/engine/": ("core/base/", "core/json/", "core/chat/"),
     "core/local/together/": ("core/base/", "core/checkpoint/", "core/network/"),
     "core/local/": (

@@ -60,7 +60,7 @@ _finback() {
     inspect) options="--model --json --set $compute" ;;
     verify) options="--model --sha256 --set" ;;
     bench)
-      options="--model --json --shape --kinds --experts --folder --depths --together --prefill --prefill-depths
+      options="--model --json --shape --kinds --experts --folder --depths --together --streams --prefill --prefill-depths
         --tokens --repeats --costs --set $machine"
       ;;
     models | balance) options="--model --json --set" ;;

@@ -10,7 +10,7 @@ using Clock = Company::Clock;
 // To sample a token, show it and come back takes well below a millisecond; a thread that runs late
 // takes longer. What is waited in vain is lost to all, what is not waited for costs up to a pass.
 constexpr int kPartOfPass = 8;
-constexpr Clock::duration kLongestWait = std::chrono::milliseconds(5);
+constexpr Clock::duration kLongestWait = std::chrono::milliseconds(10);
 
 // Of a stream between two steps, until it counts as one that does not decode.
 constexpr Clock::duration kMoment = std::chrono::seconds(1);

@@ -20,7 +20,7 @@ namespace finback {
 struct SchedulerShape {
   int64_t context_tokens = 0;      // of the longest sequence
   int32_t chunk_tokens = 0;        // rows of a pass, if most_together is not more
-  int32_t most_together = 8;       // segments of a pass
+  int32_t most_together = 16;      // segments of a pass
   int32_t prefill_pause_ms = 250;  // by which a prompt may lengthen a pass of streams that decode
 };
 

@@ -63,7 +63,7 @@ Json Measured(const BenchmarkTarget& target, const char* settings) {
 
 constexpr char kSmall[] =
     R"({"shape": "tiny", "depths": [0, 600], "prefill": [40], "prefill_depths": [0, 100],
-        "together": [2], "tokens": 4, "repeats": 2})";
+        "together": [2], "streams": [1, 3], "tokens": 4, "repeats": 2})";
 
 TEST(Benchmark, ReportsEveryPart) {
   const Json report = Measured(Target(2), kSmall);
@@ -102,6 +102,22 @@ TEST(Benchmark, CountsTheBytesOfAPass) {
   EXPECT_LT(one["cache_bytes"], report["decode"][1]["cache_bytes"]);
 }
 
+TEST(Benchmark, DrivesStreamsByThreads) {
+  const Json report = Measured(Target(2), kSmall);
+  ASSERT_EQ(report["streams"].size(), 2u);
+  const Json& one = report["streams"][0];
+  EXPECT_EQ(one["streams"], 1);
+  EXPECT_EQ(one["streams_per_pass"], 1);
+  EXPECT_EQ(one["times_one"]["measured"], 1);
+  EXPECT_EQ(one["times_one"]["predicted"], 1);
+  const Json& three = report["streams"][1];
+  EXPECT_GT(three["tokens_per_second"]["best"], 0);
+  EXPECT_GE(three["streams_per_pass"], 1);
+  EXPECT_LE(three["streams_per_pass"], 3);
+  EXPECT_GT(three["times_one"]["measured"], 0);
+  EXPECT_GT(three["times_one"]["predicted"], 0);
+}
+
 TEST(Benchmark, HasNoShareAloneWhereOneThreadIsAll) {
   const Json report = Measured(Target(1), kSmall);
   EXPECT_TRUE(report["decode"][0]["alone_share"].is_null());
@@ -113,7 +129,7 @@ TEST(Benchmark, SkipsDepthsForWhichThereIsNoMemory) {
   target.precision = Precision::kFloat32;  // ten layers of it need more than that
   const Json report = Measured(target, R"({"shape": "tiny", "kinds": [4,4,4,4,4,4,4,4,4,4],
                                            "depths": [0, 1048576], "prefill": [],
-                                           "together": [], "tokens": 1, "repeats": 1})");
+                                           "together": [], "streams": [], "tokens": 1, "repeats": 1})");
   EXPECT_TRUE(report["decode"][0]["skipped"].is_null());
   ASSERT_TRUE(report["decode"][1]["skipped"].is_string());
   EXPECT_NE(report["decode"][1]["skipped"].get<std::string>().find("MB of memory"),
@@ -142,7 +158,7 @@ TEST(Benchmark, TakesFewerExpertsWhereNoNumberWasAskedFor) {
   const auto tensors = PublishedTensors(ParseConfig(config, "config.json"));
   target.memory_budget_bytes = (uint64_t{1} << 30) + RandomCheckpoint::PlanBytes(tensors) - 1;
   const char* const parts =
-      R"("depths": [0], "prefill": [], "together": [], "tokens": 1, "repeats": 1})";
+      R"("depths": [0], "prefill": [], "together": [], "streams": [], "tokens": 1, "repeats": 1})";
   const Json report = Measured(target, (R"({"shape": "tiny", )" + std::string(parts)).c_str());
   EXPECT_EQ(report["checkpoint"]["experts"], 8);
   EXPECT_EQ(report["notes"].size(), 1u);
@@ -153,7 +169,7 @@ TEST(Benchmark, TakesFewerExpertsWhereNoNumberWasAskedFor) {
 
 TEST(Benchmark, TellsNothingOfAWholeModelThatHasOtherLayers) {
   const Json report = Measured(Target(1), R"({"shape": "tiny", "kinds": [0, 4], "depths": [0],
-                                         "prefill": [], "together": [], "tokens": 1,
+                                         "prefill": [], "together": [], "streams": [], "tokens": 1,
                                          "repeats": 1})");
   EXPECT_TRUE(report["decode"][0]["whole_model_tokens_per_second"].is_null());
 }

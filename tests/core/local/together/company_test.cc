@@ -54,7 +54,7 @@ TEST_F(CompanyTest, NoWaitIsLong) {
   Come(one_, 0);
   Come(other_, 0);
   company_.PassEnded(At(10000), std::chrono::seconds(10), Others::kSome);
-  EXPECT_EQ(company_.deadline(), At(10005));
+  EXPECT_EQ(company_.deadline(), At(10010));
 }
 
 TEST_F(CompanyTest, WhoStayedAwayIsNotWaitedForUntilItCameInTime) {
