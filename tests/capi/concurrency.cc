@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -58,6 +59,75 @@ TEST(Concurrency, StreamsOnSeveralThreadsSayWhatTheySayAlone) {
     together[static_cast<size_t>(i)] = Content(finback_engine_chat(engine, request(i).c_str()));
   });
   EXPECT_EQ(alone, together);
+  finback_engine_free(engine);
+}
+
+std::string Seeded(size_t i) {
+  return R"({"messages": [{"role": "user", "content": ")" + std::to_string(i) +
+         R"("}], "temperature": 1, "max_tokens": 12, "seed": )" + std::to_string(i) + "}";
+}
+
+TEST(Concurrency, ThirtyTwoThreadsMayTakeTurnsAtEightStreams) {
+  finback_engine* engine = Open("random");
+  struct Turns {
+    std::mutex mutex;
+    finback_stream* stream = nullptr;
+    std::string content;
+  };
+  std::vector<Turns> all(8);
+  std::vector<std::string> alone(all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    alone[i] = Content(finback_engine_chat(engine, Seeded(i).c_str()));
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i].stream = finback_engine_chat(engine, Seeded(i).c_str());
+    ASSERT_NE(all[i].stream, nullptr) << finback_last_error();
+  }
+  InThreads(32, [&](int thread) {
+    Turns& turns = all[static_cast<size_t>(thread) % all.size()];
+    for (bool more = true; more;) {
+      const std::lock_guard<std::mutex> lock(turns.mutex);
+      more = finback_stream_step(turns.stream) == FINBACK_OK;
+      const int32_t kind = more ? finback_stream_kind(turns.stream) : -1;
+      if (kind == FINBACK_EVENT_CONTENT || kind == FINBACK_EVENT_REASONING) {
+        turns.content += finback_stream_text(turns.stream);
+      }
+    }
+  });
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].content, alone[i]) << i;
+    finback_stream_free(all[i].stream);
+  }
+  finback_engine_free(engine);
+}
+
+TEST(Concurrency, OneStreamThatIsCancelledOrNotSteppedAnyMoreHoldsNobodyUp) {
+  finback_engine* engine = Open("random");
+  std::vector<std::string> alone(4), together(4);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    alone[i] = Content(finback_engine_chat(engine, Seeded(i).c_str()));
+  }
+  finback_stream* left = finback_engine_chat(engine, Seeded(20).c_str());
+  ASSERT_NE(left, nullptr) << finback_last_error();
+  InThreads(6, [&](int thread) {
+    const size_t i = static_cast<size_t>(thread);
+    if (i < alone.size()) {
+      together[i] = Content(finback_engine_chat(engine, Seeded(i).c_str()));
+    } else if (i == 4) {  // a few tokens, and no more
+      for (int event = 0; event < 3; ++event) finback_stream_step(left);
+    } else {
+      finback_stream* stream = finback_engine_chat(engine, Seeded(30).c_str());
+      EXPECT_EQ(finback_stream_step(stream), FINBACK_OK) << finback_last_error();
+      finback_stream_cancel(stream);
+      finback_status status;
+      while ((status = finback_stream_step(stream)) == FINBACK_OK) {
+      }
+      EXPECT_TRUE(status == FINBACK_ERROR_CANCELLED || status == FINBACK_DONE) << status;
+      finback_stream_free(stream);
+    }
+  });
+  EXPECT_EQ(alone, together);
+  finback_stream_free(left);
   finback_engine_free(engine);
 }
 
