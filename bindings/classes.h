@@ -199,6 +199,7 @@ struct Event {
 
 struct Usage {
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
+  int64_t disk_tokens = 0, proposed_tokens = 0, accepted_tokens = 0;
 };
 
 class Stream {
@@ -225,8 +226,9 @@ class Stream {
   std::string Chunk() const { return held_.Use()->Chunk(); }
   finback::binding::Usage Usage() const {
     const finback_usage usage = held_.Use()->Usage();
-    return {usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens,
-            usage.reasoning_tokens};
+    return {usage.prompt_tokens,    usage.cached_tokens, usage.completion_tokens,
+            usage.reasoning_tokens, usage.disk_tokens,   usage.proposed_tokens,
+            usage.accepted_tokens};
   }
   // Any thread, any time; nothing happens once the stream is closed.
   void Cancel() {

@@ -31,6 +31,9 @@ using namespace finback::binding;  // NOLINT: wrappers alone follow
 %immutable finback::binding::Usage::cached_tokens;
 %immutable finback::binding::Usage::completion_tokens;
 %immutable finback::binding::Usage::reasoning_tokens;
+%immutable finback::binding::Usage::disk_tokens;
+%immutable finback::binding::Usage::proposed_tokens;
+%immutable finback::binding::Usage::accepted_tokens;
 
 #ifdef SWIGPERL
 %include "perl/finback_perl.i"

@@ -38,6 +38,9 @@ Value Fill(Record record, const Usage &usage) {
   record.Add("cached_tokens", usage.cached_tokens);
   record.Add("completion_tokens", usage.completion_tokens);
   record.Add("reasoning_tokens", usage.reasoning_tokens);
+  record.Add("disk_tokens", usage.disk_tokens);
+  record.Add("proposed_tokens", usage.proposed_tokens);
+  record.Add("accepted_tokens", usage.accepted_tokens);
   return record.Take();
 }
 

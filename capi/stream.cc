@@ -194,7 +194,10 @@ finback_status finback_stream_usage(const finback_stream* self, finback_usage* u
     usage->cached_tokens = now.cached_tokens;
     usage->completion_tokens = now.completion_tokens;
     usage->reasoning_tokens = now.reasoning_tokens;
-    if (size >= sizeof(finback_usage)) usage->disk_tokens = now.disk_tokens;
+    if (size < sizeof(finback_usage)) return;
+    usage->disk_tokens = now.disk_tokens;
+    usage->proposed_tokens = now.proposed_tokens;
+    usage->accepted_tokens = now.accepted_tokens;
   });
 }
 

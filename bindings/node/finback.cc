@@ -205,6 +205,9 @@ Result FromUsage(const Usage &usage) {
     object["cachedTokens"] = static_cast<double>(usage.cached_tokens);
     object["completionTokens"] = static_cast<double>(usage.completion_tokens);
     object["reasoningTokens"] = static_cast<double>(usage.reasoning_tokens);
+    object["diskTokens"] = static_cast<double>(usage.disk_tokens);
+    object["proposedTokens"] = static_cast<double>(usage.proposed_tokens);
+    object["acceptedTokens"] = static_cast<double>(usage.accepted_tokens);
     return object;
   };
 }

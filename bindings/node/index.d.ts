@@ -48,6 +48,9 @@ export interface Usage {
   completionTokens: number;
   /** Of them, spent on reasoning. */
   reasoningTokens: number;
+  diskTokens: number;
+  proposedTokens: number;
+  acceptedTokens: number;
 }
 
 /** An answer being produced. Leaving a `for await` loop closes it. */

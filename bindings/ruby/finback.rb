@@ -29,7 +29,7 @@ module Finback
                      :progress_done, :progress_total, keyword_init: true)
 
   Usage = Struct.new(:prompt_tokens, :cached_tokens, :completion_tokens, :reasoning_tokens,
-                     keyword_init: true)
+                     :disk_tokens, :proposed_tokens, :accepted_tokens, keyword_init: true)
 end
 
 require "finback/finback.so"

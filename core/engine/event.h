@@ -54,11 +54,11 @@ struct TokenLogprob {
 
 struct Usage {
   int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0;
-  int64_t disk_tokens = 0;  // of cached_tokens, read from the cache folder
-  // Tokens that drafts proposed, and of them those that were sampled then.
-  int64_t proposed_tokens = 0, accepted_tokens = 0;
   int64_t cache_write_tokens = 0;   // of a service that bills them
   int64_t reported_cost_pico = -1;  // pico-dollars, as the service says; -1: it does not
+  int64_t disk_tokens = 0;          // of cached_tokens, read from the cache folder
+  // Tokens that drafts proposed, and of them those that were sampled then.
+  int64_t proposed_tokens = 0, accepted_tokens = 0;
 };
 
 // Where a cost comes from.

@@ -22,6 +22,10 @@ class Usage:
     reasoning_tokens: int
     #: Of ``cached_tokens``, read from the folder of the option ``cache_folder``.
     disk_tokens: int = 0
+    #: Drafts that were evaluated, see the option ``draft``.
+    proposed_tokens: int = 0
+    #: Of them, what was sampled.
+    accepted_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -131,13 +135,16 @@ def parse_logprob(fields: Mapping[str, Any]) -> TokenLogprob:
 def parse_usage(fields: Mapping[str, Any]) -> Usage:
     """The ``usage`` object of a response."""
     details = fields.get("prompt_tokens_details") or {}
-    reasoning = (fields.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    completion = fields.get("completion_tokens_details") or {}
+    accepted = completion.get("accepted_prediction_tokens") or 0
     return Usage(
         fields.get("prompt_tokens") or 0,
         details.get("cached_tokens") or 0,
         fields.get("completion_tokens") or 0,
-        reasoning,
+        completion.get("reasoning_tokens") or 0,
         details.get("disk_tokens") or 0,
+        accepted + (completion.get("rejected_prediction_tokens") or 0),
+        accepted,
     )
 
 

@@ -62,7 +62,8 @@ py::tuple Usage(PyStream& self) {
   const Exclusive exclusive(&self.busy, "stream");
   const finback_usage usage = Released([&] { return self.stream.Usage(); });
   return py::make_tuple(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens,
-                        usage.reasoning_tokens, usage.disk_tokens);
+                        usage.reasoning_tokens, usage.disk_tokens, usage.proposed_tokens,
+                        usage.accepted_tokens);
 }
 
 PyStream SessionChat(PySession& self, const std::string& request_json) {
@@ -101,7 +102,7 @@ void AddStreams(py::module_* module) {
           "The present event as a chat.completion.chunk in JSON; empty where it has none.")
       .def("usage", &Usage,
            "(prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, "
-           "disk_tokens) as of now.")
+           "disk_tokens, proposed_tokens, accepted_tokens) as of now.")
       .def(
           "cancel", [](PyStream& self) { self.stream.Cancel(); },
           "Stops the stream within one token. Any thread.");

@@ -374,7 +374,7 @@ static void test_cache(const char *folder) {
   finback_stream_free(stream);
   finback_engine_free(engine);
   finback_text *text = finback_cache(options, "{\"verify\": true}");
-  CHECK(strstr(finback_text_data(text), "\"points\": 1") != NULL);
+  CHECK(strstr(finback_text_data(text), "\"points\": 2") != NULL); /* prompt and end */
   CHECK(strstr(finback_text_data(text), "\"removed\": 0") != NULL);
   finback_text_free(text);
   CHECK(finback_cache(options, "{\"check\": true}") == NULL);
@@ -385,7 +385,7 @@ static void test_cache(const char *folder) {
   CHECK(finback_cache(options, "{\"verify\": true}") == NULL);
   CHECK(finback_last_error_code() == FINBACK_ERROR_CANCELLED && seen == 1);
   text = finback_cache(options, "{\"clear\": true}");
-  CHECK(strstr(finback_text_data(text), "\"files\": 2") != NULL); /* and the note */
+  CHECK(strstr(finback_text_data(text), "\"files\": 3") != NULL); /* and the note */
   finback_text_free(text);
   text = finback_cache(options, "{}");
   CHECK(strstr(finback_text_data(text), "\"models\": []") != NULL);

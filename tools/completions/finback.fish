@@ -78,6 +78,7 @@ complete -c finback -n '__fish_seen_subcommand_from bench' -l experts -d 'of a l
 complete -c finback -n '__fish_seen_subcommand_from bench' -l folder -d 'where to keep the weights' -x -a '(__fish_complete_directories)'
 complete -c finback -n '__fish_seen_subcommand_from bench' -l depths -d 'lengths of contexts' -x
 complete -c finback -n '__fish_seen_subcommand_from bench' -l together -d 'tokens at once' -x
+complete -c finback -n '__fish_seen_subcommand_from bench' -l streams -d 'streams that decode at once' -x
 complete -c finback -n '__fish_seen_subcommand_from bench' -l prefill -d 'lengths of prompts' -x
 complete -c finback -n '__fish_seen_subcommand_from bench' -l prefill-depths -d 'tokens before prompts' -x
 complete -c finback -n '__fish_seen_subcommand_from bench' -l repeats -d 'measurements of each' -x

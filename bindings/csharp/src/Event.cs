@@ -61,6 +61,9 @@ public sealed class Usage {
     CachedTokens = native.cached_tokens;
     CompletionTokens = native.completion_tokens;
     ReasoningTokens = native.reasoning_tokens;
+    DiskTokens = native.disk_tokens;
+    ProposedTokens = native.proposed_tokens;
+    AcceptedTokens = native.accepted_tokens;
   }
 
   public long PromptTokens { get; }
@@ -72,6 +75,15 @@ public sealed class Usage {
 
   /// <summary>Of them, spent on reasoning.</summary>
   public long ReasoningTokens { get; }
+
+  /// <summary>Of the cached ones, read from the cache folder.</summary>
+  public long DiskTokens { get; }
+
+  /// <summary>Drafts that were evaluated.</summary>
+  public long ProposedTokens { get; }
+
+  /// <summary>Of them, what was sampled.</summary>
+  public long AcceptedTokens { get; }
 }
 
 }

@@ -165,14 +165,15 @@ func TestSessionsRemember(t *testing.T) {
 	session, err := krill.NewSession()
 	ok(t, err)
 	defer session.Close()
-	for i := int64(0); i < 2; i++ {
+	for i := 0; i < 2; i++ {
 		stream, err := session.Chat(background, question)
 		ok(t, err)
 		_, err = stream.Finish()
 		ok(t, err)
 		usage, err := stream.Usage()
 		ok(t, err)
-		if (usage.CachedTokens > 0) != (i > 0) {
+		// The first may go on from what others have asked the engine.
+		if i > 0 && usage.CachedTokens != usage.PromptTokens-1 {
 			t.Fatal(i, usage)
 		}
 	}

@@ -44,6 +44,9 @@ type Usage struct {
 	CachedTokens     int64 // of them, not computed again
 	CompletionTokens int64
 	ReasoningTokens  int64 // of them, spent on reasoning
+	DiskTokens       int64 // of the cached ones, read from the cache folder
+	ProposedTokens   int64 // drafts that were evaluated
+	AcceptedTokens   int64 // of them, what was sampled
 }
 
 // Stream is an answer being produced. Calls take turns; any goroutine may Cancel or Close it meanwhile.
@@ -187,6 +190,9 @@ func (s *Stream) Usage() (Usage, error) {
 		CachedTokens:     usage.GetCached_tokens(),
 		CompletionTokens: usage.GetCompletion_tokens(),
 		ReasoningTokens:  usage.GetReasoning_tokens(),
+		DiskTokens:       usage.GetDisk_tokens(),
+		ProposedTokens:   usage.GetProposed_tokens(),
+		AcceptedTokens:   usage.GetAccepted_tokens(),
 	}, nil
 }
 

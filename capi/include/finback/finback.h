@@ -650,16 +650,14 @@ FINBACK_API const char *finback_stream_logprobs(const finback_stream *self);
  * text_completion. A service's answer has the service's id, model and system_fingerprint, the
  * message a gateway's "reasoning_details", to be sent back as they are, and besides "service":
  * {"provider", "attempts", "cost_picodollars" (null: not known), "cost_source": "table"|"reported"|
- * "estimated"|"unknown", "tariff"}.
- * Borrowed: valid until the next call of this function, step or free. Since 0.1.
+ * "estimated"|"unknown", "tariff"}. Borrowed until the next call of this, step or free. Since 0.1.
  */
 FINBACK_API const char *finback_stream_response(const finback_stream *self);
 
 /*
  * The answer so far as one message, {"role": "assistant", "content", "reasoning_content",
  * "tool_calls", ..}: what the next request's messages need, as it is, before the results of its
- * calls. Complete after FINISH.
- * Borrowed: valid until the next call of this function, step or free. Since 0.1.
+ * calls. Complete after FINISH. Borrowed until the next call of this, step or free. Since 0.1.
  */
 FINBACK_API const char *finback_stream_message(const finback_stream *self);
 
@@ -693,6 +691,8 @@ typedef struct finback_usage {
   int64_t completion_tokens; /* tokens sampled, the end marker included, or as a service says */
   int64_t reasoning_tokens;  /* of them, spent on reasoning, `</think>` included */
   int64_t disk_tokens;       /* of cached_tokens, read from cache_folder */
+  int64_t proposed_tokens;   /* drafts that were evaluated, see the option draft */
+  int64_t accepted_tokens;   /* of them, what was sampled */
 } finback_usage;
 
 /*

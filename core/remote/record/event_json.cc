@@ -29,6 +29,9 @@ constexpr UsageField kUsage[] = {{"prompt_tokens", &Usage::prompt_tokens},
                                  {"completion_tokens", &Usage::completion_tokens},
                                  {"reasoning_tokens", &Usage::reasoning_tokens},
                                  {"cache_write_tokens", &Usage::cache_write_tokens},
+                                 {"disk_tokens", &Usage::disk_tokens},
+                                 {"proposed_tokens", &Usage::proposed_tokens},
+                                 {"accepted_tokens", &Usage::accepted_tokens},
                                  {"reported_cost_pico", &Usage::reported_cost_pico}};
 
 // A text's member, and the one it has when it is not UTF-8.

@@ -66,7 +66,7 @@ TEST(EventJson, SpellsEachKindAndReadsItBack) {
 
 TEST(EventJson, KeepsEveryFieldOfUsage) {
   Event finish = OfKind(EventKind::kFinish);
-  finish.usage = {1, 2, 3, 4, 5, 6};
+  finish.usage = {1, 2, 3, 4, 5, 6, 7, 8, 9};
   const Usage usage = ParseEventJson(Spelled(finish), "test").usage;
   EXPECT_EQ(usage.prompt_tokens, 1);
   EXPECT_EQ(usage.cached_tokens, 2);
@@ -74,6 +74,9 @@ TEST(EventJson, KeepsEveryFieldOfUsage) {
   EXPECT_EQ(usage.reasoning_tokens, 4);
   EXPECT_EQ(usage.cache_write_tokens, 5);
   EXPECT_EQ(usage.reported_cost_pico, 6);
+  EXPECT_EQ(usage.disk_tokens, 7);
+  EXPECT_EQ(usage.proposed_tokens, 8);
+  EXPECT_EQ(usage.accepted_tokens, 9);
   finish.usage = {};
   EXPECT_EQ(ParseEventJson(Spelled(finish), "test").usage.reported_cost_pico, -1);
 }
