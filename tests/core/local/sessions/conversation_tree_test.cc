@@ -2,7 +2,9 @@
 // was written, and answers with the bits of an engine that keeps nothing.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -48,12 +50,14 @@ const std::string& ModelFolder() {
   return folder;
 }
 
-std::shared_ptr<Backend> Open(int32_t kept = 16, std::vector<std::string>* log = nullptr) {
+std::shared_ptr<Backend> Open(int32_t kept = 16, std::vector<std::string>* log = nullptr,
+                              const std::string& cache_folder = "") {
   EngineOptions options;
   options.model = ModelFolder();
   options.threads = 1;
   options.context_tokens = 32768;
   options.kept_conversations = kept;
+  options.cache_folder = cache_folder;
   if (log != nullptr) {
     options.log = [log](LogLevel, const char* message) { log->push_back(message); };
   }
@@ -162,15 +166,14 @@ TEST(ConversationTree, TheLogSaysWherePromptsPartAndNothingOfThem) {
   EXPECT_EQ(log[0].find("secret"), std::string::npos);
 }
 
-TEST(ConversationTree, RandomTreesHaveTheBitsOfAFreshEngine) {
-  const uint64_t seed = std::random_device{}();
+// Random turns of random conversations that have gone on, by edits and with reasoning dropped: each
+// answer of `ask` is that of an engine that computes all of it anew. Returns the cached tokens.
+int64_t GrowTree(uint64_t seed, int rounds, const std::function<Answer(const Conversation&)>& ask) {
   std::mt19937_64 random(seed);
-  // As few as make kept ones give way to others.
-  const auto backend = Open(4);
-  const auto plain = Open(0);  // knows what it has sampled, too, and computes all of it anew
+  const auto plain = Open(0);  // knows what it has sampled, too
   std::vector<Conversation> tree = {{{"system", Words(300, seed), ""}, {"user", "Go on.", ""}}};
   int64_t cached = 0;
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     Conversation turns = tree[random() % tree.size()];
     switch (random() % 4) {
       case 0:  // an edit of any message, and what followed is gone
@@ -184,17 +187,44 @@ TEST(ConversationTree, RandomTreesHaveTheBitsOfAFreshEngine) {
         break;
     }
     if (turns.back().role != "user") turns.push_back({"user", Words(random() % 300, random()), ""});
-    const Answer answer = Ask(backend.get(), turns);
+    const Answer answer = ask(turns);
     const Answer fresh = Ask(plain.get(), turns);
     EXPECT_EQ(fresh.usage.cached_tokens, 0);
     cached += answer.usage.cached_tokens;
-    ASSERT_EQ(answer.usage.prompt_tokens, fresh.usage.prompt_tokens) << "seed " << seed;
-    ASSERT_EQ(answer.turn.text, fresh.turn.text) << "seed " << seed << " round " << round;
-    ASSERT_EQ(answer.turn.reasoning, fresh.turn.reasoning) << "seed " << seed;
+    EXPECT_EQ(answer.usage.prompt_tokens, fresh.usage.prompt_tokens) << "seed " << seed;
+    EXPECT_EQ(answer.turn.text, fresh.turn.text) << "seed " << seed << " round " << round;
+    EXPECT_EQ(answer.turn.reasoning, fresh.turn.reasoning) << "seed " << seed;
+    if (testing::Test::HasFailure()) break;
     turns.push_back(answer.turn);
     tree.push_back(turns);
   }
-  EXPECT_GT(cached, 0);
+  return cached;
+}
+
+TEST(ConversationTree, RandomTreesHaveTheBitsOfAFreshEngine) {
+  // As few as make kept ones give way to others.
+  const auto backend = Open(4);
+  const auto ask = [&](const Conversation& turns) { return Ask(backend.get(), turns); };
+  EXPECT_GT(GrowTree(std::random_device{}(), 25, ask), 0);
+}
+
+TEST(ConversationTree, RandomTreesGoOnInOtherProcessesAndAfterRestarts) {
+  const std::string folder = testing::TempDir() + "finback_tree_cache";
+  std::filesystem::remove_all(folder);
+  const uint64_t seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  std::shared_ptr<Backend> backends[2];
+  int64_t from_disk = 0;
+  const auto ask = [&](const Conversation& turns) {
+    std::shared_ptr<Backend>& backend = backends[random() % 2];
+    if (backend == nullptr || random() % 4 == 0) backend = Open(4, nullptr, folder);
+    const Answer answer = Ask(backend.get(), turns);
+    from_disk += answer.usage.disk_tokens;
+    return answer;
+  };
+  GrowTree(seed, 25, ask);
+  EXPECT_GT(from_disk, 0);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
