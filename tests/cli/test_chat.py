@@ -40,7 +40,7 @@ class Chat(CommandTest):
             with self.subTest(text):
                 run = self.chat("--json", "What is", stdin=text)
                 self.assertEqual(json.loads(run.stdout)["choices"], json.loads(joined)["choices"])
-                self.assertEqual(json.loads(run.stdout)["usage"], json.loads(joined)["usage"])
+                self.assertEqual(*(json.loads(text)["usage"]["prompt_tokens"] for text in (run.stdout, joined)))
         self.assertEqual(self.chat("", stdin=QUESTION).stdout, self.chat(QUESTION).stdout)
 
     def test_standard_input_that_holds_nothing_is_no_part_of_the_question(self):
@@ -234,7 +234,8 @@ class Complete(CommandTest):
         for prompt, text in [("Whales\n", " eat\n"), ("Whales\n eat\n", ""), ("", "Whales\n eat\n")]:
             with self.subTest(prompt):
                 response = json.loads(self.complete("--json", prompt, stdin=text).stdout)
-                self.assertEqual((response["choices"], response["usage"]), (joined["choices"], joined["usage"]))
+                self.assertEqual(response["choices"], joined["choices"])
+                self.assertEqual(response["usage"]["prompt_tokens"], joined["usage"]["prompt_tokens"])
 
     def test_json(self):
         response = json.loads(self.complete("--json", "The finback whale").stdout)
