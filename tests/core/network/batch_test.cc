@@ -14,6 +14,7 @@
 #include "core/base/status.h"
 #include "core/network/evaluator.h"
 #include "core/network/sequence.h"
+#include "tests/core/base/code_of.h"
 #include "tests/core/checkpoint/checkpoint_builder.h"
 
 namespace finback {
@@ -219,15 +220,6 @@ TEST_P(TogetherAsAlone, CancelledBatchesLeaveWholeChunksAndGoOn) {
 
 INSTANTIATE_TEST_SUITE_P(Batch, TogetherAsAlone,
                          testing::Values(Precision::kPublished, Precision::kFloat32));
-
-Code CodeOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return Code::kOk;
-}
 
 TEST(Batch, ADamagedExpertStopsThoseWhoNeedItAndLeavesTheOthersTheirBits) {
   // An expert of the second layer, which routes by token id, with a scale that is not a number.

@@ -13,6 +13,7 @@
 #include "core/network/memory/checkpoints.h"
 #include "core/network/sequence.h"
 #include "tests/core/checkpoint/checkpoint_builder.h"
+#include "tests/core/network/token_ids.h"
 
 namespace finback {
 namespace {
@@ -29,17 +30,7 @@ const Model& TestModel() {
 }
 
 std::vector<int32_t> SomeIds(size_t count, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<int32_t> ids(count);
-  for (int32_t& id : ids) {
-    id = static_cast<int32_t>(random() % static_cast<uint64_t>(TestModel().config().vocab));
-  }
-  return ids;
-}
-
-std::vector<int32_t> Joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
+  return RandomIds(count, seed, TestModel().config().vocab);
 }
 
 std::vector<int32_t> FirstOf(const std::vector<int32_t>& ids, size_t count) {

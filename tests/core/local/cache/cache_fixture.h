@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "core/network/model.h"
 #include "core/network/sequence.h"
 #include "tests/core/checkpoint/checkpoint_builder.h"
+#include "tests/core/network/token_ids.h"
 
 namespace finback {
 
@@ -33,12 +33,7 @@ inline const Model& TestModel() {
 }
 
 inline std::vector<int32_t> SomeIds(size_t count, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<int32_t> ids(count);
-  for (int32_t& id : ids) {
-    id = static_cast<int32_t>(random() % static_cast<uint64_t>(TestModel().config().vocab));
-  }
-  return ids;
+  return RandomIds(count, seed, TestModel().config().vocab);
 }
 
 // A sequence and what computes it.

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <random>
 
 #include "core/local/cache/cache_report.h"
 #include "core/local/cache/inventory.h"

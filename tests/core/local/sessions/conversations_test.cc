@@ -2,24 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include "tests/core/network/token_ids.h"
 
 namespace finback {
 namespace {
 
 constexpr uint64_t kCopied = 1000, kPerToken = 10;
 
-std::vector<int32_t> SomeIds(size_t count, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<int32_t> ids(count);
-  for (int32_t& id : ids) id = static_cast<int32_t>(random() % 1000);
-  return ids;
-}
-
-std::vector<int32_t> Joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
+std::vector<int32_t> SomeIds(size_t count, uint64_t seed) { return RandomIds(count, seed, 1000); }
 
 class ConversationsTest : public testing::Test {
  protected:

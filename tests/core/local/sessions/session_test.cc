@@ -6,6 +6,7 @@
 
 #include "core/base/status.h"
 #include "tests/core/local/model_builder.h"
+#include "tests/core/network/token_ids.h"
 
 namespace finback {
 namespace {
@@ -27,17 +28,7 @@ Scheduler& TestScheduler() {
 }
 
 std::vector<int32_t> SomeIds(size_t count, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<int32_t> ids(count);
-  for (int32_t& id : ids) {
-    id = static_cast<int32_t>(random() % static_cast<uint64_t>(TestModel().config().vocab));
-  }
-  return ids;
-}
-
-std::vector<int32_t> Joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
+  return RandomIds(count, seed, TestModel().config().vocab);
 }
 
 // Evaluates all of `ids` in the session, as a stream does; returns what was reused.

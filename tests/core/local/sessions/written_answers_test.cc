@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/core/local/model_builder.h"
+#include "tests/core/network/token_ids.h"
 
 namespace finback {
 namespace {
@@ -19,11 +20,6 @@ std::vector<int32_t> Bytes(std::string_view text) {
   std::vector<int32_t> ids;
   for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
   return ids;
-}
-
-std::vector<int32_t> Joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
 }
 
 ToolCall Call(std::string name, std::string arguments) {

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "tests/core/base/code_of.h"
 #include "tests/core/base/counting_allocator.h"
 #include "tests/core/checkpoint/checkpoint_builder.h"
+#include "tests/core/network/token_ids.h"
 
 namespace finback {
 namespace {
@@ -38,10 +40,7 @@ SchedulerShape Shape(int32_t most_together = 8) {
 size_t Vocab() { return static_cast<size_t>(TestModel().config().vocab); }
 
 std::vector<int32_t> SomeIds(size_t count, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::vector<int32_t> ids(count);
-  for (int32_t& id : ids) id = static_cast<int32_t>(random() % Vocab());
-  return ids;
+  return RandomIds(count, seed, TestModel().config().vocab);
 }
 
 // A conversation, and what it gives when nothing else is computed.
@@ -93,15 +92,6 @@ void InThreads(size_t count, const std::function<void(size_t)>& work) {
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i) threads.emplace_back(work, i);
   for (std::thread& thread : threads) thread.join();
-}
-
-Code CodeOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return Code::kOk;
 }
 
 class TogetherTest : public testing::TestWithParam<int32_t> {};
