@@ -117,8 +117,7 @@ class LocalBackend final : public Backend {
   const PromptTokenizer& ChatPrompts();  // the same, with all marks of the prompt format
   PromptRules rules() const;
   SchedulerShape scheduler_shape() const;
-  Scheduler* GetScheduler();     // under lock_
-  Scheduler* LockedScheduler();  // both are there as long as the engine is
+  Scheduler* scheduler();  // there as long as the engine is
   EncodedPrompt Encode(const Request& request) const;
   std::vector<int32_t> CompletionTokens(const Request& request);
   std::unique_ptr<Stream> MakeStream(AnswerPlan plan, SessionState* session,
@@ -461,7 +460,7 @@ std::unique_ptr<Stream> LocalBackend::StartIn(SessionState* session, const Reque
 
 std::unique_ptr<Stream> LocalBackend::Start(Request request) {
   AnswerPlan plan = Plan(request);
-  auto own = std::make_unique<SessionState>(LockedScheduler(), shape_, &budget_, &conversations_,
+  auto own = std::make_unique<SessionState>(scheduler(), shape_, &budget_, &conversations_,
                                             SessionState::Leaves::kForAnybody);
   own->TryBegin();
   SessionState* session = own.get();
@@ -475,7 +474,9 @@ SchedulerShape LocalBackend::scheduler_shape() const {
           .prefill_pause_ms = options_.prefill_pause_ms};
 }
 
-Scheduler* LocalBackend::GetScheduler() {
+Scheduler* LocalBackend::scheduler() {
+  const std::lock_guard<ForkMutex> guard(lock_);
+  ForgetParent();
   if (scheduler_ == nullptr) {
     const SchedulerShape shape = scheduler_shape();
     Reservation scratch(&budget_, Scheduler::PlanBytes(*model_, shape),
@@ -486,15 +487,9 @@ Scheduler* LocalBackend::GetScheduler() {
   return scheduler_.get();
 }
 
-Scheduler* LocalBackend::LockedScheduler() {
-  const std::lock_guard<ForkMutex> guard(lock_);
-  ForgetParent();
-  return GetScheduler();
-}
-
 std::unique_ptr<Session> LocalBackend::NewSession() {
   return std::make_unique<LocalSession>(
-      this, std::make_unique<SessionState>(LockedScheduler(), shape_, &budget_, &conversations_));
+      this, std::make_unique<SessionState>(scheduler(), shape_, &budget_, &conversations_));
 }
 
 std::string LocalBackend::Info() {
@@ -539,7 +534,7 @@ std::vector<int32_t> LocalBackend::EncodeTokens(const Request& request) {
 }
 
 std::unique_ptr<TokenSequence> LocalBackend::NewSequence() {
-  return std::make_unique<LocalSequence>(LockedScheduler(), shape_, &budget_);
+  return std::make_unique<LocalSequence>(scheduler(), shape_, &budget_);
 }
 
 }  // namespace

@@ -54,6 +54,11 @@ StateShape ShapeOf(int64_t context_tokens, int32_t chunk_tokens) {
 
 }  // namespace
 
+size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                             a.begin());
+}
+
 Sequence::Plan Sequence::Memory::ReserveAll(const Config& config, Precision precision,
                                             const StateShape& shape, Reserve::Mode mode) {
   Reserve reserve(mode);

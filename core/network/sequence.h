@@ -16,6 +16,9 @@
 
 namespace finback {
 
+// How many ids both begin with.
+size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b);
+
 // What a sequence was, to go back to, also part of the way: shares its entries and checkpoints, and
 // has a copy of what slides. Never changes, so that any threads may read it.
 struct SequenceMark {

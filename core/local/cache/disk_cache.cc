@@ -66,11 +66,6 @@ std::vector<const Checkpoint*> ChoosePoints(std::span<const Checkpoint> ascendin
   return chosen;
 }
 
-size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
-                             a.begin());
-}
-
 const char* Advice(int error) {
   switch (error) {
     case ENOSPC:
@@ -292,15 +287,24 @@ bool DiskCache::MakeRoom(const Directory& top, uint64_t needed, uint64_t whole) 
   return true;
 }
 
-void DiskCache::PutRecord(std::string_view kind, std::string_view key,
-                          std::span<const uint8_t> bytes) noexcept {
+void DiskCache::PutRecords(std::string_view kind, std::span<const Record> records) noexcept {
   try {
     const Directory top = OpenTop(true), ours = OpenOurs(top, true);
-    if (!ours.open() || bytes.size() > cache::kMostRecordBytes) return;
-    FileContent content(key_, cache::RecordKey(kind, key));
-    content.header.bytes = bytes.size();
-    if (!MakeRoom(top, content.Size(), content.Size())) return;
-    if (const int error = WriteContent(ours, content, {&bytes, 1}); error != 0) Warn(error);
+    if (!ours.open()) return;
+    std::vector<FileContent> files;
+    uint64_t needed = 0;
+    for (const Record& record : records) {
+      FileContent& file = files.emplace_back(key_, cache::RecordKey(kind, record.key));
+      file.header.bytes = record.bytes.size();
+      if (record.bytes.size() > cache::kMostRecordBytes) return;
+      needed += file.Size();
+    }
+    if (!MakeRoom(top, needed, needed)) return;
+    for (size_t i = 0; i < files.size(); ++i) {
+      if (const int error = WriteContent(ours, files[i], {&records[i].bytes, 1}); error != 0) {
+        Warn(error);
+      }
+    }
     ours.Sync();
   } catch (const std::exception&) {  // no memory
   }

@@ -40,8 +40,8 @@ class DiskCache {
   };
   Found FindLongest(std::span<const int32_t> ids) const noexcept;
   // Brings the sequence to the first of them that can be read, if it is further than what it has of
-  // `ids` itself; else it goes back to that. Returns its position. It takes blocks as computing
-  // does (TakeBlocks): who wants others to make way for them does so before.
+  // `ids` itself; else it goes back to that. Returns its position. Takes blocks as computing does
+  // (TakeBlocks).
   size_t Restore(std::span<const int32_t> ids, const Found& found,
                  Sequence* sequence) const noexcept;
   // Writes what is not there yet of a sequence, and of its checkpoints some: the further from its
@@ -50,8 +50,16 @@ class DiskCache {
 
   // Whatever the caller wants to find again, by a kind and a key of any bytes. Replaces what was
   // there; goes as everything else does when it was not used for long.
+  struct Record {
+    std::string_view key;
+    std::span<const uint8_t> bytes;
+  };
+  void PutRecords(std::string_view kind, std::span<const Record> records) noexcept;
   void PutRecord(std::string_view kind, std::string_view key,
-                 std::span<const uint8_t> bytes) noexcept;
+                 std::span<const uint8_t> bytes) noexcept {
+    const Record record{key, bytes};
+    PutRecords(kind, {&record, 1});
+  }
   std::optional<std::vector<uint8_t>> GetRecord(std::string_view kind,
                                                 std::string_view key) const noexcept;
 

@@ -7,12 +7,6 @@
 
 namespace finback {
 
-size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  const auto size = static_cast<ptrdiff_t>(std::min(a.size(), b.size()));
-  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + size, b.begin()).first -
-                             a.begin());
-}
-
 Conversations::Conversations(MemoryBudget* budget, const ConversationLimits& limits)
     : budget_(budget), limits_(limits) {
   list_.reserve(limits.most + 1);

@@ -14,9 +14,6 @@
 
 namespace finback {
 
-// How many ids both begin with.
-size_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b);
-
 struct ConversationLimits {
   size_t most = 0;         // conversations
   uint64_t most_used = 0;  // of the budget, before they give way; 0: where it ends

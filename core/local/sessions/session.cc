@@ -62,14 +62,10 @@ Reuse SessionState::Rewind(std::span<const int32_t> ids, std::span<const WantedC
 
 int64_t SessionState::Restore(std::span<const int32_t> ids, const DiskCache& cache) {
   ids = ids.first(ids.size() - 1);  // the last id gives the logits
-  Sequence& memory = sequence_;
-  const int64_t here = memory.position();
+  const int64_t here = sequence_.position();
   const DiskCache::Found found = cache.FindLongest(ids);
   if (static_cast<int64_t>(found.tokens()) <= here) return here;
-  memory.TakeBlocks(found.tokens() - static_cast<size_t>(here));
-  cache.Restore(ids, found, &memory);
-  memory.DropSpare();
-  return memory.position();
+  return static_cast<int64_t>(cache.Restore(ids, found, &sequence_));
 }
 
 // A session that ends with its stream gives of its own what the mark takes: it needs it no longer.

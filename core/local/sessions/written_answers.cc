@@ -207,9 +207,13 @@ void WrittenAnswers::Put(Record record) {
 void WrittenAnswers::KeepOnDisk(std::span<const Record> records) noexcept {
   if (disk_ == nullptr) return;
   try {
-    for (const Record& record : records) {
-      disk_->PutRecord(kRecordKind, TextOf(record.key), Serialize(record.ids));
+    std::vector<std::vector<uint8_t>> bytes;
+    std::vector<DiskCache::Record> written;
+    for (const Record& record : records) bytes.push_back(Serialize(record.ids));
+    for (size_t i = 0; i < records.size(); ++i) {
+      written.push_back({TextOf(records[i].key), bytes[i]});
     }
+    disk_->PutRecords(kRecordKind, written);
   } catch (const std::bad_alloc&) {  // it can do without
   }
 }
