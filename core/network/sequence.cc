@@ -87,7 +87,8 @@ void Sequence::Grow(size_t begin, size_t end) {
   Reservation charged;
   if (budget_ != nullptr) {
     charged = Reservation::Try(budget_, bytes);
-    while (!charged.taken() && (budget_->GiveWay() || checkpoints_.DropFirst())) {
+    while (!charged.taken() && budget_->Allows(bytes) &&
+           (budget_->GiveWay() || checkpoints_.DropFirst())) {
       charged = Reservation::Try(budget_, bytes);
     }
     if (!charged.taken()) {

@@ -16,9 +16,8 @@ bool MemoryBudget::TryTake(uint64_t bytes) noexcept {
 }
 
 Reservation::Reservation(MemoryBudget* budget, uint64_t bytes, const char* what) {
-  const bool never = budget->limit() > 0 && bytes > budget->limit();
   while (!budget->TryTake(bytes)) {
-    if (!never && budget->GiveWay()) continue;
+    if (budget->Allows(bytes) && budget->GiveWay()) continue;
     const uint64_t used = budget->used();
     Throw(Code::kBudget,
           "%s needs %" PRIu64 " bytes, and %" PRIu64 " are in use: memory_budget_bytes is %" PRIu64

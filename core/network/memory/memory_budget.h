@@ -14,6 +14,8 @@ class MemoryBudget {
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
+  // Whether so many are there at all: what cannot fit is worth nobody's giving way.
+  bool Allows(uint64_t bytes) const { return limit_ == 0 || bytes <= limit_; }
   bool TryTake(uint64_t bytes) noexcept;
   void Give(uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
   // Lets go of something that can be done without, and says whether there was anything; called from

@@ -75,6 +75,16 @@ TEST_F(Growth, IsChargedAsItHoldsMore) {
   EXPECT_EQ(budget.used(), 0u);
 }
 
+TEST_F(Growth, NobodyGivesWayToWhatCannotFit) {
+  MemoryBudget tight(4096);
+  int asked = 0;
+  tight.OnShortage([&asked] { return ++asked < 3; });
+  Sequence sequence(TestModel(), kContext, kChunk, &tight);
+  sequence.KeepCheckpoints(8, UINT64_MAX);
+  EXPECT_THROW(sequence.TakeBlocks(kContext), Error);
+  EXPECT_EQ(asked, 0);
+}
+
 TEST_F(Growth, RefusedByTheBudgetChangesNothing) {
   const std::vector<int32_t> ids = SomeIds(500, 1), many = SomeIds(1000, 2), few = SomeIds(8, 3);
   Sequence measured(TestModel(), kContext, kChunk, &budget);
